@@ -1,0 +1,51 @@
+"""What a user can get wrong, each with the key, the value and what would be accepted.
+
+The commands print these in a line or two and exit with 2 (see `probeta.cli`); everything else is a
+failed run, which exits with 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class UserError(ValueError):
+    """A mistake of the user's: the message says what to change."""
+
+
+class ConfigError(UserError):
+    """A key or a value of the configuration is not accepted."""
+
+    @classmethod
+    def value(cls, key: str, value: object, accepted: str) -> ConfigError:
+        """`model.dropout=1.5 is not accepted: a probability, 0 <= p < 1`."""
+        return cls(f"{key}={value} is not accepted: {accepted}")
+
+    @classmethod
+    def unknown(cls, what: str, name: str, known: Iterable[str]) -> ConfigError:
+        """`unknown key 'optimizer.lrr': did you mean 'optimizer.lr'?`"""
+        known = sorted(known)
+        near = get_close_matches(name, known, n=3, cutoff=0.5)
+        hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"accepted: {', '.join(known)}"
+        return cls(f"unknown {what} {name!r}: {hint}")
+
+
+class DataError(UserError):
+    """A data file is missing or malformed: the message names file and line."""
+
+
+class RunDirectoryError(UserError):
+    """A run directory is missing, in use, not empty, changed, or not trusted."""
+
+
+class TrainingDiverged(RuntimeError):
+    """The loss is no longer a number: the run fails (exit 1), it is no mistake of the command line."""
+
+    def __init__(self, metric: str, value: float, step: int, epoch: int) -> None:
+        super().__init__(f"{metric} is {value} at step {step} (epoch {epoch})")
+        self.args = (metric, value, step, epoch)
+        self.message = f"{metric} is {value} at step {step} (epoch {epoch})"
+
+    def __str__(self) -> str:
+        return self.message

@@ -1,0 +1,87 @@
+"""Dropout whose masks are a function of (seed, step, layer), not of a generator's history.
+
+A mask that depends on nothing but its address is the same in a single run, in a resumed run and in
+member `k` of a vectorized ensemble: that is what makes a member's curve the single run's curve.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from probeta.errors import ConfigError
+
+
+def mix(*words: int) -> int:
+    """A 32-bit hash of whole numbers, as a signed int32 value (lowbias32, C. Wellons 2018)."""
+    h = 0x9E3779B9
+    for word in words:
+        while True:
+            h = (h + (word & 0xFFFFFFFF)) & 0xFFFFFFFF
+            h ^= h >> 16
+            h = (h * 0x7FEB352D) & 0xFFFFFFFF
+            h ^= h >> 15
+            h = (h * 0x846CA68B) & 0xFFFFFFFF
+            h ^= h >> 16
+            word >>= 32
+            if word in (0, -1):
+                break
+    return h - (1 << 32) if h >= 1 << 31 else h
+
+
+def random_bits(key: Tensor, count: int) -> Tensor:
+    """`(count,)` int32, uniform over all 2³² values: the lowbias32 hash of a counter, keyed."""
+    x = torch.arange(count, dtype=torch.int32, device=key.device) * -1640531527 + key
+    x = x ^ ((x >> 16) & 0xFFFF)
+    x = x * 0x7FEB352D
+    x = x ^ ((x >> 15) & 0x1FFFF)
+    x = x * -2073254261
+    return x ^ ((x >> 16) & 0xFFFF)
+
+
+class Dropout(nn.Module):
+    """Inverted dropout (Srivastava et al. 2014): zero with probability `p`, else scale by 1/(1-p).
+
+    `shared` names dimensions along which one mask is used (`(1,)` on `(B, T, H)` is the variational
+    dropout of Gal & Ghahramani 2016, arXiv 1512.05287). `reseed` must be called before each training
+    step; without it every step draws the same mask. In eval mode this is the identity.
+    """
+
+    key: Tensor
+    p: Tensor
+
+    def __init__(self, p: float = 0.0, shared: tuple[int, ...] = ()) -> None:
+        super().__init__()
+        if not 0.0 <= p < 1.0:
+            raise ConfigError.value("dropout", p, "a probability, 0 <= p < 1")
+        self.shared = shared
+        # Buffers, so that an ensemble can give every member its own; not persistent, since a
+        # checkpoint's weights must load under another dropout.
+        self.register_buffer("key", torch.tensor(0, dtype=torch.int32), persistent=False)
+        self.register_buffer("p", torch.tensor(float(p)), persistent=False)
+        self.active = p > 0.0
+
+    def forward(self, x: Tensor, offset: int = 0) -> Tensor:
+        """`x` of any shape. `offset` tells calls within one step apart (a decoder's time step)."""
+        if not (self.training and self.active):
+            return x
+        shape = [1 if d in self.shared else n for d, n in enumerate(x.shape)]
+        key = self.key + mix(offset) if offset else self.key
+        bits = random_bits(key, torch.Size(shape).numel()).view(shape)
+        keep = 1.0 - self.p.to(x.dtype)
+        dropped = bits < ((self.p.double() - 0.5) * 2.0**32).to(torch.int32)
+        return torch.where(dropped, 0.0, x / keep)
+
+    def extra_repr(self) -> str:
+        return f"p={float(self.p):g}" if self.p.dim() == 0 else f"p={tuple(self.p.shape)}"
+
+
+def dropouts(module: nn.Module) -> list[Dropout]:
+    return [m for m in module.modules() if isinstance(m, Dropout)]
+
+
+def reseed(module: nn.Module, seed: int, step: int) -> None:
+    """Give every dropout layer of `module` the masks of training step `step` of the run `seed`."""
+    for layer, dropout in enumerate(dropouts(module)):
+        if dropout.active:
+            dropout.key.fill_(mix(seed, step, layer))
