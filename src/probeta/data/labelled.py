@@ -1,0 +1,97 @@
+"""What the datasets with one class an example share: splits in memory, no downloads, no workers."""
+
+from __future__ import annotations
+
+import hashlib
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from torch import Tensor
+
+from probeta.data.batches import LabelledBatches
+from probeta.data.spec import DataSpec
+from probeta.errors import ConfigError
+
+
+class Split(NamedTuple):
+    """Examples and their classes."""
+
+    x: Tensor
+    """`(N, …)` float32."""
+    y: Tensor
+    """`(N,)` int64."""
+
+
+def check_batch_size(batch_size: int | None) -> None:
+    if batch_size is not None and batch_size < 1:
+        raise ConfigError.value("batch_size", batch_size, "a whole number from 1, or null for the full batch")
+
+
+def check_at_least(key: str, value: float, least: float) -> None:
+    if value < least:
+        raise ConfigError.value(key, value, f"a number from {least}")
+
+
+class LabelledData(pl.LightningDataModule):
+    """`draw()` makes the splits `train`, `val`, `test`; everything else is here.
+
+    `shuffle_seed` is the run's seed (set by `build`), apart from the `seed` that says what the data are.
+    """
+
+    def __init__(self, seed: int, batch_size: int | None) -> None:
+        super().__init__()
+        check_batch_size(batch_size)
+        self.seed = seed
+        self.batch_size = batch_size
+        self.shuffle_seed = 0
+        self.splits: Mapping[str, Split] = {}
+        self.note: str | None = None
+        """Something about the data that every reader of the results must know."""
+
+    @abstractmethod
+    def draw(self) -> Mapping[str, Split]: ...
+
+    @property
+    @abstractmethod
+    def spec(self) -> DataSpec:
+        """What a model must know; available after `setup`."""
+
+    def setup(self, stage: str | None = None) -> None:
+        if not self.splits:
+            self.splits = self.draw()
+            self.train = self.batches("train", shuffle=True)
+
+    def batches(self, split: str, shuffle: bool = False) -> LabelledBatches:
+        """The batches of `split`; only training is shuffled and cut into mini-batches."""
+        x, y = self.splits[split]
+        return LabelledBatches(x, y, self.batch_size if shuffle else None, self.shuffle_seed if shuffle else None)
+
+    def to(self, dtype: torch.dtype) -> None:
+        """Inputs in the run's precision: double precision is not single precision padded with zeros."""
+        self.splits = {name: Split(x.to(dtype), y) for name, (x, y) in self.splits.items()}
+        self.train = self.batches("train", shuffle=True)
+
+    def train_dataloader(self) -> LabelledBatches:
+        return self.train
+
+    def val_dataloader(self) -> LabelledBatches:
+        return self.batches("val")
+
+    def test_dataloader(self) -> LabelledBatches:
+        return self.batches("test")
+
+    def sha256(self) -> str:
+        """A hash of everything in the splits: equal data, equal hash."""
+        digest = hashlib.sha256()
+        for name in sorted(self.splits):
+            for tensor in self.splits[name]:
+                digest.update(np.ascontiguousarray(tensor.numpy()).tobytes())
+        return digest.hexdigest()
+
+
+def class_counts(split: Split, classes: int) -> tuple[int, ...]:
+    return tuple(torch.bincount(split.y, minlength=classes).tolist())

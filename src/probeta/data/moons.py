@@ -1,0 +1,62 @@
+"""Two interleaved half circles: the set that a line cannot separate."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from sklearn.datasets import make_moons
+from sklearn.model_selection import train_test_split
+
+from probeta.data.labelled import LabelledData, Split, check_at_least, class_counts
+from probeta.data.spec import PointsSpec
+from probeta.errors import ConfigError
+
+
+class MoonsData(LabelledData):
+    """scikit-learn's `make_moons`, split 60/20/20 and stratified, all from `seed`.
+
+    `imbalance` is the share of class 1 that is kept (by subsampling, in every split alike): 1 keeps
+    both moons whole, 0.1 leaves one point of the second moon to ten of the first.
+    """
+
+    def __init__(
+        self,
+        n_samples: int = 1200,
+        noise: float = 0.15,
+        imbalance: float = 1.0,
+        seed: int = 42,
+        batch_size: int | None = None,
+    ) -> None:
+        super().__init__(seed, batch_size)
+        check_at_least("n_samples", n_samples, 20)
+        check_at_least("noise", noise, 0)
+        if not 0 < imbalance <= 1:
+            raise ConfigError.value("imbalance", imbalance, "a share, 0 < share <= 1")
+        self.n_samples, self.noise, self.imbalance = n_samples, noise, imbalance
+
+    def draw(self) -> Mapping[str, Split]:
+        x, y = make_moons(n_samples=self.n_samples, noise=self.noise, random_state=self.seed)
+        x, y = x.astype(np.float32), y.astype(np.int64)
+        if self.imbalance < 1:
+            minority = np.flatnonzero(y == 1)
+            kept = np.random.default_rng(self.seed).permutation(minority)[: round(len(minority) * self.imbalance)]
+            if len(kept) < 5:
+                raise ConfigError.value(
+                    "imbalance", self.imbalance, f"a share that leaves at least 5 of {len(minority)} points"
+                )
+            rows = np.sort(np.concatenate([np.flatnonzero(y == 0), kept]))
+            x, y = x[rows], y[rows]
+        x_train, x_rest, y_train, y_rest = train_test_split(
+            x, y, test_size=0.4, random_state=self.seed, stratify=y
+        )
+        x_val, x_test, y_val, y_test = train_test_split(
+            x_rest, y_rest, test_size=0.5, random_state=self.seed, stratify=y_rest
+        )
+        arrays = {"train": (x_train, y_train), "val": (x_val, y_val), "test": (x_test, y_test)}
+        return {name: Split(torch.from_numpy(a), torch.from_numpy(b)) for name, (a, b) in arrays.items()}
+
+    @property
+    def spec(self) -> PointsSpec:
+        return PointsSpec(in_features=2, classes=2, class_counts=class_counts(self.splits["train"], 2))
