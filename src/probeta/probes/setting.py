@@ -1,0 +1,97 @@
+"""What every probe is told alike: where and how exactly to compute, and what fits in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from probeta.errors import ConfigError
+
+DTYPES = {"float32": torch.float32, "float64": torch.float64}
+
+
+def device_and_dtype(device: str, dtype: str) -> tuple[torch.device, torch.dtype]:
+    """The device and the number format to measure in.
+
+    Raises `ConfigError` for an unknown name, a device that is not there and a format it lacks.
+    """
+    if dtype not in DTYPES:
+        raise ConfigError.value("probe.dtype", dtype, f"one of {', '.join(DTYPES)}")
+    try:
+        place = torch.device(device)
+    except RuntimeError as error:
+        raise ConfigError.value("probe.device", device, "cpu, cuda, cuda:N or mps") from error
+    present = {
+        "cpu": True,
+        "cuda": torch.cuda.is_available() and (place.index or 0) < torch.cuda.device_count(),
+        "mps": torch.backends.mps.is_available(),
+    }
+    # The dtype is checked first: it cannot work on any machine, whatever is plugged in.
+    if place.type == "mps" and dtype == "float64":
+        raise ConfigError.value("probe.dtype", dtype, "float32 (mps has no float64)")
+    if not present.get(place.type, False):
+        there = ", ".join(name for name, here in present.items() if here)
+        raise ConfigError.value("probe.device", device, f"a device of this machine: {there}")
+    return place, DTYPES[dtype]
+
+
+def whole(key: str, value: object, least: int) -> int:
+    """`value` as a whole number of at least `least`."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise ConfigError.value(key, value, f"a whole number from {least}")
+    return value
+
+
+def whole_list(key: str, values: object, least: int) -> tuple[int, ...]:
+    """`values` as different whole numbers from `least`, rising."""
+    if isinstance(values, int) and not isinstance(values, bool):
+        values = [values]
+    if isinstance(values, str) or not isinstance(values, Sequence) or not values:
+        raise ConfigError.value(key, values, f"a list of whole numbers from {least}, such as [10,20]")
+    return tuple(sorted({whole(key, value, least) for value in values}))
+
+
+def names(key: str, values: object, known: Sequence[str]) -> tuple[str, ...]:
+    """`values` as different names out of `known`, in the order given."""
+    if isinstance(values, str):
+        values = [values]
+    if not isinstance(values, Sequence) or not values:
+        raise ConfigError.value(key, values, f"a list out of {', '.join(known)}")
+    for value in values:
+        if value not in known:
+            raise ConfigError.unknown(key, str(value), known)
+    return tuple(dict.fromkeys(str(value) for value in values))
+
+
+def positive(key: str, value: float) -> float:
+    """`value` as a finite number above 0."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
+        raise ConfigError.value(key, value, "a number above 0")
+    return float(value)
+
+
+def free_bytes(device: torch.device) -> int:
+    """Memory that may still be taken on `device`: a container's limit counts, not only the machine's."""
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    free = [1 << 40]
+    meminfo = Path("/proc/meminfo")
+    if meminfo.is_file():
+        for line in meminfo.read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                free.append(int(line.split()[1]) * 1024)
+    limit, used = Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")
+    if limit.is_file() and used.is_file() and limit.read_text().strip() != "max":
+        free.append(int(limit.read_text()) - int(used.read_text()))
+    return max(min(free), 0)
+
+
+def fit(key: str, value: object, needed: int, device: torch.device) -> None:
+    """Refuse what would not fit, before the kernel kills the process over it."""
+    free = free_bytes(device)
+    if needed > 0.8 * free:
+        raise ConfigError.value(
+            key, value, f"a size within memory: this one takes {needed / 2**30:.1f} GiB, {free / 2**30:.1f} are free"
+        )
