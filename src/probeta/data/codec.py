@@ -1,0 +1,127 @@
+"""Text ↔ ids for both sides of a translation, and their place in a run directory."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from probeta.data.batch import PairBatch
+from probeta.data.pairs import EncodedPairs
+from probeta.data.spec import TextSpec
+from probeta.data.tokenizers import Tokenizer, from_state
+from probeta.data.vocabulary import BOS_ID, EOS_ID, PAD_ID, UNK_ID, Vocabulary
+from probeta.errors import RunDirectoryError
+
+FILE = "text.json"
+
+
+@dataclass(frozen=True)
+class Language:
+    """One side: its tokenizer and its vocabulary. `name` is a language code where one is known."""
+
+    tokenizer: Tokenizer
+    vocabulary: Vocabulary
+    name: str = ""
+
+    @classmethod
+    def build(
+        cls,
+        tokenizer: Tokenizer,
+        lines: Sequence[str],
+        name: str = "",
+        min_frequency: int = 1,
+        max_size: int | None = None,
+    ) -> Language:
+        """The vocabulary of the training `lines` under `tokenizer`."""
+        return cls(tokenizer, Vocabulary.build(tokenizer.tokenize_all(lines), min_frequency, max_size), name)
+
+    def encode(self, text: str) -> list[int]:
+        """`<bos> … <eos>` ids of one line."""
+        return [BOS_ID, *self.vocabulary.encode(self.tokenizer.tokenize(text)), EOS_ID]
+
+    def encode_all(self, texts: Sequence[str]) -> list[list[int]]:
+        encode = self.vocabulary.encode
+        return [[BOS_ID, *encode(tokens), EOS_ID] for tokens in self.tokenizer.tokenize_all(texts)]
+
+    def tokens(self, ids: Iterable[int]) -> list[str]:
+        """Tokens up to the first `<eos>`, without `<bos>` and `<pad>`."""
+        return self.vocabulary.decode(ids)
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """Running text of `ids`."""
+        return self.tokenizer.detokenize(self.tokens(ids))
+
+    def words(self, text: str) -> list[str]:
+        """The words of a line of text as token-level BLEU counts them (no word becomes `<unk>`)."""
+        return self.tokenizer.words(self.tokenizer.tokenize(text))
+
+    def decode_words(self, ids: Iterable[int]) -> list[str]:
+        """The words that `ids` spell, as token-level BLEU counts them."""
+        return self.tokenizer.words(self.tokens(ids))
+
+
+@dataclass(frozen=True)
+class TextCodec:
+    """Both sides of a translation: all that turns text into ids and back."""
+
+    source: Language
+    target: Language
+    shared: bool = False
+    """Both sides have one vocabulary: equal ids are equal tokens."""
+
+    @property
+    def spec(self) -> TextSpec:
+        return TextSpec(
+            source_vocab_size=len(self.source.vocabulary),
+            target_vocab_size=len(self.target.vocabulary),
+            pad_id=PAD_ID,
+            bos_id=BOS_ID,
+            eos_id=EOS_ID,
+            unk_id=UNK_ID,
+            shared_vocabulary=self.shared,
+        )
+
+    def batch(self, texts: Sequence[str]) -> PairBatch:
+        """Source lines as one padded batch; its targets are empty (`<bos> <eos>`)."""
+        rows = self.source.encode_all(texts)
+        return EncodedPairs.from_lists(rows, [[BOS_ID, EOS_ID]] * len(rows)).batch(np.arange(len(rows)))
+
+    def save(self, folder: Path) -> None:
+        """Write `text.json` and, for SentencePiece, `source.model` and `target.model` into `folder`."""
+        folder.mkdir(parents=True, exist_ok=True)
+        content: dict[str, object] = {"format": 1, "shared": self.shared}
+        for side, language in (("source", self.source), ("target", self.target)):
+            state = language.tokenizer.state()
+            if "model" in state:
+                # A file of its own, so that SentencePiece's tools can read it.
+                (folder / f"{side}.model").write_bytes(base64.b64decode(state.pop("model")))
+            content[side] = {"name": language.name, "tokenizer": state, "vocabulary": language.vocabulary.tokens}
+        (folder / FILE).write_text(json.dumps(content, ensure_ascii=False, indent=0), encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path) -> TextCodec:
+        """Read what `save` wrote; a missing or foreign file is refused by name."""
+        path = folder / FILE
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            sides = [cls._language(folder, side, content[side]) for side in ("source", "target")]
+        except FileNotFoundError as error:
+            raise RunDirectoryError(
+                f"{error.filename or path} is missing: is this the run of a translator?"
+            ) from None
+        except (json.JSONDecodeError, KeyError, TypeError) as error:
+            raise RunDirectoryError(f"{path} does not hold tokenizers and vocabularies ({error})") from None
+        return cls(*sides, shared=bool(content.get("shared", False)))
+
+    @staticmethod
+    def _language(folder: Path, side: str, content: dict[str, object]) -> Language:
+        state = dict(content["tokenizer"])  # type: ignore[call-overload]
+        if state["kind"] == "sentencepiece":
+            state["model"] = base64.b64encode((folder / f"{side}.model").read_bytes()).decode("ascii")
+        vocabulary: list[str] = content["vocabulary"]  # type: ignore[assignment]
+        return Language(from_state(state), Vocabulary(vocabulary), str(content.get("name", "")))

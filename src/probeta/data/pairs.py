@@ -1,0 +1,80 @@
+"""Encoded sentence pairs as four flat arrays, in memory or memory-mapped, padded without a Python loop."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import chain
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from probeta.data.batch import PairBatch
+from probeta.data.vocabulary import PAD_ID
+
+IntArray = NDArray[np.integer]
+
+
+@dataclass(frozen=True)
+class Sequences:
+    """Ragged rows: row `i` is `ids[offsets[i]:offsets[i + 1]]`, `<bos> … <eos>`."""
+
+    ids: IntArray
+    offsets: IntArray
+
+    @classmethod
+    def from_lists(cls, rows: Sequence[Sequence[int]]) -> Sequences:
+        offsets = np.zeros(len(rows) + 1, np.int64)
+        np.cumsum([len(row) for row in rows], out=offsets[1:])
+        ids = np.fromiter(chain.from_iterable(rows), np.int32, count=int(offsets[-1]))
+        return cls(ids, offsets)
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def __getitem__(self, row: int) -> IntArray:
+        return self.ids[self.offsets[row] : self.offsets[row + 1]]
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        return np.diff(self.offsets)
+
+    def padded(self, rows: IntArray, length: int | None = None) -> Tensor:
+        """`(B, length)` int64 ids of `rows`, right-padded; `length` is the longest row's by default."""
+        starts = self.offsets[rows]
+        lengths = self.offsets[rows + 1] - starts
+        longest = int(lengths.max()) if length is None else length
+        steps = np.arange(longest)
+        inside = steps < lengths[:, None]
+        where = np.where(inside, starts[:, None] + steps, 0)
+        return torch.from_numpy(np.where(inside, self.ids[where], PAD_ID).astype(np.int64))
+
+
+@dataclass(frozen=True)
+class EncodedPairs:
+    """A split's sentence pairs: `source` and `target` have a row each."""
+
+    source: Sequences
+    target: Sequences
+
+    @classmethod
+    def from_lists(cls, source: Sequence[Sequence[int]], target: Sequence[Sequence[int]]) -> EncodedPairs:
+        if len(source) != len(target):
+            raise ValueError(f"{len(source)} source rows, {len(target)} target rows")
+        return cls(Sequences.from_lists(source), Sequences.from_lists(target))
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def batch(
+        self, rows: IntArray, source_length: int | None = None, target_length: int | None = None
+    ) -> PairBatch:
+        """The pairs `rows`, padded to the given lengths or to their own longest."""
+        index = np.asarray(rows, np.int64)
+        return PairBatch(
+            self.source.padded(index, source_length),
+            self.target.padded(index, target_length),
+            torch.from_numpy(index.copy()),
+        )

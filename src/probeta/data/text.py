@@ -1,0 +1,144 @@
+"""The base of every text dataset: sentence pairs in, batches and references out."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import pytorch_lightning as pl
+
+from probeta.data.batch import PairBatch
+from probeta.data.buckets import Batches, check_batch_keys
+from probeta.data.codec import Language, TextCodec
+from probeta.data.pairs import EncodedPairs
+from probeta.data.spec import TextSpec
+
+SPLITS = ("train", "val", "test")
+
+
+class TextData(pl.LightningDataModule):
+    """A subclass fills `codec`, `pairs` and `texts` in `prepare()`; all else is here.
+
+    - `codec`: tokenizer and vocabulary of both sides (`TextCodec`), saved into the run directory;
+    - `pairs[split]`: the encoded sentences (`EncodedPairs`);
+    - `texts[split]`: `(sources, references)`, lines of text in the same order, in the data's case.
+
+    `batch_size=None` with `batch_tokens=None` is the full batch. Evaluation takes `eval_batch_size`
+    pairs at a time, sorted by length. `bucket_width=None` batches at random instead of by length.
+    `shuffle_seed` is the run's seed, set by whoever builds the run: what the data are must not
+    depend on it.
+    """
+
+    codec: TextCodec
+
+    def __init__(
+        self,
+        batch_size: int | None = None,
+        batch_tokens: int | None = None,
+        eval_batch_size: int = 128,
+        bucket_width: int | None = 2,
+    ) -> None:
+        super().__init__()
+        check_batch_keys(batch_size, batch_tokens)
+        check_batch_keys(eval_batch_size, None)
+        self.batch_size = batch_size
+        self.batch_tokens = batch_tokens
+        self.eval_batch_size = eval_batch_size
+        self.bucket_width = bucket_width
+        self.shuffle_seed = 0
+        self.pairs: dict[str, EncodedPairs] = {}
+        self.texts: dict[str, tuple[Sequence[str], Sequence[str]]] = {}
+
+    @abstractmethod
+    def prepare(self) -> None:
+        """Fill `codec`, `pairs` and `texts`. Called once, by `setup`."""
+
+    def setup(self, stage: str | None = None) -> None:
+        if not self.pairs:
+            self.prepare()
+
+    def fill(self, codec: TextCodec, texts: dict[str, tuple[Sequence[str], Sequence[str]]]) -> None:
+        """Encode `texts` with `codec`: all that a small dataset's `prepare` has left to do."""
+        self.codec = codec
+        self.texts = texts
+        self.pairs = {
+            split: EncodedPairs.from_lists(codec.source.encode_all(sources), codec.target.encode_all(targets))
+            for split, (sources, targets) in texts.items()
+        }
+
+    # --- what models and commands read ---------------------------------------------------------------
+
+    @property
+    def spec(self) -> TextSpec:
+        return self.codec.spec
+
+    @property
+    def source(self) -> Language:
+        return self.codec.source
+
+    @property
+    def target(self) -> Language:
+        return self.codec.target
+
+    def sources(self, split: str) -> Sequence[str]:
+        """The source lines of `split`; `PairBatch.index` counts them."""
+        return self.texts[split][0]
+
+    def references(self, split: str) -> Sequence[str]:
+        """The target lines of `split`, in the case that the data use."""
+        return self.texts[split][1]
+
+    def reference_words(self, split: str, rows: Iterable[int] | None = None) -> list[list[str]]:
+        """The words of the references of `split` (or of some rows of it), as token-level BLEU counts them."""
+        texts = self.references(split)
+        return [self.target.words(texts[row]) for row in (range(len(texts)) if rows is None else rows)]
+
+    def encode(self, texts: Sequence[str]) -> PairBatch:
+        """Source lines as one padded batch; its targets are empty (`<bos> <eos>`)."""
+        return self.codec.batch(texts)
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """Target ids as running text."""
+        return self.target.decode(ids)
+
+    # --- batches -------------------------------------------------------------------------------------
+
+    def batches(self, split: str, *, shuffle: bool = False, batch_size: int | None = None) -> Batches:
+        """`split` as batches: shuffled ones of the training size, or sorted ones of `batch_size`."""
+        world = self.trainer.world_size if self.trainer else 1
+        rank = self.trainer.global_rank if self.trainer else 0
+        if shuffle:
+            size, tokens = self.batch_size, self.batch_tokens
+        else:
+            size, tokens = batch_size or self.eval_batch_size, None
+        return Batches(
+            self.pairs[split],
+            batch_size=size,
+            batch_tokens=tokens,
+            shuffle=shuffle,
+            seed=self.shuffle_seed,
+            width=self.bucket_width if shuffle else 1,
+            rank=rank,
+            world_size=world,
+        )
+
+    def train_dataloader(self) -> Batches:
+        return self.batches("train", shuffle=True)
+
+    def val_dataloader(self) -> Batches:
+        return self.batches("val")
+
+    def test_dataloader(self) -> Batches:
+        return self.batches("test")
+
+    # --- the run directory ---------------------------------------------------------------------------
+
+    def save(self, folder: Path) -> None:
+        """Write all that translating needs into `folder` (`artifacts/text/` of a run)."""
+        self.codec.save(folder)
+
+    @staticmethod
+    def load(folder: Path) -> TextCodec:
+        """What `save` wrote."""
+        return TextCodec.load(folder)
