@@ -23,5 +23,5 @@ class PairBatch(NamedTuple):
     """`(B, S)` token ids, int64."""
     target: Tensor
     """`(B, T + 1)` token ids, int64: `target[:, :-1]` goes in, `target[:, 1:]` is predicted."""
-    index: Tensor
+    index: Tensor  # type: ignore[assignment]  # tuple.index is not missed
     """`(B,)` the pair's number in its split, so that outputs can be put back in order."""

@@ -109,14 +109,14 @@ class TextCodec:
         path = folder / FILE
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
-            sides = [cls._language(folder, side, content[side]) for side in ("source", "target")]
+            source, target = (cls._language(folder, side, content[side]) for side in ("source", "target"))
         except FileNotFoundError as error:
             raise RunDirectoryError(
                 f"{error.filename or path} is missing: is this the run of a translator?"
             ) from None
         except (json.JSONDecodeError, KeyError, TypeError) as error:
             raise RunDirectoryError(f"{path} does not hold tokenizers and vocabularies ({error})") from None
-        return cls(*sides, shared=bool(content.get("shared", False)))
+        return cls(source, target, shared=bool(content.get("shared", False)))
 
     @staticmethod
     def _language(folder: Path, side: str, content: dict[str, object]) -> Language:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
 from probeta.data.detokenize import join_words
-from probeta.data.vocabulary import BOS_ID, EOS_ID, PAD_ID, SPECIALS, UNK_ID, Vocabulary
+from probeta.data.vocabulary import BOS, BOS_ID, EOS, EOS_ID, PAD, PAD_ID, SPECIALS, UNK, UNK_ID, Vocabulary
 from probeta.errors import ConfigError
 
 KINDS = ("whitespace", "spacy", "sentencepiece")
@@ -154,10 +154,14 @@ class SentencePieceTokenizer:
                 shuffle_input_sentence=True,
                 num_threads=1,
                 minloglevel=2,
-                **dict(
-                    zip(("pad_id", "bos_id", "eos_id", "unk_id"), (PAD_ID, BOS_ID, EOS_ID, UNK_ID), strict=True)
-                ),
-                **dict(zip(("pad_piece", "bos_piece", "eos_piece", "unk_piece"), SPECIALS, strict=True)),
+                pad_id=PAD_ID,
+                bos_id=BOS_ID,
+                eos_id=EOS_ID,
+                unk_id=UNK_ID,
+                pad_piece=PAD,
+                bos_piece=BOS,
+                eos_piece=EOS,
+                unk_piece=UNK,
             )
         except (RuntimeError, OSError) as error:
             reason = str(error).rsplit("] ", 1)[-1].strip() or "SentencePiece could not be trained"
