@@ -93,5 +93,7 @@ def fit(key: str, value: object, needed: int, device: torch.device) -> None:
     free = free_bytes(device)
     if needed > 0.8 * free:
         raise ConfigError.value(
-            key, value, f"a size within memory: this one takes {needed / 2**30:.1f} GiB, {free / 2**30:.1f} are free"
+            key,
+            value,
+            f"a size within memory: this one takes {needed / 2**30:.1f} GiB, {free / 2**30:.1f} are free",
         )
