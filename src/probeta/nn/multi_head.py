@@ -1,0 +1,132 @@
+"""Multi-head attention as the Transformer uses it (Vaswani et al. 2017, arXiv 1706.03762, section 3.2)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from probeta.errors import ConfigError
+from probeta.nn.dropout import Dropout
+from probeta.nn.positions import RotaryPositions
+
+
+def additive_mask(keep: Tensor, dtype: torch.dtype) -> Tensor:
+    """`keep (…)` bool → 0 where attention may look and the most negative number elsewhere."""
+    # Not -inf: a row that may look nowhere then has even weights instead of nan.
+    return torch.zeros(keep.shape, dtype=dtype, device=keep.device).masked_fill(~keep, torch.finfo(dtype).min)
+
+
+def projection(width: int, maps: int) -> nn.Linear:
+    """`maps` maps D → D in one matrix, Xavier-uniform with gain 1/√2 as torch starts them, biases 0."""
+    linear = nn.Linear(width, maps * width)
+    bound = (1.5 / width) ** 0.5
+    # Not Xavier of the joint matrix: its height is not a single map's fan-out.
+    nn.init.uniform_(linear.weight, -bound, bound)
+    nn.init.zeros_(linear.bias)
+    return linear
+
+
+class MultiHeadAttention(nn.Module):
+    """softmax(q kᵀ / √d + mask) v in every head, heads joined and projected: MultiHead(Q, K, V).
+
+    `fused` takes torch's `scaled_dot_product_attention`; the weights' dropout then draws from torch's
+    global generator. The explicit path (`fused=False`, and whenever weights are asked for) takes its
+    masks from `Dropout`: it runs under `vmap`. Without attention dropout the two are equal.
+
+    Raises `ConfigError` when `heads` does not divide `width`.
+    """
+
+    def __init__(self, width: int, heads: int, dropout: float = 0.0) -> None:
+        super().__init__()
+        if heads < 1 or width % heads:
+            raise ConfigError.value("model.heads", heads, f"a divisor of model.hidden_size={width}")
+        self.heads = heads
+        self.dropout = Dropout(dropout)
+        self.attention_dropout = dropout
+        self.output = nn.Linear(width, width)
+        nn.init.xavier_uniform_(self.output.weight)
+        nn.init.zeros_(self.output.bias)
+        self.fused = True
+
+    def split(self, x: Tensor, parts: int) -> tuple[Tensor, ...]:
+        """`(B, T, parts·D)` → `parts` tensors `(B, heads, T, d)`."""
+        B, T, width = x.shape
+        return x.view(B, T, parts, self.heads, width // (parts * self.heads)).permute(2, 0, 3, 1, 4).unbind(0)
+
+    def attend(
+        self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, causal: bool, record: list[Tensor] | None
+    ) -> Tensor:
+        """`q (B, h, T, d)`, `k`, `v (B, h, S, d)`, additive `mask (B, 1, 1, S)` → `(B, T, D)`.
+
+        `record` gets the weights `(B, h, T, S)` before dropout.
+        """
+        if self.fused and record is None:
+            p = self.attention_dropout if self.training and self.dropout.active else 0.0
+            context = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=p, is_causal=causal)
+        else:
+            scores = torch.matmul(q * q.shape[-1] ** -0.5, k.transpose(-2, -1))
+            if mask is not None:
+                scores = scores + mask
+            if causal:
+                T, S = scores.shape[-2:]
+                past = torch.ones(T, S, dtype=torch.bool, device=q.device).tril(S - T)
+                scores = scores + additive_mask(past, scores.dtype)
+            weights = torch.softmax(scores, dim=-1)
+            if record is not None:
+                record.append(weights)
+            context = torch.matmul(self.dropout(weights), v)
+        joined: Tensor = self.output(context.transpose(1, 2).flatten(2))
+        return joined
+
+
+class SelfAttention(MultiHeadAttention):
+    """Every token reads the sentence that it stands in, or (`causal`) what stands before it."""
+
+    def __init__(
+        self, width: int, heads: int, dropout: float = 0.0, causal: bool = False, rotary: bool = False,
+        max_length: int = 512,
+    ) -> None:  # fmt: skip
+        super().__init__(width, heads, dropout)
+        self.causal = causal
+        self.query_key_value = projection(width, 3)
+        self.rotary = RotaryPositions(width // heads, max_length) if rotary else None
+
+    def forward(self, x: Tensor, mask: Tensor | None = None, record: list[Tensor] | None = None) -> Tensor:
+        """`x (B, T, D)`, additive `mask (B, 1, 1, T)` → `(B, T, D)`."""
+        q, k, v = self.split(self.query_key_value(x), 3)
+        if self.rotary is not None:
+            q, k = self.rotary(q), self.rotary(k)
+        return self.attend(q, k, v, mask, self.causal, record)
+
+    def step(self, x: Tensor, cache: Tensor) -> tuple[Tensor, Tensor]:
+        """`x (B, 1, D)` after the `t` tokens in `cache (B, 2, h, t, d)` → `(B, 1, D)`, the cache with `x`."""
+        q, k, v = self.split(self.query_key_value(x), 3)
+        if self.rotary is not None:
+            start = cache.shape[3]
+            q, k = self.rotary(q, start), self.rotary(k, start)
+        cache = torch.cat([cache, torch.stack([k, v], dim=1)], dim=3)
+        keys, values = cache.unbind(1)
+        # All that is cached is the past: nothing to mask.
+        return self.attend(q, keys, values, None, False, None), cache
+
+
+class CrossAttention(MultiHeadAttention):
+    """Every target token reads the encoded source. Keys and values come from outside, since they are
+    the same at every step and are computed for all layers in one product (see `Decoder`)."""
+
+    def __init__(self, width: int, heads: int, dropout: float = 0.0) -> None:
+        super().__init__(width, heads, dropout)
+        self.query = projection(width, 1)
+
+    def forward(
+        self,
+        x: Tensor,
+        keys: Tensor,
+        values: Tensor,
+        mask: Tensor | None = None,
+        record: list[Tensor] | None = None,
+    ) -> Tensor:
+        """`x (B, T, D)`, `keys`, `values (B, h, S, d)`, additive `mask (B, 1, 1, S)` → `(B, T, D)`."""
+        (q,) = self.split(self.query(x), 1)
+        return self.attend(q, keys, values, mask, False, record)

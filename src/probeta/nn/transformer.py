@@ -1,0 +1,234 @@
+"""The Transformer, every part a switch (Vaswani et al. 2017, arXiv 1706.03762)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from probeta.errors import ConfigError
+from probeta.nn.dropout import Dropout, dropouts
+from probeta.nn.multi_head import MultiHeadAttention, additive_mask
+from probeta.nn.positions import added_positions
+from probeta.nn.transformer_layers import Decoder, Encoder, LayerSettings
+from probeta.nn.translator import Decoded, Translator
+
+TIES = ("none", "target", "all")
+
+
+class Memory(NamedTuple):
+    """An encoded batch of sources."""
+
+    states: Tensor
+    """`(B, S, D)`."""
+    keep: Tensor
+    """`(B, S)` bool: no padding here."""
+
+
+class Incremental(NamedTuple):
+    """Decoding after `t` tokens: every tensor's first dimension is the batch, as `State` demands."""
+
+    keys_values: Tensor
+    """`(B, layers, 2, h, S, d)` of the source, computed once."""
+    mask: Tensor
+    """`(B, 1, 1, S)` additive."""
+    caches: tuple[Tensor, ...]
+    """A layer's keys and values of the target so far, `(B, 2, h, t, d)` each."""
+
+
+class AttentionMaps(NamedTuple):
+    """Every layer's and head's weights; rows sum to 1, padding has 0."""
+
+    encoder: Tensor
+    """`(B, layers, heads, S, S)`."""
+    decoder: Tensor
+    """`(B, layers, heads, T, T)`, causal."""
+    cross: Tensor
+    """`(B, layers, heads, T, S)`."""
+
+
+@contextmanager
+def without_dropout(module: nn.Module) -> Iterator[None]:
+    layers = [layer for layer in dropouts(module) if layer.active]
+    for layer in layers:
+        layer.active = False
+    try:
+        yield
+    finally:
+        for layer in layers:
+            layer.active = True
+
+
+class Transformer(Translator):
+    """Encoder–decoder of attention alone. Embeddings are scaled by √D (section 3.4), positions added.
+
+    `tie_embeddings`: `target` shares the target embedding with the output projection (Press & Wolf
+    2017, arXiv 1608.05859), `all` the source embedding too (one vocabulary). For the switches `norm`,
+    `residual`, `feed_forward=0`, `activation` see `LayerSettings`, for `positions` the module of that name.
+
+    Raises `ConfigError` for a switch that is not known and sizes that do not fit.
+    """
+
+    def __init__(
+        self,
+        source_vocab_size: int,
+        target_vocab_size: int,
+        pad_id: int,
+        hidden_size: int = 128,
+        encoder_layers: int = 4,
+        decoder_layers: int = 4,
+        heads: int = 4,
+        feed_forward: int = 256,
+        activation: str = "relu",
+        norm: str = "pre",
+        residual: bool = True,
+        positions: str = "sinusoidal",
+        dropout: float = 0.1,
+        attention_dropout: float = 0.0,
+        activation_dropout: float = 0.0,
+        tie_embeddings: str = "target",
+        max_positions: int = 512,
+    ) -> None:
+        super().__init__()
+        least = {
+            "hidden_size": (hidden_size, 1),
+            "encoder_layers": (encoder_layers, 0),
+            "decoder_layers": (decoder_layers, 1),
+        }
+        for key, (value, minimum) in least.items():
+            if value < minimum:
+                raise ConfigError.value(f"model.{key}", value, f"a whole number from {minimum}")
+        settings = LayerSettings(
+            hidden_size, heads, feed_forward, activation, norm, residual, positions == "rotary",
+            dropout, attention_dropout, activation_dropout, max_positions,
+        )  # fmt: skip
+        self.pad_id = pad_id
+        self.hidden_size = hidden_size
+        self.positions = added_positions(positions, hidden_size, max_positions)
+        self.target_positions = added_positions(positions, hidden_size, max_positions)
+        self.dropout = Dropout(dropout)
+        self.target_dropout = Dropout(dropout)
+        self.encoder = Encoder(settings, encoder_layers)
+        self.decoder = Decoder(settings, decoder_layers)
+        self.source_embedding = nn.Embedding(source_vocab_size, hidden_size, padding_idx=pad_id)
+        self.target_embedding = nn.Embedding(target_vocab_size, hidden_size, padding_idx=pad_id)
+        self.output = nn.Linear(hidden_size, target_vocab_size, bias=False)
+        self.tie(tie_embeddings)
+
+    def tie(self, which: str) -> None:
+        """Let embeddings share weights and start them at N(0, 1/D), so that √D times one has variance 1."""
+        if which not in TIES:
+            raise ConfigError.unknown("model.tie_embeddings", which, TIES)
+        sizes = self.source_embedding.num_embeddings, self.target_embedding.num_embeddings
+        if which == "all" and sizes[0] != sizes[1]:
+            raise ConfigError.value(
+                "model.tie_embeddings",
+                which,
+                f"one vocabulary for both languages (here {sizes[0]} and {sizes[1]} tokens)",
+            )
+        if which == "all":
+            self.source_embedding.weight = self.target_embedding.weight
+        if which != "none":
+            self.output.weight = self.target_embedding.weight
+        with torch.no_grad():
+            for weight in {
+                id(m.weight): m.weight for m in (self.source_embedding, self.target_embedding, self.output)
+            }.values():
+                nn.init.normal_(weight, std=self.hidden_size**-0.5)
+            self.source_embedding.weight[self.pad_id] = 0
+            self.target_embedding.weight[self.pad_id] = 0
+
+    def set_fused(self, fused: bool) -> None:
+        """Whether attention takes torch's fused kernel; `False` is the path that runs under `vmap`."""
+        for module in self.modules():
+            if isinstance(module, MultiHeadAttention):
+                module.fused = fused
+
+    def embed_target(self, target: Tensor, start: int = 0) -> Tensor:
+        """`(B, T)` ids from position `start` on → `(B, T, D)`."""
+        scaled = self.target_embedding(target) * self.hidden_size**0.5
+        embedded: Tensor = self.target_dropout(self.target_positions(scaled, start))
+        return embedded
+
+    def encode(self, source: Tensor, record: list[Tensor] | None = None) -> Memory:
+        """`source (B, S)` → `Memory`; `record` gets every layer's weights."""
+        keep = source != self.pad_id
+        x = self.dropout(self.positions(self.source_embedding(source) * self.hidden_size**0.5))
+        return Memory(self.encoder(x, additive_mask(keep, x.dtype)[:, None, None], record), keep)
+
+    def decode(
+        self, memory: Memory, target: Tensor, *, forced: Tensor | None = None, need_weights: bool = False
+    ) -> Decoded:
+        """See `Translator.decode`. Attention: the last layer's, the mean of its heads.
+
+        Where the model reads its own words they are chosen without dropout and without a gradient (an
+        argmax has none), then one pass over all inputs gives the features.
+        """
+        if forced is not None:
+            target = self.own_inputs(memory, target, forced)
+        record: list[Tensor] | None = [] if need_weights else None
+        features = self.decode_prefix(memory, target, cross_record=record, last_only=True)
+        return Decoded(features, record[0].mean(1) if record else None)
+
+    def decode_prefix(
+        self, memory: Memory, target: Tensor, record: list[Tensor] | None = None,
+        cross_record: list[Tensor] | None = None, last_only: bool = False,
+    ) -> Tensor:  # fmt: skip
+        """Features `(B, T, D)` after every prefix of `target (B, T)`."""
+        # No mask for padded targets: what follows the end is never looked at from before it.
+        mask = additive_mask(memory.keep, memory.states.dtype)[:, None, None]
+        x = self.embed_target(target)
+        features: Tensor = self.decoder(x, memory.states, mask, record, cross_record, last_only)
+        return features
+
+    @torch.no_grad()
+    def own_inputs(self, memory: Memory, target: Tensor, forced: Tensor) -> Tensor:
+        """`target (B, T)` with the model's own last argmax at the steps where `forced (T,)` is false."""
+        inputs = [target[:, 0]]
+        with without_dropout(self):
+            state = self.start(memory)
+            for reference, given in zip(target.unbind(1)[1:], forced.unbind(0)[1:], strict=True):
+                logits, _, state = self.advance(inputs[-1], state, None)
+                inputs.append(torch.where(given, reference, logits.argmax(-1)))
+        return torch.stack(inputs, dim=1)
+
+    def project(self, features: Tensor) -> Tensor:
+        """`(…, D)` → logits `(…, V)`."""
+        return F.linear(features, self.output.weight)
+
+    def start(self, memory: Memory) -> Incremental:
+        """No target token yet; the source's keys and values of all layers."""
+        keys_values = self.decoder.keys_values(memory.states).contiguous()
+        B, layers, _, heads, _, d = keys_values.shape
+        caches = tuple(keys_values.new_zeros(B, 2, heads, 0, d) for _ in range(layers))
+        return Incremental(keys_values, additive_mask(memory.keep, memory.states.dtype)[:, None, None], caches)
+
+    def step(self, token: Tensor, state: Incremental) -> tuple[Tensor, Tensor, Incremental]:
+        """`token (B,)` → logits `(B, V)`, the last layer's mean weights `(B, S)`, the next state."""
+        record: list[Tensor] = []
+        logits, weights, state = self.advance(token, state, record)
+        assert weights is not None
+        return logits, weights, state
+
+    def advance(
+        self, token: Tensor, state: Incremental, record: list[Tensor] | None
+    ) -> tuple[Tensor, Tensor | None, Incremental]:
+        """`step`, with weights only where there is a `record`."""
+        x = self.embed_target(token[:, None], start=state.caches[0].shape[3])
+        x, caches = self.decoder.step(x, state.caches, state.keys_values, state.mask, record)
+        weights = record[0].mean(1)[:, 0] if record else None
+        return self.project(x[:, 0]), weights, state._replace(caches=caches)
+
+    def attention_maps(self, source: Tensor, target: Tensor) -> AttentionMaps:
+        """All weights in one pass over `source (B, S)` and the decoder's inputs `target (B, T)`."""
+        encoder: list[Tensor] = []
+        decoder: list[Tensor] = []
+        cross: list[Tensor] = []
+        memory = self.encode(source, encoder)
+        self.decode_prefix(memory, target, decoder, cross)
+        empty = source.new_zeros(len(source), 0, dtype=memory.states.dtype)
+        return AttentionMaps(*(torch.stack(w, dim=1) if w else empty for w in (encoder, decoder, cross)))

@@ -1,0 +1,205 @@
+"""Encoder and decoder of the Transformer, layer by layer (Vaswani et al. 2017, section 3.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from probeta.errors import ConfigError
+from probeta.nn.dropout import Dropout
+from probeta.nn.feed_forward import FeedForward
+from probeta.nn.mlp import ACTIVATIONS
+from probeta.nn.multi_head import CrossAttention, SelfAttention, projection
+
+NORMS = ("pre", "post", "none")
+
+
+@dataclass(frozen=True)
+class LayerSettings:
+    """What every layer of one Transformer has in common.
+
+    `norm`: `post` is Vaswani et al. 2017, `pre` keeps the residual path free (Xiong et al. 2020, arXiv
+    2002.04745). `feed_forward=0` leaves the position-wise network out.
+    """
+
+    width: int
+    heads: int = 4
+    feed_forward: int = 256
+    activation: str = "relu"
+    norm: str = "pre"
+    residual: bool = True
+    rotary: bool = False
+    dropout: float = 0.1
+    attention_dropout: float = 0.0
+    activation_dropout: float = 0.0
+    max_positions: int = 512
+
+    def __post_init__(self) -> None:
+        if self.norm not in NORMS:
+            raise ConfigError.unknown("model.norm", self.norm, NORMS)
+        if self.activation not in ACTIVATIONS:
+            raise ConfigError.unknown("model.activation", self.activation, ACTIVATIONS)
+        if self.feed_forward < 0:
+            raise ConfigError.value("model.feed_forward", self.feed_forward, "a width from 1, or 0 for none")
+
+
+class Sublayer(nn.Module):
+    """What stands around each function f of a layer.
+
+    post: norm(x + dropout(f(x))); pre: x + dropout(f(norm(x))); none: x + dropout(f(x)); without
+    `residual` the `x +` is missing.
+    """
+
+    def __init__(self, settings: LayerSettings) -> None:
+        super().__init__()
+        self.place = settings.norm
+        self.residual = settings.residual
+        self.norm = nn.LayerNorm(settings.width) if settings.norm != "none" else nn.Identity()
+        self.dropout = Dropout(settings.dropout)
+
+    def before(self, x: Tensor) -> Tensor:
+        return self.norm(x) if self.place == "pre" else x
+
+    def after(self, x: Tensor, y: Tensor) -> Tensor:
+        """Of the sublayer's input `x` and its function's value `y`, each `(B, T, D)`."""
+        y = self.dropout(y)
+        if self.residual:
+            y = x + y
+        return self.norm(y) if self.place == "post" else y
+
+    def forward(self, x: Tensor, function: Callable[[Tensor], Tensor]) -> Tensor:
+        """`(B, T, D)` → `(B, T, D)`."""
+        return self.after(x, function(self.before(x)))
+
+
+def self_attention(settings: LayerSettings, causal: bool) -> SelfAttention:
+    return SelfAttention(
+        settings.width, settings.heads, settings.attention_dropout, causal, settings.rotary, settings.max_positions
+    )
+
+
+def feed_forward(settings: LayerSettings) -> FeedForward | None:
+    if not settings.feed_forward:
+        return None
+    return FeedForward(settings.width, settings.feed_forward, settings.activation, settings.activation_dropout)
+
+
+class EncoderLayer(nn.Module):
+    """Self-attention, then the position-wise network."""
+
+    def __init__(self, settings: LayerSettings) -> None:
+        super().__init__()
+        self.attention = self_attention(settings, causal=False)
+        self.attention_sublayer = Sublayer(settings)
+        self.feed_forward = feed_forward(settings)
+        self.feed_forward_sublayer = Sublayer(settings) if self.feed_forward is not None else None
+
+    def forward(self, x: Tensor, mask: Tensor | None = None, record: list[Tensor] | None = None) -> Tensor:
+        """`x (B, S, D)`, additive `mask (B, 1, 1, S)` → `(B, S, D)`."""
+        x = self.attention_sublayer(x, lambda y: self.attention(y, mask, record))
+        if self.feed_forward is not None and self.feed_forward_sublayer is not None:
+            x = self.feed_forward_sublayer(x, self.feed_forward)
+        return x
+
+
+class DecoderLayer(nn.Module):
+    """Causal self-attention, attention on the source, then the position-wise network."""
+
+    def __init__(self, settings: LayerSettings) -> None:
+        super().__init__()
+        self.attention = self_attention(settings, causal=True)
+        self.attention_sublayer = Sublayer(settings)
+        self.cross = CrossAttention(settings.width, settings.heads, settings.attention_dropout)
+        self.cross_sublayer = Sublayer(settings)
+        self.feed_forward = feed_forward(settings)
+        self.feed_forward_sublayer = Sublayer(settings) if self.feed_forward is not None else None
+
+    def forward(
+        self, x: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None = None,
+        record: list[Tensor] | None = None, cross_record: list[Tensor] | None = None,
+    ) -> Tensor:  # fmt: skip
+        """`x (B, T, D)`, the source's `keys`, `values (B, h, S, d)`, `mask (B, 1, 1, S)` → `(B, T, D)`."""
+        x = self.attention_sublayer(x, lambda y: self.attention(y, None, record))
+        return self.rest(x, keys, values, mask, cross_record)
+
+    def step(
+        self,
+        x: Tensor,
+        cache: Tensor,
+        keys: Tensor,
+        values: Tensor,
+        mask: Tensor,
+        cross_record: list[Tensor] | None,
+    ) -> tuple[Tensor, Tensor]:
+        """`forward` of the one token `x (B, 1, D)` that follows those in `cache (B, 2, h, t, d)`."""
+        y, cache = self.attention.step(self.attention_sublayer.before(x), cache)
+        return self.rest(self.attention_sublayer.after(x, y), keys, values, mask, cross_record), cache
+
+    def rest(
+        self, x: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None, cross_record: list[Tensor] | None
+    ) -> Tensor:
+        """All that follows self-attention: the same for a whole prefix and for one step."""
+        x = self.cross_sublayer(x, lambda y: self.cross(y, keys, values, mask, cross_record))
+        if self.feed_forward is not None and self.feed_forward_sublayer is not None:
+            x = self.feed_forward_sublayer(x, self.feed_forward)
+        return x
+
+
+class Encoder(nn.Module):
+    """`layers` encoder layers; under pre-norm one more norm, since no layer normalises its own output."""
+
+    def __init__(self, settings: LayerSettings, layers: int) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(EncoderLayer(settings) for _ in range(layers))
+        self.norm = nn.LayerNorm(settings.width) if settings.norm == "pre" else nn.Identity()
+
+    def forward(self, x: Tensor, mask: Tensor | None = None, record: list[Tensor] | None = None) -> Tensor:
+        """`x (B, S, D)`, additive `mask (B, 1, 1, S)` → `(B, S, D)`."""
+        for layer in self.layers:
+            x = layer(x, mask, record)
+        return self.norm(x)
+
+
+class Decoder(nn.Module):
+    """`layers` decoder layers; one product gives the source's keys and values of all of them."""
+
+    def __init__(self, settings: LayerSettings, layers: int) -> None:
+        super().__init__()
+        self.heads = settings.heads
+        self.layers = nn.ModuleList(DecoderLayer(settings) for _ in range(layers))
+        self.source_keys_values = projection(settings.width, 2 * layers)
+        self.norm = nn.LayerNorm(settings.width) if settings.norm == "pre" else nn.Identity()
+
+    def keys_values(self, memory: Tensor) -> Tensor:
+        """`memory (B, S, D)` → keys and values of every layer `(B, layers, 2, h, S, d)`."""
+        B, S, D = memory.shape
+        projected = self.source_keys_values(memory).view(B, S, len(self.layers), 2, self.heads, D // self.heads)
+        return projected.permute(0, 2, 3, 4, 1, 5)
+
+    def forward(
+        self, x: Tensor, memory: Tensor, mask: Tensor, record: list[Tensor] | None = None,
+        cross_record: list[Tensor] | None = None, last_only: bool = False,
+    ) -> Tensor:  # fmt: skip
+        """`x (B, T, D)`, `memory (B, S, D)`, additive `mask (B, 1, 1, S)` → `(B, T, D)`.
+
+        `record` and `cross_record` get each layer's weights; `last_only`: the last layer's alone.
+        """
+        keys_values = self.keys_values(memory).unbind(1)
+        for i, (layer, kv) in enumerate(zip(self.layers, keys_values, strict=True)):
+            wanted = not last_only or i == len(self.layers) - 1
+            keys, values = kv.unbind(1)
+            x = layer(x, keys, values, mask, record, cross_record if wanted else None)
+        return self.norm(x)
+
+    def step(
+        self, x: Tensor, caches: tuple[Tensor, ...], keys_values: Tensor, mask: Tensor, record: list[Tensor] | None
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """`x (B, 1, D)` → `(B, 1, D)`, the grown caches; `record` gets the last layer's cross weights."""
+        grown = []
+        for i, (layer, cache) in enumerate(zip(self.layers, caches, strict=True)):
+            keys, values = keys_values[:, i].unbind(1)
+            x, cache = layer.step(x, cache, keys, values, mask, record if i == len(self.layers) - 1 else None)
+            grown.append(cache)
+        return self.norm(x), tuple(grown)
