@@ -10,7 +10,8 @@ from torch import nn
 
 from probeta.errors import ConfigError
 from probeta.probes.bugs import BUGS, culprits, injected
-from probeta.probes.gradcheck import check_gradients, layers, torch_gradcheck
+from probeta.probes.finite_differences import layers
+from probeta.probes.gradcheck import check_gradients, torch_gradcheck
 from tests.probes.objectives import Classified, LastState, mlp, points, sequences
 
 

@@ -9,12 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from probeta.errors import ConfigError
+from probeta.probes.finite_differences import differences, layers
 from probeta.probes.gradcheck import (
     STEPS,
     check_gradients,
-    differences,
     error_by_step,
-    layers,
     torch_gradcheck,
 )
 from tests.probes.objectives import Classified, LastState, mlp, points, sequences

@@ -52,9 +52,7 @@ class Chain:
     """`(S, W)`"""
 
 
-def draw_chain(
-    layers: int, width: int, seeds: Sequence[int], init: str, scale: float, dtype: torch.dtype
-) -> Chain:
+def draw_chain(layers: int, width: int, seeds: Sequence[int], init: str, scale: float, dtype: torch.dtype) -> Chain:
     """Random layers and inputs; each seed has its own generator, so it never depends on its neighbours.
 
     `init`: `default` is PyTorch's (weights and biases uniform in ±1/√W), `xavier` uniform with variance

@@ -1,0 +1,131 @@
+"""Central differences of a loss in chosen parameters of a model, many perturbed copies at once.
+
+    ∂L/∂θ_i ≈ (L(θ + ε e_i) - L(θ - ε e_i)) / 2ε
+
+Copies of one parameter are a batch for `torch.func.vmap`: what lies below it is computed once for all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, vmap
+
+COPIES_BYTES = 64 << 20
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A module that owns parameters, and the names that `functional_call` knows them by."""
+
+    name: str
+    module: nn.Module
+    parameters: tuple[str, ...]
+
+
+def layers(model: nn.Module) -> list[Layer]:
+    """Every layer of `model`, in order of registration; a tied parameter belongs to its first owner."""
+    owners: dict[str, list[str]] = {}
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            owners.setdefault(owner(name), []).append(name)
+    return [Layer(name, model.get_submodule(name), tuple(own)) for name, own in owners.items()]
+
+
+def owner(parameter: str) -> str:
+    """The layer's name in a parameter's; a parametrized weight belongs to the module that it serves."""
+    return (
+        parameter.split(".parametrizations.")[0] if ".parametrizations." in parameter else parameter.rpartition(".")[0]
+    )
+
+
+def differences(
+    model: nn.Module, args: tuple[Any, ...], name: str, value: Tensor, index: Tensor, step: float, batched: bool
+) -> tuple[Tensor, bool]:
+    """Central differences `(n,)` float64 of the loss in the entries `index (n,)` of the parameter `name`.
+
+    The second result says whether copies were evaluated as a batch.
+    """
+    theta = value.detach()
+
+    def loss(perturbed: Tensor) -> Tensor:
+        result: Tensor = functional_call(model, {name: perturbed}, args)
+        return result
+
+    losses: list[Tensor] = []
+    at_once = max(1, COPIES_BYTES // (2 * theta.numel() * theta.element_size()))
+    with torch.no_grad():
+        for part in torch.split(index, at_once):
+            n = len(part)
+            copies = theta.repeat(2 * n, *[1] * theta.dim())
+            flat = copies.view(2 * n, -1)
+            flat[torch.arange(n), part] += step
+            flat[torch.arange(n) + n, part] -= step
+            if batched:
+                try:
+                    both = vmap(loss)(copies)
+                except RuntimeError:
+                    batched = False
+            if not batched:
+                both = torch.stack([loss(one) for one in copies])
+            # What was added is not exactly `step` once rounded, least of all in float32.
+            width = (flat[torch.arange(n), part] - flat[torch.arange(n) + n, part]).double()
+            losses.append((both[:n].double() - both[n:].double()) / width)
+    return torch.cat(losses), batched
+
+
+def sample(
+    layer: Layer, parameters: Mapping[str, Tensor], rows: Mapping[str, Tensor], count: int, generator: torch.Generator
+) -> dict[str, Tensor]:
+    """`count` entries of the layer's parameters (all, if it has fewer): flat indices by parameter."""
+    pools = []
+    for name in layer.parameters:
+        entries = torch.arange(parameters[name].numel()).view(parameters[name].shape)
+        pools.append((entries[rows[name]] if name in rows else entries).reshape(-1))
+    sizes = [len(pool) for pool in pools]
+    drawn = torch.randperm(sum(sizes), generator=generator)[:count].sort().values
+    chosen, start = {}, 0
+    for name, pool, size in zip(layer.parameters, pools, sizes, strict=True):
+        inside = drawn[(drawn >= start) & (drawn < start + size)] - start
+        start += size
+        if len(inside):
+            chosen[name] = pool[inside]
+    return chosen
+
+
+def used_rows(model: nn.Module, args: tuple[Any, ...]) -> dict[str, Tensor]:
+    """Rows of embedding tables that the batch reads: the gradient of any other is 0 and shows nothing."""
+    seen: dict[str, list[Tensor]] = {}
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+
+    def watch(module: nn.Module, call: tuple[Any, ...]) -> None:
+        seen.setdefault(names.get(id(module.weight), ""), []).append(call[0].reshape(-1))
+
+    handles = [m.register_forward_pre_hook(watch) for m in model.modules() if isinstance(m, nn.Embedding)]
+    try:
+        with torch.no_grad():
+            model(*args)
+    finally:
+        for handle in handles:
+            handle.remove()
+    # A table tied to the output layer is read in full.
+    tied = {name for name, _ in model.named_parameters(remove_duplicate=False)} - set(names.values())
+    shared = {id(model.get_parameter(name)) for name in tied}
+    return {
+        name: torch.unique(torch.cat(ids))
+        for name, ids in seen.items()
+        if name and id(model.get_parameter(name)) not in shared
+    }
+
+
+def unravel(index: int, shape: torch.Size) -> str:
+    """`[row,column]` of a flat index."""
+    place: list[int] = []
+    for size in reversed(shape):
+        index, rest = divmod(index, size)
+        place.insert(0, rest)
+    return f"[{','.join(map(str, place))}]"
