@@ -162,7 +162,8 @@ def git_revision() -> str | None:
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
     """Hold the run directory `path` for this process; the kernel frees it if the process is killed."""
-    lock = FileLock(path / ".lock", timeout=0)
+    # Not 0: a sweep that looks whether a run is alive holds the lock for a moment.
+    lock = FileLock(path / ".lock", timeout=0.5)
     try:
         lock.acquire()
     except Timeout:
