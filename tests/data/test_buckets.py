@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.nn.utils.rnn import pad_sequence
 
-from probeta.data.buckets import Batches
+from probeta.data.buckets import PairBatches
 from probeta.data.pairs import EncodedPairs
 
 
@@ -22,24 +22,22 @@ def pairs() -> EncodedPairs:
     return make(157)
 
 
-def seen(batches: Batches) -> list[list[int]]:
+def seen(batches: PairBatches) -> list[list[int]]:
     return [batch.index.tolist() for batch in batches]
 
 
 def test_padding_equals_torchs_pad_sequence(pairs: EncodedPairs) -> None:
-    for batch in Batches(pairs, batch_size=7, shuffle=True):
+    for batch in PairBatches(pairs, batch_size=7, shuffle_seed=0):
         for padded, rows in ((batch.source, pairs.source), (batch.target, pairs.target)):
             twin = pad_sequence([torch.tensor(rows[i]) for i in batch.index.tolist()], batch_first=True)
             assert torch.equal(padded, twin.long())
 
 
-@pytest.mark.parametrize(
-    "settings", [{"batch_size": 8}, {"batch_tokens": 90}, {}, {"batch_size": 8, "width": None}]
-)
+@pytest.mark.parametrize("settings", [{"batch_size": 8}, {"batch_tokens": 90}, {}, {"batch_size": 8, "width": None}])
 def test_an_epoch_has_every_pair_once_and_the_announced_number_of_batches(
     pairs: EncodedPairs, settings: dict[str, int | None]
 ) -> None:
-    batches = Batches(pairs, shuffle=True, **settings)  # type: ignore[arg-type]
+    batches = PairBatches(pairs, shuffle_seed=0, **settings)  # type: ignore[arg-type]
     for epoch in range(4):
         batches.set_epoch(epoch)
         order = seen(batches)
@@ -48,14 +46,14 @@ def test_an_epoch_has_every_pair_once_and_the_announced_number_of_batches(
 
 
 def test_token_batches_stay_in_their_budget_padding_included(pairs: EncodedPairs) -> None:
-    batches = Batches(pairs, batch_tokens=90, shuffle=True)
+    batches = PairBatches(pairs, batch_tokens=90, shuffle_seed=0)
     sizes = [len(b.index) * max(b.source.shape[1], b.target.shape[1]) for b in batches]
     assert max(sizes) <= 90
     assert np.mean(sizes) > 0.75 * 90
 
 
 def test_a_pair_longer_than_the_budget_is_a_batch_of_its_own(pairs: EncodedPairs) -> None:
-    assert all(len(batch) >= 1 for batch in seen(Batches(pairs, batch_tokens=10, shuffle=True)))
+    assert all(len(batch) >= 1 for batch in seen(PairBatches(pairs, batch_tokens=10, shuffle_seed=0)))
 
 
 def test_buckets_remove_most_of_the_padding() -> None:
@@ -63,7 +61,7 @@ def test_buckets_remove_most_of_the_padding() -> None:
     real = int(pairs.target.lengths.sum())
 
     def padded(width: int | None) -> int:
-        return sum(b.target.numel() for b in Batches(pairs, batch_size=32, shuffle=True, width=width))
+        return sum(b.target.numel() for b in PairBatches(pairs, batch_size=32, shuffle_seed=0, width=width))
 
     assert padded(2) < 1.03 * real
     assert padded(None) > 1.5 * real
@@ -71,7 +69,7 @@ def test_buckets_remove_most_of_the_padding() -> None:
 
 def test_the_order_follows_from_seed_and_epoch_alone(pairs: EncodedPairs) -> None:
     def order(seed: int, epoch: int) -> list[list[int]]:
-        batches = Batches(pairs, batch_size=8, shuffle=True, seed=seed)
+        batches = PairBatches(pairs, batch_size=8, shuffle_seed=seed)
         batches.set_epoch(epoch)
         return seen(batches)
 
@@ -86,52 +84,43 @@ def test_the_order_follows_from_seed_and_epoch_alone(pairs: EncodedPairs) -> Non
 
 
 def test_without_shuffling_every_epoch_is_the_same(pairs: EncodedPairs) -> None:
-    batches = Batches(pairs, batch_size=8)
+    batches = PairBatches(pairs, batch_size=8)
     first = seen(batches)
     batches.set_epoch(5)
     assert seen(batches) == first
 
 
 def test_a_pass_resumes_at_the_batch_where_it_stopped(pairs: EncodedPairs) -> None:
-    batches = Batches(pairs, batch_size=8, shuffle=True, seed=3)
+    batches = PairBatches(pairs, batch_size=8, shuffle_seed=3)
     batches.set_epoch(2)
     whole = seen(batches)
-    passing = iter(batches)
-    for _ in range(5):
-        next(passing)
-    resumed = Batches(pairs, batch_size=8, shuffle=True, seed=3)
-    resumed.load_state_dict(batches.state_dict())
+    resumed = PairBatches(pairs, batch_size=8, shuffle_seed=3)
+    resumed.start_at(5)
     resumed.set_epoch(2)
     assert seen(resumed) == whole[5:]
     assert seen(resumed) == whole
 
 
-def test_a_finished_pass_resumes_with_a_whole_one(pairs: EncodedPairs) -> None:
-    batches = Batches(pairs, batch_size=8)
-    passing = iter(batches)
-    for _ in range(len(batches)):
-        next(passing)
-    assert batches.state_dict() == {"position": 0}
-
-
 @pytest.mark.parametrize("world", [2, 3])
-def test_ranks_share_every_batch_and_its_padding(pairs: EncodedPairs, world: int) -> None:
-    whole = list(Batches(pairs, batch_tokens=120, shuffle=True, seed=1))
-    ranks = [
-        list(Batches(pairs, batch_tokens=120, shuffle=True, seed=1, rank=r, world_size=world))
-        for r in range(world)
-    ]
-    for batch, *shards in zip(whole, *ranks, strict=True):
-        assert {i for shard in shards for i in shard.index.tolist()} == set(batch.index.tolist())
-        assert all(shard.source.shape[1] == batch.source.shape[1] for shard in shards)
-        assert all(len(shard.index) > 0 for shard in shards)
+def test_ranks_share_every_batch(pairs: EncodedPairs, world: int) -> None:
+    def batches(rank: int, world: int) -> list[list[int]]:
+        batches = PairBatches(pairs, batch_tokens=120, shuffle_seed=1)
+        batches.shard(rank, world)
+        return seen(batches)
+
+    for batch, *shards in zip(batches(0, 1), *[batches(r, world) for r in range(world)], strict=True):
+        assert {i for shard in shards for i in shard} == set(batch)
+        assert all(len(shard) > 0 for shard in shards)
 
 
 def test_fewer_pairs_than_ranks_leave_no_rank_without_work() -> None:
-    pairs = make(2)
-    shards = [next(iter(Batches(pairs, rank=r, world_size=3))).index.tolist() for r in range(3)]
+    shards = []
+    for rank in range(3):
+        batches = PairBatches(make(2))
+        batches.shard(rank, 3)
+        shards += seen(batches)
     assert shards == [[0], [1], [0]]
 
 
 def test_an_empty_split_has_no_batches() -> None:
-    assert seen(Batches(EncodedPairs.from_lists([], []))) == []
+    assert seen(PairBatches(EncodedPairs.from_lists([], []))) == []

@@ -91,7 +91,15 @@ def test_a_folder_without_a_codec_is_refused(tmp_path: Path) -> None:
 
 
 def test_batch_keys_are_checked() -> None:
-    with pytest.raises(ConfigError, match=r"data\.batch_size=0"):
+    with pytest.raises(ConfigError, match=r"batch_size=0"):
         Tiny(batch_size=0)
     with pytest.raises(ConfigError, match="exclude each other"):
         Tiny(batch_size=2, batch_tokens=100)
+
+
+def test_the_hash_is_of_the_content(data: Tiny) -> None:
+    other = Tiny(batch_size=2)
+    other.setup()
+    assert other.sha256() == data.sha256()
+    other.pairs["test"] = other.pairs["val"] = other.pairs["train"]
+    assert other.sha256() != data.sha256()

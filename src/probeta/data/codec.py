@@ -91,6 +91,10 @@ class TextCodec:
         rows = self.source.encode_all(texts)
         return EncodedPairs.from_lists(rows, [[BOS_ID, EOS_ID]] * len(rows)).batch(np.arange(len(rows)))
 
+    def vocabularies(self) -> list[list[str]]:
+        """The tokens of both sides, by id."""
+        return [self.source.vocabulary.tokens, self.target.vocabulary.tokens]
+
     def save(self, folder: Path) -> None:
         """Write `text.json` and, for SentencePiece, `source.model` and `target.model` into `folder`."""
         folder.mkdir(parents=True, exist_ok=True)
@@ -111,9 +115,7 @@ class TextCodec:
             content = json.loads(path.read_text(encoding="utf-8"))
             source, target = (cls._language(folder, side, content[side]) for side in ("source", "target"))
         except FileNotFoundError as error:
-            raise RunDirectoryError(
-                f"{error.filename or path} is missing: is this the run of a translator?"
-            ) from None
+            raise RunDirectoryError(f"{error.filename or path} is missing: is this the run of a translator?") from None
         except (json.JSONDecodeError, KeyError, TypeError) as error:
             raise RunDirectoryError(f"{path} does not hold tokenizers and vocabularies ({error})") from None
         return cls(source, target, shared=bool(content.get("shared", False)))

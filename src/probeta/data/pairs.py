@@ -68,13 +68,7 @@ class EncodedPairs:
     def __len__(self) -> int:
         return len(self.source)
 
-    def batch(
-        self, rows: IntArray, source_length: int | None = None, target_length: int | None = None
-    ) -> PairBatch:
-        """The pairs `rows`, padded to the given lengths or to their own longest."""
-        index = np.asarray(rows, np.int64)
-        return PairBatch(
-            self.source.padded(index, source_length),
-            self.target.padded(index, target_length),
-            torch.from_numpy(index.copy()),
-        )
+    def batch(self, rows: IntArray) -> PairBatch:
+        """The pairs `rows`, padded to their own longest."""
+        index = np.array(rows, np.int64)
+        return PairBatch(self.source.padded(index), self.target.padded(index), torch.from_numpy(index))

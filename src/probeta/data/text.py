@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+import numpy as np
 import pytorch_lightning as pl
 
 from probeta.data.batch import PairBatch
-from probeta.data.buckets import Batches, check_batch_keys
+from probeta.data.buckets import PairBatches, check_batch_keys
 from probeta.data.codec import Language, TextCodec
 from probeta.data.pairs import EncodedPairs
 from probeta.data.spec import TextSpec
@@ -47,6 +50,8 @@ class TextData(pl.LightningDataModule):
         self.eval_batch_size = eval_batch_size
         self.bucket_width = bucket_width
         self.shuffle_seed = 0
+        self.note: str | None = None
+        """Something about the data that every reader of the results must know."""
         self.pairs: dict[str, EncodedPairs] = {}
         self.texts: dict[str, tuple[Sequence[str], Sequence[str]]] = {}
 
@@ -57,6 +62,7 @@ class TextData(pl.LightningDataModule):
     def setup(self, stage: str | None = None) -> None:
         if not self.pairs:
             self.prepare()
+            self.train = self.batches("train", shuffle=True)
 
     def fill(self, codec: TextCodec, texts: dict[str, tuple[Sequence[str], Sequence[str]]]) -> None:
         """Encode `texts` with `codec`: all that a small dataset's `prepare` has left to do."""
@@ -104,32 +110,25 @@ class TextData(pl.LightningDataModule):
 
     # --- batches -------------------------------------------------------------------------------------
 
-    def batches(self, split: str, *, shuffle: bool = False, batch_size: int | None = None) -> Batches:
+    def batches(self, split: str, *, shuffle: bool = False, batch_size: int | None = None) -> PairBatches:
         """`split` as batches: shuffled ones of the training size, or sorted ones of `batch_size`."""
-        world = self.trainer.world_size if self.trainer else 1
-        rank = self.trainer.global_rank if self.trainer else 0
-        if shuffle:
-            size, tokens = self.batch_size, self.batch_tokens
-        else:
-            size, tokens = batch_size or self.eval_batch_size, None
-        return Batches(
+        if not shuffle:
+            return PairBatches(self.pairs[split], batch_size=batch_size or self.eval_batch_size, width=1)
+        return PairBatches(
             self.pairs[split],
-            batch_size=size,
-            batch_tokens=tokens,
-            shuffle=shuffle,
-            seed=self.shuffle_seed,
-            width=self.bucket_width if shuffle else 1,
-            rank=rank,
-            world_size=world,
+            batch_size=self.batch_size,
+            batch_tokens=self.batch_tokens,
+            shuffle_seed=self.shuffle_seed,
+            width=self.bucket_width,
         )
 
-    def train_dataloader(self) -> Batches:
-        return self.batches("train", shuffle=True)
+    def train_dataloader(self) -> PairBatches:
+        return self.train
 
-    def val_dataloader(self) -> Batches:
+    def val_dataloader(self) -> PairBatches:
         return self.batches("val")
 
-    def test_dataloader(self) -> Batches:
+    def test_dataloader(self) -> PairBatches:
         return self.batches("test")
 
     # --- the run directory ---------------------------------------------------------------------------
@@ -137,6 +136,15 @@ class TextData(pl.LightningDataModule):
     def save(self, folder: Path) -> None:
         """Write all that translating needs into `folder` (`artifacts/text/` of a run)."""
         self.codec.save(folder)
+
+    def sha256(self) -> str:
+        """A hash of the encoded splits and of what their ids mean: equal data, equal hash."""
+        digest = hashlib.sha256(json.dumps(self.codec.vocabularies()).encode())
+        for split in sorted(self.pairs):
+            for rows in (self.pairs[split].source, self.pairs[split].target):
+                digest.update(np.ascontiguousarray(rows.offsets, np.int64).tobytes())
+                digest.update(np.ascontiguousarray(rows.ids, np.int32).tobytes())
+        return digest.hexdigest()
 
     @staticmethod
     def load(folder: Path) -> TextCodec:

@@ -24,6 +24,8 @@ class Vocabulary:
         self.ids = {token: i for i, token in enumerate(self.tokens)}
         if len(self.ids) != len(self.tokens):
             raise ValueError("a vocabulary holds each token once")
+        # A text may hold the very word "<eos>": it must not end the sentence.
+        self._words = {token: i for token, i in self.ids.items() if token not in SPECIALS}
 
     @classmethod
     def build(
@@ -43,7 +45,7 @@ class Vocabulary:
 
     def encode(self, tokens: Iterable[str]) -> list[int]:
         """Ids of `tokens`, without `<bos>` and `<eos>`."""
-        return [self.ids.get(token, UNK_ID) for token in tokens]
+        return [self._words.get(token, UNK_ID) for token in tokens]
 
     def decode(self, ids: Iterable[int]) -> list[str]:
         """Tokens up to the first `<eos>`; `<bos>` and `<pad>` are left out."""
