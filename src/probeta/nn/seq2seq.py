@@ -1,0 +1,101 @@
+"""The recurrent translator: `Encoder` and `Decoder` under the one contract of `Translator`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from torch import Tensor
+
+from probeta.errors import ConfigError
+from probeta.nn.attention import Attention
+from probeta.nn.decoder import Carry, Decoder, Memory
+from probeta.nn.encoder import Encoded, Encoder
+from probeta.nn.translator import Decoded, Translator
+
+
+class Progress(NamedTuple):
+    """The state of incremental decoding: the source's share, and what changes with each word."""
+
+    memory: Memory
+    carry: Carry
+
+
+class Seq2Seq(Translator):
+    """Sequence to sequence (Sutskever et al. 2014), with `attention` as in Bahdanau et al. 2015.
+
+    `encoder`, `decoder` and `attention` are constructors that lack only the sizes which are decided here:
+    vocabularies, `hidden_size`, `cell` and `layers`, which both sides share. `shared_embeddings` uses one matrix
+    for source and target, whose vocabularies and embedding sizes must then be the same.
+    """
+
+    def __init__(
+        self,
+        source_vocab_size: int,
+        target_vocab_size: int,
+        pad_id: int,
+        hidden_size: int,
+        encoder: Callable[..., Encoder],
+        decoder: Callable[..., Decoder],
+        attention: Callable[..., Attention] | None = None,
+        cell: str = "lstm",
+        layers: int = 1,
+        shared_embeddings: bool = False,
+    ) -> None:
+        super().__init__()
+        self.pad_id = pad_id
+        self.encoder = encoder(
+            vocab_size=source_vocab_size, hidden_size=hidden_size, pad_id=pad_id, cell=cell, layers=layers
+        )
+        kind = (
+            None if attention is None else attention(query_size=hidden_size, memory_size=self.encoder.output_size)
+        )
+        self.decoder = decoder(
+            vocab_size=target_vocab_size, hidden_size=hidden_size, attention=kind, cell=cell, layers=layers
+        )
+        if shared_embeddings:
+            mine, theirs = self.encoder.embedding.weight, self.decoder.embedding.weight
+            if mine.shape != theirs.shape:
+                raise ConfigError(
+                    f"model.shared_embeddings=true needs one vocabulary and one embedding size for both sides: "
+                    f"the encoder's matrix is {tuple(mine.shape)}, the decoder's {tuple(theirs.shape)}"
+                )
+            self.encoder.embedding.weight = theirs
+
+    @property
+    def output_weight(self) -> Tensor:
+        """`(V, F)`: with `output_bias`, what `nn.loss.projected_cross_entropy` takes."""
+        return self.decoder.output.weight
+
+    @property
+    def output_bias(self) -> Tensor:
+        """`(V,)`."""
+        return self.decoder.output.bias
+
+    def encode(self, source: Tensor) -> Memory:
+        encoded: Encoded = self.encoder(source)
+        return self.decoder.remember(*encoded)
+
+    def decode(
+        self, memory: Memory, target: Tensor, *, forced: Tensor | None = None, need_weights: bool = False
+    ) -> Decoded:
+        features, attention = self.decoder(memory, target, forced)
+        return Decoded(features, attention if need_weights else None)
+
+    def project(self, features: Tensor) -> Tensor:
+        logits: Tensor = self.decoder.output(features)
+        return logits
+
+    def start(self, memory: Memory) -> Progress:
+        return Progress(memory, self.decoder.begin(memory))
+
+    def step(self, token: Tensor, state: Progress) -> tuple[Tensor, Tensor | None, Progress]:
+        decoder = self.decoder
+        embedded = decoder.embedding_dropout(decoder.embedding(token))
+        step = decoder.step(decoder.gates(embedded), embedded, state.carry, state.memory)
+        features = step.features[0] if step.features else decoder.features(step.output, step.context, embedded)
+        return (
+            self.project(features),
+            step.weights[0] if step.weights else None,
+            Progress(state.memory, step.carry),
+        )
