@@ -78,9 +78,7 @@ class Batches(ABC, Generic[B]):
 class LabelledBatches(Batches[LabelledBatch]):
     """`x (N, …)` and `y (N,)` in memory; `batch_size=None` is the full batch."""
 
-    def __init__(
-        self, x: Tensor, y: Tensor, batch_size: int | None = None, shuffle_seed: int | None = None
-    ) -> None:
+    def __init__(self, x: Tensor, y: Tensor, batch_size: int | None = None, shuffle_seed: int | None = None) -> None:
         super().__init__()
         self.x, self.y = x, y
         self.batch_size = min(batch_size or len(x), len(x))

@@ -48,9 +48,7 @@ class MoonsData(LabelledData):
                 )
             rows = np.sort(np.concatenate([np.flatnonzero(y == 0), kept]))
             x, y = x[rows], y[rows]
-        x_train, x_rest, y_train, y_rest = train_test_split(
-            x, y, test_size=0.4, random_state=self.seed, stratify=y
-        )
+        x_train, x_rest, y_train, y_rest = train_test_split(x, y, test_size=0.4, random_state=self.seed, stratify=y)
         x_val, x_test, y_val, y_test = train_test_split(
             x_rest, y_rest, test_size=0.5, random_state=self.seed, stratify=y_rest
         )

@@ -107,9 +107,7 @@ def _spacy_rules(language: str, pipeline: str | None) -> Any:
             "data.pipeline", pipeline, f"an installed spaCy pipeline (python -m spacy download {pipeline})"
         ) from None
     except ImportError:
-        raise ConfigError.value(
-            "data.language", language, "a language code that spaCy knows, as en or de"
-        ) from None
+        raise ConfigError.value("data.language", language, "a language code that spaCy knows, as en or de") from None
     return nlp.tokenizer
 
 
@@ -165,9 +163,7 @@ class SentencePieceTokenizer:
             )
         except (RuntimeError, OSError) as error:
             reason = str(error).rsplit("] ", 1)[-1].strip() or "SentencePiece could not be trained"
-            raise ConfigError.value(
-                "data.size", size, f"a number of pieces that this text has ({reason})"
-            ) from None
+            raise ConfigError.value("data.size", size, f"a number of pieces that this text has ({reason})") from None
         return cls(out.getvalue(), lowercase)
 
     def vocabulary(self) -> Vocabulary:
