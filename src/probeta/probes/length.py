@@ -209,8 +209,6 @@ def measure_length(
         cell=cell,
         lengths=different,
         weight=torch.cat([torch.stack(part) for part in weight], dim=1),
-            [torch.stack(weight[i : i + len(different)]) for i in range(0, len(weight), len(different))], 1
-        ),
         state=by_distance,
         memory=torch.cat(memory) if memory else None,
         rate=fitted_rate(by_distance),
