@@ -1,0 +1,114 @@
+"""Does a stated probability come true that often? Expected calibration error, and temperature scaling.
+
+NumPy only: a finished run's predictions are read and drawn without torch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from probeta.errors import ConfigError
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+BINS = 15
+TEMPERATURES = (0.01, 100.0)
+
+
+@dataclass(frozen=True)
+class Reliability:
+    """Predictions gathered by their confidence, the probability of the predicted class (Guo et al. 2017, §2)."""
+
+    edges: Floats
+    """`(bins + 1,)` from 0 to 1, equally wide; a bin holds its lower edge."""
+    confidence: Floats
+    """`(bins,)` mean confidence; NaN in an empty bin."""
+    accuracy: Floats
+    """`(bins,)` share of right predictions; NaN in an empty bin."""
+    count: Ints
+    """`(bins,)`"""
+
+    @property
+    def error(self) -> float:
+        """`Σ_b (n_b / N) |accuracy_b - confidence_b|`: expected calibration error in L1 (Guo et al. 2017, eq. 3)."""
+        full = self.count > 0
+        gap = np.abs(self.accuracy[full] - self.confidence[full])
+        return float((gap * self.count[full]).sum() / self.count.sum())
+
+
+def probabilities(logits: Floats, temperature: float = 1.0) -> Floats:
+    """`softmax(logits / T)`: `(N, C)` → `(N, C)`. A temperature never changes which class is largest."""
+    scaled = np.asarray(logits, dtype=np.float64) / temperature
+    powers = np.exp(scaled - scaled.max(axis=1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+
+
+def reliability(probability: Floats, y: Ints, bins: int = BINS) -> Reliability:
+    """Bin predictions `(N, C)` with classes `y (N,)` by confidence.
+
+    Raises:
+        ConfigError: fewer than one bin, or no predictions.
+    """
+    if bins < 1:
+        raise ConfigError.value("bins", bins, "a whole number from 1")
+    if len(y) == 0:
+        raise ConfigError("calibration needs at least one prediction")
+    confidence = probability.max(axis=1)
+    right = probability.argmax(axis=1) == y
+    edges = np.linspace(0.0, 1.0, bins + 1)
+    place = np.clip(np.searchsorted(edges, confidence, side="right") - 1, 0, bins - 1)
+    count = np.bincount(place, minlength=bins)
+    with np.errstate(invalid="ignore"):
+        means = [np.bincount(place, weights=w, minlength=bins) / count for w in (confidence, right.astype(float))]
+    return Reliability(edges, means[0], means[1], count)
+
+
+def negative_log_likelihood(logits: Floats, y: Ints, temperature: float = 1.0) -> float:
+    """Mean of `-log softmax(logits / T)_y`."""
+    scaled = np.asarray(logits, dtype=np.float64) / temperature
+    top = scaled.max(axis=1)
+    normaliser = top + np.log(np.exp(scaled - top[:, None]).sum(axis=1))
+    return float((normaliser - scaled[np.arange(len(y)), y]).mean())
+
+
+def fit_temperature(logits: Floats, y: Ints) -> float:
+    """The `T` that minimises the negative log-likelihood of `logits / T` (Guo et al. 2017, §4.2).
+
+    To be fitted on validation data. The likelihood is concave in `1/T`, so its slope
+    `E_p[z] - z_y` has one zero, found by bisection; where it has none within `TEMPERATURES` (every
+    prediction right, say, which no confidence is too high for) the nearer end is returned.
+    """
+    z = np.asarray(logits, dtype=np.float64)
+    chosen = z[np.arange(len(y)), y]
+
+    def slope(inverse: float) -> float:
+        return float(((probabilities(z, 1.0 / inverse) * z).sum(axis=1) - chosen).mean())
+
+    low, high = np.log(1.0 / TEMPERATURES[1]), np.log(1.0 / TEMPERATURES[0])
+    if slope(float(np.exp(low))) >= 0:
+        return TEMPERATURES[1]
+    if slope(float(np.exp(high))) <= 0:
+        return TEMPERATURES[0]
+    for _ in range(80):
+        middle = (low + high) / 2
+        low, high = (low, middle) if slope(float(np.exp(middle))) > 0 else (middle, high)
+    return float(np.exp(-(low + high) / 2))
+
+
+def calibration(
+    logits: Floats, y: Ints, val_logits: Floats | None = None, val_y: Ints | None = None
+) -> dict[str, float]:
+    """`ece` and `nll`; with validation predictions also `temperature` (fitted there), `ece_scaled`, `nll_scaled`."""
+    found = {"ece": reliability(probabilities(logits), y).error, "nll": negative_log_likelihood(logits, y)}
+    if val_logits is not None and val_y is not None:
+        t = fit_temperature(val_logits, val_y)
+        found |= {
+            "temperature": t,
+            "ece_scaled": reliability(probabilities(logits, t), y).error,
+            "nll_scaled": negative_log_likelihood(logits, y, t),
+        }
+    return found

@@ -1,0 +1,27 @@
+"""How well each class is found: precision, recall and F1 apart, since accuracy hides a rare class."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torchmetrics.functional.classification import (
+    multiclass_f1_score,
+    multiclass_precision,
+    multiclass_recall,
+)
+
+
+def by_class(logits: Tensor, y: Tensor) -> dict[str, float]:
+    """`precision/<c>`, `recall/<c>`, `f1/<c>` of every class, and `f1_macro`, their plain mean.
+
+    `logits (N, C)`, `y (N,)`. A ratio whose denominator is 0 (a class never predicted) counts as 0.
+    """
+    classes = logits.shape[1]
+    predicted = logits.argmax(dim=1)
+    measures = {"precision": multiclass_precision, "recall": multiclass_recall, "f1": multiclass_f1_score}
+    found: dict[str, float] = {}
+    for name, measure in measures.items():
+        values: Tensor = measure(predicted, y, num_classes=classes, average="none")
+        found |= {f"{name}/{c}": float(value) for c, value in enumerate(values)}
+    found["f1_macro"] = float(torch.tensor([found[f"f1/{c}"] for c in range(classes)]).mean())
+    return found
