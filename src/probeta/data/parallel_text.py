@@ -1,0 +1,142 @@
+"""Any two line-aligned files as a translation task."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import fields
+from pathlib import Path
+from typing import Literal
+
+from pytorch_lightning.utilities import rank_zero_only
+
+from probeta.data import aligned_files
+from probeta.data.corpus import CorpusSettings, Files, build_corpus, open_corpus
+from probeta.data.text import TextData
+from probeta.data.text_cache import cache_key, cached, default_folder
+from probeta.errors import ConfigError, DataError
+
+log = logging.getLogger(__name__)
+
+
+class ParallelTextData(TextData):
+    """Sentence pairs from `root/<stem>.<source>` and `root/<stem>.<target>`, plain or gzip.
+
+    `train`, `val`, `test` are the stems, `source` and `target` the endings (and, for spaCy, the language
+    codes). Where there are no files for `val` or `test`, a share `holdout` of the different source lines
+    (at most 2,000) is split off training, chosen by `seed`; the run's notes say so.
+
+    Tokens: `whitespace`, `spacy` or `sentencepiece` (`type=bpe|unigram`, learnt on training text);
+    `joint` gives both sides one vocabulary, `size` bounds it (SentencePiece: 10,000 where null), and
+    words seen fewer than `min_frequency` times in training read as unknown. `casing=lower` lowercases.
+
+    Pairs with a blank line are dropped from every split, pairs with more than `max_length` tokens on a
+    side from training only, so that scores stay comparable; `counts` tells how many. `limit` takes the
+    first pairs of the training files only.
+
+    The encoded corpus is kept under `cache` (null: `~/.cache/probeta/text`), keyed by the content of the
+    files and the settings, and memory-mapped.
+
+    Raises `DataError` with file and line for unequal line counts, invalid UTF-8 and an empty corpus.
+    """
+
+    def __init__(
+        self,
+        root: str,
+        source: str,
+        target: str,
+        train: str = "train",
+        val: str | None = "val",
+        test: str | None = "test",
+        limit: int | None = None,
+        holdout: float = 0.05,
+        seed: int = 42,
+        tokens: Literal["whitespace", "spacy", "sentencepiece"] = "whitespace",
+        type: Literal["bpe", "unigram"] = "bpe",
+        joint: bool = False,
+        size: int | None = None,
+        casing: Literal["keep", "lower"] = "keep",
+        max_length: int = 100,
+        min_frequency: int = 1,
+        source_pipeline: str | None = None,
+        target_pipeline: str | None = None,
+        batch_size: int | None = None,
+        batch_tokens: int | None = None,
+        eval_batch_size: int = 128,
+        bucket_width: int | None = 2,
+        cache: str | None = None,
+    ) -> None:
+        super().__init__(batch_size, batch_tokens, eval_batch_size, bucket_width)
+        given = locals()
+        for key, value, accepted in (
+            ("tokens", tokens, ("whitespace", "spacy", "sentencepiece")),
+            ("type", type, ("bpe", "unigram")),
+            ("casing", casing, ("keep", "lower")),
+        ):
+            if value not in accepted:
+                raise ConfigError.value(key, value, " or ".join(accepted))
+        for key, least in (("limit", 1), ("size", 5), ("max_length", 1), ("min_frequency", 1)):
+            if given[key] is not None and given[key] < least:
+                raise ConfigError.value(key, given[key], f"a whole number from {least}")
+        if not 0.0 < holdout < 0.5:
+            raise ConfigError.value("holdout", holdout, "a share, 0 < share < 0.5")
+        if source == target:
+            raise ConfigError.value("target", target, "another file ending than data.source")
+        # Absolute, so that a run can be evaluated from another folder.
+        self.root = Path(root).expanduser().absolute()
+        self.stems = {"train": train, "val": val, "test": test}
+        self.settings = CorpusSettings(**{field.name: given[field.name] for field in fields(CorpusSettings)})
+        self.cache = Path(cache).expanduser().absolute() if cache else default_folder()
+        self.counts: dict[str, dict[str, int]] = {}
+        self.data_sha256 = ""
+
+    @property
+    def recorded(self) -> dict[str, str]:
+        """Keys of this class whose value depends on where the command was given, as absolute paths."""
+        return {"root": str(self.root)}
+
+    def files(self) -> Files:
+        """The files of each split that has some; training must."""
+        if not self.root.is_dir():
+            raise DataError(f"data.root={self.root} is not a folder")
+        found = {}
+        for split, stem in self.stems.items():
+            pair = (
+                aligned_files.find_pair(self.root, stem, self.settings.source, self.settings.target) if stem else None
+            )
+            if pair:
+                found[split] = pair
+            elif split == "train" or stem not in (None, split):
+                # A stem that was named must exist; only the default names may be missing.
+                raise DataError(
+                    f"data.{split}={stem}: there is no {self.root / str(stem)}.{self.settings.source} "
+                    f"with {self.root / str(stem)}.{self.settings.target} (or .gz)"
+                )
+        return found
+
+    def prepare(self) -> None:
+        files = self.files()
+        self.data_sha256 = aligned_files.sha256(path for split in sorted(files) for path in files[split])
+        key = cache_key(f"{self.data_sha256} {sorted(files)}", self.settings)
+        folder = cached(self.cache, key, lambda building: build_corpus(building, files, self.settings))
+        corpus = open_corpus(folder, self.settings)
+        self.codec, self.pairs, self.counts = corpus.codec, corpus.pairs, corpus.counts
+        self.texts = dict(corpus.texts)
+        if missing := [split for split in ("val", "test") if split not in files]:
+            sizes = ", ".join(f"{split} {self.counts[split]['pairs']:,} pairs" for split in missing)
+            self.note = f"no files for {' and '.join(missing)}: split off training by data.seed ({sizes})"
+        self._tell()
+
+    @rank_zero_only
+    def _tell(self) -> None:
+        for split, count in self.counts.items():
+            log.info(
+                "%s: %s pairs; dropped: %s with a blank line, %s over-long", split,
+                *(f"{count[key]:,}" for key in ("pairs", "blank", "too_long")),
+            )  # fmt: skip
+        log.info("vocabularies: %s source, %s target tokens", *(f"{len(v):,}" for v in self.codec.vocabularies()))
+        if self.note:
+            log.warning(self.note)
+
+    def sha256(self) -> str:
+        """The hash of the files' content."""
+        return self.data_sha256

@@ -1,0 +1,69 @@
+"""Ragged rows of ids, appended to a file and read back through a memory map."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Sequence
+from itertools import chain
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from probeta.data.pairs import Sequences
+
+CHUNK = 1 << 22
+
+
+class SequenceWriter:
+    """Writes `<name>.ids` (raw, of one dtype) and, on leaving the `with` block, `<name>.offsets.npy`."""
+
+    def __init__(self, folder: Path, name: str, dtype: str) -> None:
+        self._stem = folder / name
+        self._dtype = np.dtype(dtype)
+        self._stream = Path(f"{self._stem}.ids").open("wb")  # noqa: SIM115 (closed by __exit__)
+        self._offsets = array("q", [0])
+
+    def write(self, rows: Sequence[Sequence[int]]) -> None:
+        count = 0
+        for row in rows:
+            count += len(row)
+            self._offsets.append(self._offsets[-1] + len(row))
+        self._stream.write(np.fromiter(chain.from_iterable(rows), self._dtype, count=count).tobytes())
+
+    def __enter__(self) -> SequenceWriter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stream.close()
+        if error is None:
+            np.save(f"{self._stem}.offsets.npy", np.frombuffer(self._offsets, np.int64))
+
+
+def open_sequences(folder: Path, name: str, dtype: str) -> Sequences:
+    """What a `SequenceWriter` wrote, memory-mapped."""
+    path = folder / f"{name}.ids"
+    ids = np.memmap(path, dtype, "r") if path.stat().st_size else np.empty(0, dtype)
+    return Sequences(ids, np.load(folder / f"{name}.offsets.npy", mmap_mode="r"))
+
+
+def count_ids(folder: Path, name: str, dtype: str, size: int) -> NDArray[np.int64]:
+    """How often each id below `size` occurs, `(size,)`, read in chunks."""
+    counts = np.zeros(size, np.int64)
+    ids = open_sequences(folder, name, dtype).ids
+    for start in range(0, len(ids), CHUNK):
+        counts += np.bincount(ids[start : start + CHUNK], minlength=size)
+    return counts
+
+
+def translate_ids(folder: Path, name: str, dtype: str, table: NDArray[np.integer]) -> None:
+    """Replace every id `i` of `<name>.ids` by `table[i]`; the file takes the table's dtype."""
+    path = folder / f"{name}.ids"
+    ids = open_sequences(folder, name, dtype).ids
+    with Path(f"{path}.new").open("wb") as stream:
+        for start in range(0, len(ids), CHUNK):
+            stream.write(table[ids[start : start + CHUNK]].tobytes())
+    Path(f"{path}.new").replace(path)

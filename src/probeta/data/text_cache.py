@@ -1,0 +1,70 @@
+"""Encoded corpora on disk, keyed by what they are made of: built once, by whichever job comes first."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from probeta.data.corpus import CorpusSettings
+from probeta.errors import DataError
+
+FORMAT = 1
+"""Raised when a built corpus would look different."""
+
+log = logging.getLogger(__name__)
+
+
+def default_folder() -> Path:
+    """`$XDG_CACHE_HOME/probeta/text`, usually `~/.cache/probeta/text`."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "probeta" / "text"
+
+
+def cache_key(content: str, settings: CorpusSettings) -> str:
+    """Names a corpus by its content's hash, its settings and what else decides how it is encoded."""
+    parts = {"format": FORMAT, "content": content, **asdict(settings)}
+    if settings.tokens != "whitespace":
+        parts["tokenizer"] = version(settings.tokens)
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def cached(folder: Path, key: str, build: Callable[[Path], None]) -> Path:
+    """The folder of `key`, built by `build(folder)` where it is not there yet.
+
+    One job builds while the others wait at a lock; the folder gets its name when it is whole, so a
+    killed build leaves nothing that looks finished.
+    """
+    done = folder / key
+    if done.is_dir():
+        return done
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / f"{key}.lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            log.info("waiting for another job that encodes the same text")
+            lock.acquire()
+    except OSError as error:
+        raise DataError(f"data.cache={folder} cannot be written ({error.strerror}): name another folder") from None
+    try:
+        if not done.is_dir():
+            building = folder / f"{key}.building"
+            shutil.rmtree(building, ignore_errors=True)  # of a build that was killed
+            building.mkdir()
+            try:
+                build(building)
+                building.rename(done)
+            finally:
+                shutil.rmtree(building, ignore_errors=True)
+    finally:
+        lock.release()
+    return done
