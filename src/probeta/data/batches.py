@@ -32,6 +32,9 @@ class Batches(ABC, Generic[B]):
     every process plans the same global batches and takes its own rows (`shard`).
     """
 
+    batch_sampler = None
+    """Where Lightning finds a `sampler`, it looks for this too."""
+
     def __init__(self) -> None:
         self.epoch = 0
         self._start = 0

@@ -1,0 +1,84 @@
+"""Keep the weights that validated best, and stop when nothing better has come for a while."""
+
+from __future__ import annotations
+
+import logging
+import math
+from typing import Any, Literal
+
+import pytorch_lightning as pl
+from pytorch_lightning.callbacks import Checkpoint
+from torch import Tensor
+
+from probeta.errors import ConfigError
+
+log = logging.getLogger(__name__)
+
+
+class EarlyStopping(Checkpoint):
+    """An improvement is a change of `monitor` by more than `min_delta` in the direction `mode` (Prechelt 1998).
+
+    After `patience` epochs without one, training stops. The weights of the last improvement are kept in
+    memory and put back when training ends, so they are what is tested and saved as `best`. With
+    `patience=None` it does nothing: the last weights are the result.
+
+    A subclass of Lightning's `Checkpoint` only because those are called after the epoch's metrics are in.
+    """
+
+    def __init__(
+        self,
+        monitor: str = "val/loss",
+        mode: Literal["min", "max"] = "min",
+        patience: int | None = 20,
+        min_delta: float = 1e-4,
+    ) -> None:
+        if patience is not None and patience < 1:
+            raise ConfigError.value("patience", patience, "a whole number of epochs from 1, or null for no stopping")
+        if min_delta < 0:
+            raise ConfigError.value("min_delta", min_delta, "a number from 0")
+        self.monitor, self.mode, self.patience, self.min_delta = monitor, mode, patience, min_delta
+        self.best = -math.inf if mode == "max" else math.inf
+        self.best_epoch = -1
+        self.best_step = -1
+        self.waited = 0
+        self.weights: dict[str, Tensor] | None = None
+
+    @property
+    def active(self) -> bool:
+        return self.patience is not None
+
+    def improves(self, value: float) -> bool:
+        return value > self.best + self.min_delta if self.mode == "max" else value < self.best - self.min_delta
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if not self.active:
+            return
+        value = trainer.callback_metrics.get(self.monitor)
+        if value is None:
+            known = sorted(name for name in trainer.callback_metrics if "/" in name)
+            raise ConfigError.unknown("metric", self.monitor, known)
+        if self.improves(float(value)):
+            self.best, self.best_epoch, self.best_step = float(value), trainer.current_epoch, trainer.global_step
+            self.waited = 0
+            self.weights = {k: v.detach().clone() for k, v in pl_module.state_dict().items()}
+            return
+        self.waited += 1
+        if self.patience is not None and self.waited >= self.patience:
+            trainer.should_stop = True
+            log.info(
+                "Stopped after epoch %d: %s has not improved on %.4g (epoch %d) for %d epochs.",
+                trainer.current_epoch + 1, self.monitor, self.best, self.best_epoch + 1, self.waited,
+            )  # fmt: skip
+
+    def restore(self, pl_module: pl.LightningModule) -> None:
+        """Put the best weights back; nothing where none were kept."""
+        if self.weights is not None:
+            pl_module.load_state_dict(self.weights)
+
+    def state_dict(self) -> dict[str, Any]:
+        names = ("best", "best_epoch", "best_step", "waited", "weights")
+        return {name: getattr(self, name) for name in names}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        for name, value in state_dict.items():
+            setattr(self, name, value)

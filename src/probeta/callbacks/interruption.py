@@ -1,0 +1,40 @@
+"""SIGINT and SIGTERM are answered between two batches, when everything is in order."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytorch_lightning as pl
+from pytorch_lightning.callbacks import Checkpoint as LightningCheckpoint
+
+from probeta.callbacks.checkpoint import Checkpoint
+from probeta.run import Signals
+
+
+class Interruption(LightningCheckpoint):
+    """When a signal has come: write the last checkpoint, then end the run by raising `Interrupted`.
+
+    A subclass of Lightning's `Checkpoint` only to be called after ours.
+    """
+
+    def __init__(self, signals: Signals, checkpoint: Checkpoint | None) -> None:
+        self.signals, self.checkpoint = signals, checkpoint
+
+    def answer(self, trainer: pl.Trainer) -> None:
+        if self.signals.received is not None:
+            if self.checkpoint is not None:
+                self.checkpoint.save(trainer)
+            self.signals.check()
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self.signals.check()
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        # The epoch's last batch is left to the epoch's end: between them validation would run twice.
+        if batch_idx + 1 < trainer.num_training_batches:
+            self.answer(trainer)
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self.answer(trainer)

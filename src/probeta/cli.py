@@ -1,0 +1,80 @@
+"""`probeta <command> …`: finds the command and reports its mistakes. Imports nothing heavy."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+
+COMMANDS = {
+    "train": ("train a model, or many with -m: probeta train experiment=moons_mlp optimizer.lr=0.1", "commands.train"),
+    "probe": ("measure gradients without training: probeta probe probe=depth", "commands.probe"),
+    "evaluate": ("test metrics of a finished run, as it wrote them: probeta evaluate run=DIR", "commands.evaluate"),
+    "predict": ("classes of points with a finished run: probeta predict run=DIR x='[[0.1,0.2]]'", "commands.predict"),
+    "translate": ("translate with a finished run: probeta translate run=DIR text='i like books'", "commands.translate"),
+    "report": ("tables, figures and a page from finished runs: probeta report DIR", "commands.report"),
+    "list": ("every experiment, study and probe with a line each: probeta list", "commands.list"),
+}
+
+USAGE = f"""probeta: a laboratory for the fundamentals of deep learning
+
+usage: probeta <command> [key=value …]
+
+{chr(10).join(f"  {name:<10}{text}" for name, (text, _) in COMMANDS.items())}
+
+Every key of a configuration can be set: probeta train --cfg job   shows them all.
+probeta <command> --help tells more; shell completion: eval "$(probeta train -sc install=bash)"
+"""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command line `argv`; returns the exit status (0, 1 failed, 2 mistaken, 130/143 interrupted)."""
+    argv = list(sys.argv[1:] if argv is None else argv)
+    if "-sc" in argv or "--shell-completion" in argv:
+        argv = completion(argv)
+        if not argv:
+            return 0
+    if not argv or argv[0] in ("-h", "--help", "help"):
+        print(USAGE, end="")
+        return 0
+    command, *rest = argv
+    if command in ("-V", "--version"):
+        from importlib.metadata import version
+
+        print(version("probeta"))
+        return 0
+    if command not in COMMANDS:
+        from probeta.errors import ConfigError
+
+        return say(ConfigError.unknown("command", command, COMMANDS))
+    from probeta.commands.failures import exit_status
+
+    with exit_status() as status:
+        module = importlib.import_module(f"probeta.{COMMANDS[command][1]}")
+        status.code = module.main(rest) or 0
+    return status.code
+
+
+def completion(argv: list[str]) -> list[str]:
+    """Hydra's completion calls the program without the command that was typed: take it from the line."""
+    words = os.environ.get("COMP_LINE", "").split(" ")
+    if argv[0] in COMMANDS or len(words) < 2:
+        return argv if argv[0] in COMMANDS else ["train", *argv]
+    if len(words) == 2:
+        print(" ".join(name for name in COMMANDS if name.startswith(words[1])))
+        return []
+    os.environ["COMP_LINE"] = " ".join([words[0], *words[2:]])
+    return [words[1] if words[1] in ("train", "probe") else "train", *argv]
+
+
+def say(error: Exception) -> int:
+    print(f"probeta: {error}", file=sys.stderr)
+    return 2
+
+
+def entry() -> None:
+    sys.exit(main())
+
+
+if __name__ == "__main__":
+    entry()

@@ -1,0 +1,36 @@
+"""`key=value` arguments of the commands that read a finished run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from probeta.errors import ConfigError
+
+
+class HelpShown(SystemExit):
+    """`--help` was answered."""
+
+
+def parse(usage: str, argv: list[str], accepted: Mapping[str, str]) -> dict[str, str]:
+    """The arguments by key; `accepted` says what each key is, for the help and for mistakes.
+
+    Raises `ConfigError` for an unknown key or one without a value. `-h` prints the help and exits.
+    """
+    if {"-h", "--help"} & set(argv):
+        print(f"usage: {usage}\n\n" + "\n".join(f"  {key:<12}{text}" for key, text in accepted.items()))
+        raise HelpShown(0)
+    values: dict[str, str] = {}
+    for argument in argv:
+        key, equals, value = argument.partition("=")
+        if key not in accepted:
+            raise ConfigError.unknown("argument", argument if not equals else key, accepted)
+        if not equals:
+            raise ConfigError(f"{key} has no value: {key}={accepted[key].split(':')[0]}")
+        values[key] = value
+    return values
+
+
+def required(values: Mapping[str, str], key: str, meaning: str) -> str:
+    if not values.get(key):
+        raise ConfigError(f"{key} is missing: {key}={meaning}")
+    return values[key]

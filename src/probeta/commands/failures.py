@@ -1,0 +1,70 @@
+"""How a command ends when something went wrong: a line or two for the reader, a status for the shell."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from hydra.errors import HydraException
+from omegaconf.errors import OmegaConfBaseException
+
+from probeta.errors import UserError
+from probeta.run import Interrupted
+
+MISTAKE, FAILURE = 2, 1
+
+
+@dataclass
+class Status:
+    code: int = 0
+
+
+@contextmanager
+def exit_status() -> Iterator[Status]:
+    """Turn what a command raises into a message and an exit status; tracebacks only with HYDRA_FULL_ERROR=1."""
+    status = Status()
+    try:
+        yield status
+    except Interrupted as interruption:
+        status.code = interruption.exit_code
+        print(f"probeta: interrupted ({interruption})", file=sys.stderr)
+    except KeyboardInterrupt:
+        status.code = 130
+        print("probeta: interrupted", file=sys.stderr)
+    except (UserError, HydraException, OmegaConfBaseException) as error:
+        status.code = MISTAKE
+        complain(error, one_line(error))
+    except BrokenPipeError:
+        # The reader of our output is gone (`probeta list | head`): nothing is wrong.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        status.code = MISTAKE
+        complain(error, f"{error.filename or 'a file'}: {error.strerror or error}")
+    except Exception as error:
+        status.code = FAILURE
+        complain(error, f"failed: {type(error).__name__}: {error}")
+
+
+def complain(error: BaseException, message: str) -> None:
+    if os.environ.get("HYDRA_FULL_ERROR") == "1":
+        traceback.print_exception(error)
+    print(f"probeta: {message}", file=sys.stderr)
+
+
+def one_line(error: Exception) -> str:
+    """Hydra's several lines as one; our own messages as they are."""
+    if isinstance(error, UserError):
+        return str(error)
+    text = str(error)
+    option = re.search(r"Could not find '([^']+)'\s+Available options in '([^']+)':\s+(.*)", text, re.DOTALL)
+    if option:
+        from probeta.errors import ConfigError
+
+        wanted, group, known = option.groups()
+        return str(ConfigError.unknown(f"option of {group}", wanted.rsplit("/", 1)[-1], known.split()))
+    return " ".join(text.replace("To append to your config use", "to add it use").split())

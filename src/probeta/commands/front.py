@@ -1,0 +1,137 @@
+"""The Hydra side of `train` and `probe`: compose once, refuse mistakes, then run or sweep."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sys
+from argparse import Namespace
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from hydra import version
+from hydra._internal.callbacks import Callbacks
+from hydra._internal.hydra import Hydra
+from hydra._internal.utils import _run_hydra, create_config_search_path, get_args_parser
+from hydra.core.plugins import Plugins
+from hydra.core.utils import run_job
+from hydra.errors import ConfigCompositionException
+from hydra.types import HydraContext, RunMode
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import ConfigKeyError
+
+from probeta.errors import ConfigError, RunDirectoryError
+
+CONFIG = "pkg://probeta.conf"
+Task = Callable[[DictConfig], Any]
+
+
+def register_resolvers() -> None:
+    """`${unique:}`: six hexadecimal digits, so that runs started in the same second have folders of their own."""
+    OmegaConf.register_new_resolver("unique", lambda: secrets.token_hex(3), use_cache=True, replace=True)
+
+
+def register_plugins() -> None:
+    """Hydra finds plugins by walking `hydra_plugins`, which does not show it an editable install's."""
+    from hydra_plugins.probeta_sweeper.sweeper import ProbetaSweeper
+
+    Plugins.instance().register(ProbetaSweeper)
+
+
+def launch(command: str, task: Task, argv: list[str], check: Callable[[DictConfig], None]) -> Any:
+    """Run `task` as Hydra's command line `argv` says, once or as a multirun; returns the run's result."""
+    version.setbase("1.3")
+    register_resolvers()
+    register_plugins()
+    args = get_args_parser().parse_args(argv)
+    if args.help or args.hydra_help or args.cfg or args.info or args.shell_completion:
+        # Hydra's own pages exit with 0 or raise; errors come to `exit_status` and not to Hydra's printer.
+        os.environ.setdefault("HYDRA_FULL_ERROR", "0")
+        sys.argv = [f"probeta {command}", *argv] if not args.shell_completion else ["probeta", *argv]
+        _run_hydra(args, get_args_parser(), task, CONFIG, command)
+        return None
+    hydra = open_hydra(args, command)
+    name = args.config_name or command
+    if args.multirun or sweeps(args.overrides):
+        return hydra.multirun(name, task, [*args.overrides, "hydra.mode=MULTIRUN"])
+    config = compose(hydra, name, args.overrides)
+    check(without_hydra(config))
+    prepare_directory(Path(config.hydra.run.dir))
+    callbacks = Callbacks(config)
+    callbacks.on_run_start(config=config, config_name=name)
+    ret = run_job(
+        hydra_context=HydraContext(config_loader=hydra.config_loader, callbacks=callbacks),
+        task_function=task,
+        config=config,
+        job_dir_key="hydra.run.dir",
+        job_subdir_key=None,
+    )
+    callbacks.on_run_end(config=config, config_name=name, job_return=ret)
+    return ret.return_value
+
+
+def sweeps(overrides: list[str]) -> bool:
+    """Whether the overrides ask for a multirun without `-m`: a study always is one."""
+    chosen = dict(o.lstrip("+").split("=", 1) for o in overrides if "=" in o)
+    return chosen.get("study", "null") not in ("null", "") or chosen.get("hydra.mode") == "MULTIRUN"
+
+
+def open_hydra(args: Namespace, command: str) -> Hydra:
+    search_path = create_config_search_path(CONFIG)
+    if args.config_path:
+        raise ConfigError("--config-path is not accepted: --config-dir DIR adds your own configurations to ours")
+    if args.config_dir:
+        folder = Path(args.config_dir).absolute()
+        if not folder.is_dir():
+            raise ConfigError.value("--config-dir", args.config_dir, "a folder that exists")
+        search_path.prepend(provider="command-line", path=f"file://{folder}")
+    return Hydra.create_main_hydra2(task_name=command, config_search_path=search_path)
+
+
+def compose(hydra: Hydra, name: str, overrides: list[str]) -> DictConfig:
+    """The configuration of a single run; a key that does not exist is named with its nearest neighbours."""
+    try:
+        return hydra.compose_config(
+            config_name=name,
+            overrides=[*overrides, "hydra.mode=RUN"],
+            run_mode=RunMode.RUN,
+            with_log_configuration=False,
+        )
+    except ConfigCompositionException as error:
+        cause = error.__cause__
+        if isinstance(cause, ConfigKeyError) and cause.full_key:
+            raise ConfigError.unknown(
+                "key", cause.full_key, known_keys(hydra, name, overrides, cause.full_key)
+            ) from None
+        raise
+
+
+def known_keys(hydra: Hydra, name: str, overrides: list[str], wrong: str) -> list[str]:
+    """The keys beside `wrong`, from the configuration without the overrides that it came from."""
+    kept = [o for o in overrides if not o.lstrip("+~").startswith(wrong)]
+    config = without_hydra(hydra.compose_config(name, kept, run_mode=RunMode.RUN, with_log_configuration=False))
+    parent = wrong.rpartition(".")[0]
+    node = OmegaConf.select(config, parent) if parent else config
+    if not isinstance(node, DictConfig):
+        return [str(key) for key in config]
+    return [f"{parent}.{key}" if parent else str(key) for key in node if key != "_target_"]
+
+
+def without_hydra(config: DictConfig) -> DictConfig:
+    """What the task function gets: the configuration without Hydra's own node."""
+    tree = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
+    OmegaConf.set_struct(tree, True)
+    return tree
+
+
+def prepare_directory(path: Path) -> None:
+    """A new run's folder must be empty and writable before Hydra writes the first file into it."""
+    if path.is_dir() and any(path.iterdir()):
+        raise RunDirectoryError(f"hydra.run.dir={path} is not empty: runs never share a folder (resume={path} goes on)")
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        probe = path / ".lock"
+        probe.write_bytes(b"")
+    except OSError as error:
+        raise RunDirectoryError(f"{path} cannot be written: {error.strerror or error}") from None

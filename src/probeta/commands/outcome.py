@@ -1,0 +1,67 @@
+"""What the reader sees when a run has ended: figures in a table, and where everything is."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from probeta.run import read_result
+
+SHOWN = ("loss", "loss_free", "acc", "bleu", "bleu_sentence", "chrf", "exact_match")
+
+
+def show(path: Path) -> None:
+    """The table of the run in `path`."""
+    result = read_result(path)
+    assert result is not None
+    console = Console()
+    console.print(metrics_table(result["metrics"]))
+    translations = path / "artifacts" / "translations.json"
+    if translations.is_file():
+        console.print(translations_table(json.loads(translations.read_text(encoding="utf-8"))))
+    places = [("run", path), ("figures", path / "figures"), ("TensorBoard", f"tensorboard --logdir {shown(path)}")]
+    for name, place in places:
+        if not isinstance(place, Path) or place.exists():
+            console.print(f"{name:<12}{shown(place)}", highlight=False, soft_wrap=True)
+
+
+def shown(place: Path | str) -> str:
+    """A path as short as it can be typed."""
+    if isinstance(place, str):
+        return place
+    try:
+        return str(place.relative_to(Path.cwd()))
+    except ValueError:
+        return str(place)
+
+
+def metrics_table(metrics: dict[str, Any]) -> Table:
+    """A row a split, a column a metric."""
+    splits = [s for s in ("train", "val", "test") if any(name.startswith(f"{s}/") for name in metrics)]
+    columns = [m for m in SHOWN if any(f"{s}/{m}" in metrics for s in splits)]
+    table = Table("", *columns, title=None, header_style="bold")
+    for split in splits:
+        table.add_row(split, *(number(metrics.get(f"{split}/{m}")) for m in columns))
+    return table
+
+
+def number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.4g}"
+
+
+def translations_table(rows: list[dict[str, Any]], most: int = 8) -> Table:
+    """Unseen sentences first: they are what the numbers are about."""
+    order = {"test": 0, "val": 1, "train": 2}
+    rows = sorted(rows, key=lambda row: order.get(row["split"], 3))
+    unseen = [row for row in rows if row["split"] != "train"][: most // 2]
+    chosen = [*unseen, *(row for row in rows if row["split"] == "train")][:most]
+    table = Table("split", "source", "translation", "reference", header_style="bold")
+    for row in chosen:
+        source = [t for t in row["source"] if t not in ("<bos>", "<eos>")]
+        hypothesis = [t for t in row["hypothesis"] if t != "<eos>"]
+        table.add_row(row["split"], " ".join(source), " ".join(hypothesis), " ".join(row["reference"]))
+    return table

@@ -1,0 +1,163 @@
+"""One training run, from configuration to run directory: fit, keep the right weights, test, leave the results."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from omegaconf import DictConfig
+
+from probeta.build import Experiment, build, plain
+from probeta.callbacks.checkpoint import Checkpoint
+from probeta.callbacks.early_stopping import EarlyStopping
+from probeta.callbacks.interruption import Interruption
+from probeta.callbacks.progress import EpochProgress
+from probeta.devices import choose
+from probeta.models.module import Module
+from probeta.run import Outcome, RunDirectory, Signals, write_atomic
+
+log = logging.getLogger(__name__)
+
+
+def train(config: DictConfig, run: RunDirectory, signals: Signals, *, multirun: bool = False) -> Outcome:
+    """Train as `config` says inside `run`; goes on from `checkpoints/last.ckpt` where there is one."""
+    quiet()
+    tree = plain(config)
+    resume = load_checkpoint(run.last) if run.last.is_file() else None
+    experiment = build(tree, directory=run.path, resume_step=None if resume is None else resume["global_step"])
+    data, model = experiment.data, experiment.model
+    if note := getattr(data, "note", None):
+        log.info("Note: %s.", note)
+    if hasattr(data, "save"):
+        data.save(run.artifacts / "text")
+    device = choose(tree, experiment, run)
+    trainer = make_trainer(experiment, run, signals, tree, device)
+    signals.check()
+    started = time.perf_counter()
+    trainer.fit(model, datamodule=data, ckpt_path=run.last if resume else None, weights_only=True)
+    fit_s = time.perf_counter() - started
+    keep_best(experiment)
+    metrics = evaluate(trainer, model, data)
+    metrics.update(how_it_went(experiment, trainer))
+    if trainer.is_global_zero:
+        write_weights(experiment, trainer, run, tree.get("checkpoints") or ("best" if multirun else "all"))
+        model.write_artifacts(data, run.artifacts)
+        log_final(experiment, tree, metrics)
+    for logger in experiment.loggers:
+        logger.finalize("success")
+    if (tree.get("figures") or ("none" if multirun else "all")) == "all" and trainer.is_global_zero:
+        from probeta.figures.run import draw  # matplotlib takes longer to import than a small run to train
+
+        draw(run.path)
+    return Outcome(
+        metrics=metrics,
+        fit_s=fit_s,
+        device=device,
+        data_sha256=data.sha256(),
+        best_checkpoint="checkpoints/best.ckpt" if run.best.is_file() else None,
+        extra=model.facts(),
+    )
+
+
+def quiet() -> None:
+    """Lightning's advice on workers, devices and its own products is not news to a reader of our output."""
+    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", module=r"(pytorch_lightning|lightning_fabric|torch\.utils\.data)")
+
+
+def load_checkpoint(path: Path) -> dict[str, Any]:
+    """A checkpoint as plain tensors and containers: nothing in it is executed."""
+    checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    assert isinstance(checkpoint, dict)
+    return checkpoint
+
+
+def make_trainer(
+    experiment: Experiment, run: RunDirectory, signals: Signals, tree: Mapping[str, Any], device: str
+) -> pl.Trainer:
+    checkpoint = experiment.callbacks.get("checkpoint")
+    if isinstance(checkpoint, Checkpoint):
+        checkpoint.directory = run.checkpoints
+    else:
+        checkpoint = None
+    return experiment.trainer(
+        accelerator=device,
+        callbacks=[*experiment.callbacks.values(), Interruption(signals, checkpoint), EpochProgress()],
+        logger=experiment.loggers or False,
+        default_root_dir=run.path,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        use_distributed_sampler=False,
+    )
+
+
+def keep_best(experiment: Experiment) -> None:
+    """The weights that are tested and kept: early stopping's best where it kept any, else the last."""
+    early = experiment.callbacks.get("early_stopping")
+    if isinstance(early, EarlyStopping):
+        early.restore(experiment.model)
+
+
+def evaluate(trainer: pl.Trainer, model: Module, data: pl.LightningDataModule) -> dict[str, float]:
+    """Metrics of the kept weights on every split, in evaluation mode."""
+    loaders = model.evaluation_loaders(data)
+    model.test_splits = tuple(loaders)
+    model.data = data
+    trainer.test(model, dataloaders=list(loaders.values()), verbose=False)
+    return {name: value for split in loaders for name, value in model.evaluated[split].items()}
+
+
+def how_it_went(experiment: Experiment, trainer: pl.Trainer) -> dict[str, float]:
+    """Epochs trained, and the epoch (from 1) whose weights were kept."""
+    early = experiment.callbacks.get("early_stopping")
+    kept = early.best_epoch + 1 if isinstance(early, EarlyStopping) and early.weights else trainer.current_epoch
+    return {"epochs": float(trainer.current_epoch), "best_epoch": float(kept)}
+
+
+def write_weights(experiment: Experiment, trainer: pl.Trainer, run: RunDirectory, keep: str) -> None:
+    """`best.ckpt`: the weights that were tested. `last.ckpt`: where training ended, to go on from."""
+    run.checkpoints.mkdir(exist_ok=True)
+    if keep in ("all", "best"):
+        partial = run.best.with_suffix(".partial")
+        torch.save({"state_dict": experiment.model.state_dict(), "pytorch-lightning_version": pl.__version__}, partial)
+        partial.replace(run.best)
+    checkpoint = experiment.callbacks.get("checkpoint")
+    if keep != "all":
+        run.last.unlink(missing_ok=True)
+    elif isinstance(checkpoint, Checkpoint):
+        checkpoint.save_final(run.last)
+
+
+def log_final(experiment: Experiment, tree: Mapping[str, Any], metrics: Mapping[str, float]) -> None:
+    for logger in experiment.loggers:
+        if hasattr(logger, "log_final"):
+            logger.log_final(settings(tree), metrics)
+
+
+def settings(tree: Mapping[str, Any]) -> dict[str, Any]:
+    """The configuration as flat keys: what the HPARAMS tab lists."""
+    flat: dict[str, Any] = {}
+
+    def visit(node: Any, path: str) -> None:
+        if isinstance(node, Mapping):
+            for key, value in node.items():
+                if key not in ("_target_", "_partial_"):
+                    visit(value, f"{path}.{key}" if path else str(key))
+        elif node is not None:
+            flat[path] = node
+
+    for key in ("data", "model", "optimizer", "scheduler", "seed"):
+        visit(tree.get(key), key)
+    return flat
+
+
+def record_device(run: RunDirectory, accelerator: str, seconds: Mapping[str, float]) -> None:
+    write_atomic(run.path / "device.json", json.dumps({"accelerator": accelerator, "step_seconds": dict(seconds)}))

@@ -1,0 +1,40 @@
+"""TensorBoard events in the run directory itself: its name in the interface is the run's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pytorch_lightning.loggers import TensorBoardLogger
+from torch.utils.tensorboard.summary import hparams
+
+
+class TensorBoard(TensorBoardLogger):
+    """Scalars by optimizer step, images, text, and the HPARAMS tab filled when the run ends.
+
+    With `resume_step` TensorBoard hides what an earlier process wrote after that step.
+    """
+
+    def __init__(self, directory: str | Path, resume_step: int | None = None, flush_secs: int = 30) -> None:
+        directory = Path(directory)
+        super().__init__(
+            save_dir=directory.parent,
+            name="",
+            version=directory.name,
+            default_hp_metric=False,
+            flush_secs=flush_secs,
+            purge_step=None if resume_step is None else resume_step + 1,
+        )
+
+    def save(self) -> None:
+        """Lightning would write a `hparams.yaml` here; the configuration has its own file."""
+
+    def log_final(self, settings: Mapping[str, Any], metrics: Mapping[str, float]) -> None:
+        """What the HPARAMS tab shows of this run: the settings and the metrics it ended with."""
+        values = {k: v if isinstance(v, (bool, int, float, str)) else str(v) for k, v in settings.items()}
+        writer = self.experiment._get_file_writer()
+        for summary in hparams(values, dict(metrics)):
+            writer.add_summary(summary)
+        for name, value in metrics.items():
+            self.experiment.add_scalar(name, value, 0) if name.startswith("test/") else None

@@ -1,0 +1,222 @@
+"""What every model of the laboratory shares as a LightningModule.
+
+A model says what a batch's objective is (`measure`) and how its sums become metrics (`summarize`).
+Both are pure functions of tensors, so the vectorized launcher runs the very same code for K members.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple
+
+import pytorch_lightning as pl
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
+
+from probeta.data.batches import Batches
+from probeta.errors import TrainingDiverged
+from probeta.nn.dropout import reseed
+
+Sums = dict[str, Tensor]
+OptimizerFactory = Callable[[Iterable[nn.Parameter]], Optimizer]
+SchedulerFactory = Callable[..., LRScheduler]
+
+DIVERGENCE_CHECK_STEPS = 50
+"""How often an accelerator is asked whether the loss is finite: asking makes it wait."""
+
+
+class Measured(NamedTuple):
+    """One batch's objective, as a sum and what it is divided by, and what the metrics are made of."""
+
+    objective: Tensor
+    """`()` the sum that is differentiated."""
+    weight: Tensor
+    """`()` what the sum is divided by: examples, tokens, or class weights."""
+    sums: Sums
+    """`()` each, without gradient: added up over the batches of an epoch."""
+
+
+class Meter:
+    """Sums over the batches of an epoch, and the metrics they make."""
+
+    def __init__(self) -> None:
+        self.sums: Sums = {}
+
+    def add(self, sums: Sums) -> None:
+        for name, value in sums.items():
+            self.sums[name] = self.sums[name] + value if name in self.sums else value
+
+    def clear(self) -> None:
+        self.sums = {}
+
+
+class Module(pl.LightningModule):
+    """Training, metrics and optimisers; a subclass sets `net` and writes `measure` and `summarize`.
+
+    `build` sets `optimizer_factory` and `scheduler_factory` (the `_partial_` nodes of the
+    configuration) and `seed`.
+    """
+
+    accepts: ClassVar[type]
+    """The `DataSpec` that this model reads."""
+    net: nn.Module
+    data: Any = None
+    """The datamodule, while the kept weights are evaluated: translations are compared with its references."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.optimizer_factory: OptimizerFactory | None = None
+        self.scheduler_factory: SchedulerFactory | None = None
+        self.seed = 0
+        self.meters = {"train": Meter(), "val": Meter(), "test": Meter()}
+        self.epoch_metrics: dict[str, float | Tensor] = {}
+        """What the epoch's row in the log will hold; callbacks add to it."""
+        self.evaluated: dict[str, dict[str, float]] = {}
+        """Metrics of each split after `Trainer.test`, by split name."""
+        self.test_splits: tuple[str, ...] = ("test",)
+        """The split behind each loader that `Trainer.test` is given."""
+        self.first_bad_step = torch.tensor(-1)
+        self.plateau: ReduceLROnPlateau | None = None
+        self._plateau_state: dict[str, Any] | None = None
+
+    @abstractmethod
+    def measure(self, batch: Any) -> Measured:
+        """The objective of `batch` and the sums for its metrics. Pure: no state, no logging."""
+
+    @staticmethod
+    @abstractmethod
+    def summarize(sums: Sums) -> dict[str, Tensor]:
+        """Metrics of a split from the sums over its batches; names without the split's prefix."""
+
+    def evaluation_loaders(self, data: Any) -> dict[str, Any]:
+        """The splits that a finished run is measured on, by name."""
+        return {split: data.batches(split) for split in ("train", "val", "test")}
+
+    def write_artifacts(self, data: Any, folder: Path) -> None:
+        """What reports draw from without torch; called once, with the kept weights."""
+
+    def facts(self) -> dict[str, Any]:
+        """What the result says beside the metrics."""
+        return {}
+
+    # --- training ------------------------------------------------------------------------------------
+
+    def on_train_start(self) -> None:
+        loader = self.trainer.train_dataloader
+        if isinstance(loader, Batches):
+            loader.shard(self.trainer.global_rank, self.trainer.world_size)
+
+    def training_step(self, batch: Any, batch_idx: int) -> Tensor:
+        reseed(self.net, self.seed, self.global_step)
+        measured = self.measure(batch)
+        loss = self.mean_loss(measured)
+        self.check_finite(loss.detach())
+        self.meters["train"].add(measured.sums)
+        return loss
+
+    def mean_loss(self, measured: Measured) -> Tensor:
+        """Objective over weight. DDP averages gradients over processes, while the loss is a mean over the
+        global batch: each process therefore divides by its share of the global weight.
+        """
+        weight = measured.weight
+        if dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1:
+            total = weight.detach().clone()
+            dist.all_reduce(total)
+            weight = total / dist.get_world_size()
+        return measured.objective / weight
+
+    def check_finite(self, loss: Tensor) -> None:
+        """Remember the first step whose loss is not finite, and stop there (at once on a CPU)."""
+        step = self.global_step
+        if loss.device.type == "cpu":
+            if not torch.isfinite(loss):
+                raise TrainingDiverged("train/loss", float(loss), step, self.current_epoch)
+            return
+        bad = self.first_bad_step.to(loss.device)
+        self.first_bad_step = torch.where((bad < 0) & ~torch.isfinite(loss), step, bad)
+        if step % DIVERGENCE_CHECK_STEPS == 0:
+            self.raise_if_diverged()
+
+    def raise_if_diverged(self) -> None:
+        if (step := int(self.first_bad_step)) >= 0:
+            raise TrainingDiverged("train/loss", float("nan"), step, self.current_epoch)
+
+    def on_train_epoch_end(self) -> None:
+        self.raise_if_diverged()
+        self.publish("train")
+        self.log_row({"epoch": self.current_epoch, **self.epoch_metrics})
+        self.epoch_metrics.clear()
+
+    def log_row(self, row: dict[str, float | Tensor]) -> None:
+        """One row to every logger, in one call: `self.log` costs more than a step of a small model."""
+        values = {name: float(value) for name, value in row.items()}
+        for logger in self.trainer.loggers:
+            logger.log_metrics(values, step=self.global_step)
+
+    # --- evaluation ----------------------------------------------------------------------------------
+
+    def validation_step(self, batch: Any, batch_idx: int) -> None:
+        self.meters["val"].add(self.measure(batch).sums)
+
+    def on_validation_epoch_end(self) -> None:
+        metrics = self.publish("val")
+        if self.plateau is not None and not self.trainer.sanity_checking:
+            monitor = self.plateau.monitor  # type: ignore[attr-defined]
+            self.plateau.step(metrics[monitor])
+
+    def test_step(self, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> None:
+        split = self.test_splits[dataloader_idx]
+        self.meters.setdefault(f"test:{split}", Meter()).add(self.measure(batch).sums)
+
+    def on_test_epoch_end(self) -> None:
+        for split in self.test_splits:
+            meter = self.meters.pop(f"test:{split}")
+            metrics = self.summarize(meter.sums)
+            self.evaluated[split] = {f"{split}/{name}": float(value) for name, value in metrics.items()}
+
+    def publish(self, split: str) -> dict[str, float]:
+        """Close the epoch of `split`: its metrics, as floats, to Lightning's callbacks."""
+        meter = self.meters[split]
+        if dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1 and split == "train":
+            for value in meter.sums.values():
+                dist.all_reduce(value)
+        metrics = {f"{split}/{name}": float(value) for name, value in self.summarize(meter.sums).items()}
+        meter.clear()
+        self.epoch_metrics.update(metrics)
+        self.trainer.callback_metrics.update({name: torch.tensor(value) for name, value in metrics.items()})
+        return metrics
+
+    # --- optimisers ----------------------------------------------------------------------------------
+
+    def configure_optimizers(self) -> Any:
+        assert self.optimizer_factory is not None, "build sets the optimizer"
+        optimizer = self.optimizer_factory(self.parameters())
+        if self.scheduler_factory is None:
+            return optimizer
+        steps = int(self.trainer.estimated_stepping_batches)
+        scheduler = self.scheduler_factory(optimizer, total_steps=steps, total_epochs=self.trainer.max_epochs or 1)
+        if isinstance(scheduler, ReduceLROnPlateau):
+            # Lightning neither checkpoints the metrics a plateau waits for nor steps it when an epoch is
+            # resumed at its end; stepping it where the metric is born needs neither.
+            self.plateau = scheduler
+            if self._plateau_state is not None:
+                scheduler.load_state_dict(self._plateau_state)
+            return optimizer
+        interval = scheduler.interval  # type: ignore[attr-defined]
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": interval}}
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["epoch_sums"] = {name: dict(meter.sums) for name, meter in self.meters.items()}
+        if self.plateau is not None:
+            checkpoint["plateau"] = self.plateau.state_dict()
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        for name, sums in checkpoint.get("epoch_sums", {}).items():
+            self.meters[name] = Meter()
+            self.meters[name].sums = dict(sums)
+        self._plateau_state = checkpoint.get("plateau")

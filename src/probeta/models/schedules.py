@@ -1,0 +1,111 @@
+"""Learning-rate schedules: torch's own, told how long the run is.
+
+Each takes `total_steps` and `total_epochs` from the run, so that no configuration repeats them, and
+carries `interval`: whether it is stepped after every optimizer step or after every epoch.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Literal
+
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LambdaLR, ReduceLROnPlateau
+
+from probeta.errors import ConfigError
+
+Interval = Literal["step", "epoch"]
+
+
+def total(interval: Interval, total_steps: int, total_epochs: int) -> int:
+    if interval not in ("step", "epoch"):
+        raise ConfigError.value("interval", interval, "step or epoch")
+    return max(1, total_steps if interval == "step" else total_epochs)
+
+
+def cosine_factor(t: float, minimum: float) -> float:
+    """(Loshchilov & Hutter 2017, eq. 5) from 1 at t = 0 to `minimum` at t = 1."""
+    return minimum + (1 - minimum) * 0.5 * (1 + math.cos(math.pi * min(t, 1.0)))
+
+
+class Cosine(LambdaLR):
+    """Half a cosine from the initial rate to `minimum` times it, over the whole run or over `length` intervals."""
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        total_steps: int = 1,
+        total_epochs: int = 1,
+        minimum: float = 0.0,
+        length: int | None = None,
+        interval: Interval = "step",
+    ) -> None:
+        check_share("minimum", minimum)
+        span = length or total(interval, total_steps, total_epochs)
+        self.interval = interval
+        super().__init__(optimizer, lambda t: cosine_factor(t / span, minimum))
+
+
+class WarmupCosine(LambdaLR):
+    """Linear from 0 over the first `warmup` share of the run, then half a cosine (Goyal et al. 2017, §2.2).
+
+    The first step already learns: its factor is 1/(warm-up steps).
+    """
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        total_steps: int = 1,
+        total_epochs: int = 1,
+        warmup: float = 0.05,
+        minimum: float = 0.0,
+        interval: Interval = "step",
+    ) -> None:
+        check_share("warmup", warmup)
+        check_share("minimum", minimum)
+        span = total(interval, total_steps, total_epochs)
+        rise = round(warmup * span)
+        self.interval = interval
+
+        def factor(t: int) -> float:
+            return (t + 1) / (rise + 1) if t < rise else cosine_factor((t - rise) / max(1, span - rise), minimum)
+
+        super().__init__(optimizer, factor)
+
+
+class Plateau(ReduceLROnPlateau):
+    """Multiply the learning rate by `factor` when `monitor` has not improved for `patience` epochs."""
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        total_steps: int = 1,
+        total_epochs: int = 1,
+        monitor: str = "val/loss",
+        mode: Literal["min", "max"] = "min",
+        factor: float = 0.5,
+        patience: int = 10,
+        threshold: float = 1e-4,
+        min_lr: float = 0.0,
+    ) -> None:
+        if not 0 < factor < 1:
+            raise ConfigError.value("factor", factor, "a factor, 0 < factor < 1")
+        self.monitor = monitor
+        self.interval: Interval = "epoch"
+        super().__init__(
+            optimizer,
+            mode=mode,
+            factor=factor,
+            patience=patience,
+            threshold=threshold,
+            threshold_mode="abs",
+            min_lr=min_lr,
+        )
+
+    def state_dict(self) -> dict[str, Any]:
+        return {key: value for key, value in super().state_dict().items() if isinstance(value, (int, float, str, list))}
+
+
+def check_share(key: str, value: float) -> None:
+    if not 0 <= value < 1:
+        raise ConfigError.value(key, value, "a share, 0 <= share < 1")
