@@ -196,6 +196,16 @@ class Transformer(Translator):
                 inputs.append(torch.where(given, reference, logits.argmax(-1)))
         return torch.stack(inputs, dim=1)
 
+    @property
+    def output_weight(self) -> Tensor:
+        """`(V, D)`: with `output_bias`, what `nn.loss.projected_cross_entropy` takes."""
+        return self.output.weight
+
+    @property
+    def output_bias(self) -> None:
+        """The output projection has none."""
+        return None
+
     def project(self, features: Tensor) -> Tensor:
         """`(…, D)` → logits `(…, V)`."""
         return F.linear(features, self.output.weight)

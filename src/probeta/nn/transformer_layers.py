@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import cast
 
 from torch import Tensor, nn
 
@@ -198,7 +199,8 @@ class Decoder(nn.Module):
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
         """`x (B, 1, D)` → `(B, 1, D)`, the grown caches; `record` gets the last layer's cross weights."""
         grown = []
-        for i, (layer, cache) in enumerate(zip(self.layers, caches, strict=True)):
+        layers = cast("Iterable[DecoderLayer]", self.layers)
+        for i, (layer, cache) in enumerate(zip(layers, caches, strict=True)):
             keys, values = keys_values[:, i].unbind(1)
             x, cache = layer.step(x, cache, keys, values, mask, record if i == len(self.layers) - 1 else None)
             grown.append(cache)
