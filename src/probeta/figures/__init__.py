@@ -1,0 +1,1 @@
+"""Static figures out of arrays and finished run directories: matplotlib alone, never torch."""

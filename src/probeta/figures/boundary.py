@@ -1,0 +1,56 @@
+"""What a classifier of points in the plane has drawn between its classes."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from numpy.typing import NDArray
+
+from probeta.figures.style import COLOURS, INK, figure, label
+
+Array = NDArray[np.float64]
+
+
+def boundary_figure(
+    title: str, x1: Array, x2: Array, probability: Array, points: Array, labels: Array, split: Array | None = None
+) -> Figure:
+    """`probability (G, G)` of class 1 at `(x1[j], x2[i])`, and `points (N, 2)` with their classes.
+
+    Class 0 is a circle and class 1 a triangle; test points are ringed. The line is where both classes are
+    equally probable, thin lines are at a quarter and three quarters.
+    """
+    drawn, [axes] = figure(title, width=6.0, height=5.2)
+    axes.grid(False)
+    shades = LinearSegmentedColormap.from_list("classes", ["#a9cfe6", "#ffffff", "#f2c19c"])
+    image = axes.contourf(x1, x2, probability, levels=np.linspace(0, 1, 21), cmap=shades, vmin=0, vmax=1)
+    for level, width, style in ((0.25, 0.7, "dashed"), (0.5, 1.8, "solid"), (0.75, 0.7, "dashed")):
+        if probability.min() < level < probability.max():
+            axes.contour(x1, x2, probability, levels=[level], colors=INK, linewidths=width, linestyles=style)
+    held_out = np.zeros(len(labels), dtype=bool) if split is None else np.asarray(split).astype(str) == "test"
+    handles = []
+    for c, (colour, marker) in enumerate(zip((COLOURS[0], "#a14400"), ("o", "^"), strict=True)):
+        for ringed in (False, True):
+            chosen = (labels == c) & (held_out == ringed)
+            if not chosen.any():
+                continue
+            axes.scatter(
+                points[chosen, 0], points[chosen, 1], s=22 if ringed else 11, marker=marker, c=colour,
+                edgecolors="black" if ringed else "none", linewidths=0.8, alpha=1.0 if ringed else 0.55,
+                zorder=3 if ringed else 2,
+            )  # fmt: skip
+            name = f"class {c}" + (", test" if ringed else ", train and validation" if held_out.any() else "")
+            handles.append(
+                Line2D([], [], linestyle="", marker=marker, markersize=6 if ringed else 5, markerfacecolor=colour,
+                       markeredgecolor="black" if ringed else "none", label=name)
+            )  # fmt: skip
+    handles.append(Line2D([], [], color=INK, linewidth=1.8, label="boundary (probability 0.5)"))
+    axes.set_xlim(float(x1[0]), float(x1[-1]))
+    axes.set_ylim(float(x2[0]), float(x2[-1]))
+    axes.set_aspect("equal", adjustable="datalim")
+    bar = drawn.colorbar(image, ax=axes, ticks=[0, 0.25, 0.5, 0.75, 1], shrink=0.8, pad=0.02)
+    bar.set_label("probability of class 1", fontsize=10, color=INK)
+    label(axes, "$x_1$ (no unit)", "$x_2$ (no unit)")
+    axes.legend(handles=handles, fontsize=8.5, frameon=False, ncols=2, loc="upper center", bbox_to_anchor=(0.5, -0.14))
+    return drawn

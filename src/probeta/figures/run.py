@@ -1,0 +1,149 @@
+"""The figures of a finished run, drawn from its directory alone."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from probeta.figures.attention import attention_figure
+from probeta.figures.boundary import boundary_figure
+from probeta.figures.curves import Curve, layers_figure, line_figure, mark_best
+from probeta.figures.reliability import reliability_figure
+from probeta.figures.style import save
+from probeta.metrics.calibration import fit_temperature, probabilities, reliability
+
+Column = NDArray[np.float64]
+MOST_SENTENCES = 4
+SPLITS = {"train": "training", "val": "validation", "test": "test"}
+
+
+def draw(run_dir: Path) -> list[Path]:
+    """Draw everything that the run left data for into `figures/`; returns the files, in that order."""
+    run_dir = Path(run_dir)
+    columns, result = read_metrics(run_dir / "metrics.csv"), read_json(run_dir / "result.json") or {}
+    figures: dict[str, Figure] = {**metric_figures(columns, result), **layer_figures(columns)}
+    artifacts = run_dir / "artifacts"
+    if (path := artifacts / "boundary.npz").is_file():
+        with np.load(path, allow_pickle=False) as arrays:
+            names = ("x1", "x2", "probability", "points", "labels")
+            parts = {name: arrays[name] for name in names}
+            split = arrays.get("split")
+        figures["boundary"] = boundary_figure("Decision boundary", **parts, split=split)
+    if (path := artifacts / "predictions.npz").is_file():
+        with np.load(path, allow_pickle=False) as arrays:
+            figures["reliability"] = calibration_figure(dict(arrays))
+    for i, sentence in enumerate(attended(artifacts / "translations.json")):
+        figures[f"attention_{i + 1}"] = attention_figure(
+            f"Attention, {SPLITS.get(sentence['split'], sentence['split'])} sentence",
+            sentence["source"], sentence["hypothesis"], sentence["attention"], sentence.get("reference"),
+        )  # fmt: skip
+    return [path for name, drawn in figures.items() for path in save(drawn, run_dir / "figures" / name)]
+
+
+def read_metrics(path: Path) -> dict[str, Column]:
+    """The columns of `metrics.csv`, NaN where a row has no value; empty where there is no file."""
+    if not path.is_file():
+        return {}
+    with path.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    names = rows[0].keys() if rows else ()
+    return {name: np.array([number(row.get(name)) for row in rows]) for name in names}
+
+
+def number(text: str | None) -> float:
+    try:
+        return float(text) if text else math.nan
+    except ValueError:
+        return math.nan
+
+
+def read_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+def epochs(columns: Mapping[str, Column], name: str) -> Curve:
+    """A column against the epoch, counted from 1, without the rows that lack it."""
+    there = np.isfinite(columns[name])
+    return Curve(columns["epoch"][there] + 1, columns[name][there])
+
+
+def chosen(columns: Mapping[str, Column], names: Mapping[str, str]) -> dict[str, Curve]:
+    """The curves that exist of `names` (column → words)."""
+    return {
+        words: epochs(columns, name)
+        for name, words in names.items()
+        if name in columns and np.isfinite(columns[name]).any()
+    }
+
+
+def metric_figures(columns: Mapping[str, Column], result: Mapping[str, Any]) -> dict[str, Figure]:
+    """Loss, accuracy or translation quality, and learning rate, against the epoch."""
+    pairs = {
+        "loss": ("Loss", "cross-entropy (nats per example or token)", {
+            "train/loss": "training", "val/loss": "validation", "val/loss_free": "validation, free-running",
+        }),
+        "accuracy": ("Accuracy", "accuracy (share right)", {"train/acc": "training", "val/acc": "validation"}),
+        "bleu": ("BLEU", "corpus BLEU (0 to 100)", {"train/bleu": "training", "val/bleu": "validation"}),
+        "exact_match": ("Exact translations", "share of sentences", {
+            "train/exact_match": "training", "val/exact_match": "validation",
+        }),
+        "errors": ("Errors of the perceptron", "points on the wrong side in an epoch", {"train/errors": "training"}),
+        "learning_rate": ("Learning rate", "learning rate", {
+            name: name.replace("lr/", "group ") for name in columns if name == "lr" or name.startswith("lr/")
+        }),
+    }  # fmt: skip
+    best = result.get("best_epoch")
+    figures = {}
+    for name, (title, unit, wanted) in pairs.items():
+        if curves := chosen(columns, wanted):
+            log = None if name == "loss" else False
+            figures[name] = line_figure(title, "epoch", unit, curves, log=log)
+            if isinstance(best, int) and best >= 0 and name in ("loss", "accuracy"):
+                mark_best(figures[name], best + 1, f"weights kept (epoch {best + 1})")
+    return figures
+
+
+def layer_figures(columns: Mapping[str, Column]) -> dict[str, Figure]:
+    """What was recorded of every layer: gradient norms, weight norms, saturated units."""
+    kinds = {
+        "grad_norm": ("gradient_norm", "Gradient norm by layer, before clipping", "‖∂L/∂θ‖₂"),
+        "weight_norm": ("weight_norm", "Weight norm by layer", "‖θ‖₂"),
+        "saturated": ("saturation", "Saturated units by layer", "share of activations in saturation"),
+    }
+    figures = {}
+    for prefix, (file, title, unit) in kinds.items():
+        names = {name: name.removeprefix(f"{prefix}/") for name in columns if name.startswith(f"{prefix}/")}
+        layers = chosen(columns, names)
+        total = layers.pop("total", None)
+        if layers:
+            figures[file] = layers_figure(title, "epoch", unit, layers, total)
+    return figures
+
+
+def calibration_figure(arrays: Mapping[str, NDArray[Any]]) -> Figure:
+    """The test set's reliability, as predicted and after temperature scaling fitted on validation."""
+    split = "test" if "test_logits" in arrays else "val"
+    logits, y = arrays[f"{split}_logits"], arrays[f"{split}_y"]
+    diagrams = {"as predicted": reliability(probabilities(logits), y)}
+    if split == "test" and "val_logits" in arrays:
+        temperature = fit_temperature(arrays["val_logits"], arrays["val_y"])
+        diagrams[f"at temperature {temperature:.2f}"] = reliability(probabilities(logits, temperature), y)
+    return reliability_figure(f"Reliability on the {SPLITS[split]} set", diagrams)
+
+
+def attended(path: Path) -> list[dict[str, Any]]:
+    """The first sentences of `translations.json` with attention, those not trained on before the others."""
+    entries = read_json(path) or []
+    usable = [entry for entry in entries if entry.get("attention")]
+    return sorted(usable, key=lambda entry: entry.get("split") == "train")[:MOST_SENTENCES]
