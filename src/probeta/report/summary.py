@@ -1,0 +1,237 @@
+"""A sweep's numbers: a row a job, a row a variant, and which differences are differences."""
+
+from __future__ import annotations
+
+import csv
+import io
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from probeta.report.metrics import leading, maximised, shown
+from probeta.report.runs import Run, SweepRuns
+from probeta.report.statistics import ALPHA, Comparison, bootstrap_interval, compare
+
+MANY = 40
+"""Variants above which only those that matter most are compared and drawn."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One metric over a variant's completed runs."""
+
+    n: int
+    mean: float | None
+    std: float | None
+    interval: tuple[float, float] | None
+    best: float | None
+    worst: float | None
+
+
+@dataclass(frozen=True)
+class Group:
+    """A variant: the runs that differ in nothing but their seeds."""
+
+    variant: str
+    runs: tuple[Run, ...]
+    measured: dict[str, Measured]
+
+    @property
+    def failed(self) -> int:
+        return sum(run.status == "failed" for run in self.runs)
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Everything that the summary's files and the page say."""
+
+    sweep: SweepRuns
+    metrics: tuple[str, ...]
+    """Most telling first; the first one is what variants are compared by."""
+    groups: tuple[Group, ...]
+    comparisons: tuple[Comparison, ...]
+    bytes_kept: int
+
+    @property
+    def primary(self) -> str | None:
+        return self.metrics[0] if self.metrics else None
+
+    @property
+    def failures(self) -> list[Run]:
+        return [run for run in self.sweep.runs if run.status == "failed"]
+
+
+def summarise(sweep: SweepRuns) -> Summary:
+    """Group, measure and compare the runs of `sweep`."""
+    known = sweep.metric_names()
+    asked = [name for name in sweep.definition.get("metrics") or () if name in known]
+    metrics = asked + [name for name in leading(known) if name not in asked]
+    metrics += [name for name in known if name not in metrics]
+    by_variant: dict[str, list[Run]] = {}
+    for run in sweep.runs:
+        by_variant.setdefault(run.variant, []).append(run)
+    groups = tuple(
+        Group(variant, tuple(runs), {name: measure(runs, name) for name in metrics})
+        for variant, runs in by_variant.items()
+    )
+    return Summary(sweep, tuple(metrics), groups, _comparisons(sweep, groups, metrics), _size(sweep))
+
+
+def measure(runs: Sequence[Run], metric: str) -> Measured:
+    """Sample mean and standard deviation (n - 1), bootstrap interval, best and worst by `metric`'s direction."""
+    values = [float(v) for run in runs if run.completed and (v := run.metrics.get(metric)) is not None]
+    if not values:
+        return Measured(0, None, None, None, None, None)
+    best, worst = (max(values), min(values)) if maximised(metric) else (min(values), max(values))
+    spread = statistics.stdev(values) if len(values) > 1 else None
+    return Measured(len(values), statistics.fmean(values), spread, bootstrap_interval(values), best, worst)
+
+
+def _comparisons(sweep: SweepRuns, groups: Sequence[Group], metrics: Sequence[str]) -> tuple[Comparison, ...]:
+    if not metrics or len(groups) < 2:
+        return ()
+    reference = sweep.definition.get("reference")
+    if reference is None and len(groups) > MANY:
+        # All pairs of very many variants would be neither readable nor, after correction, of any power.
+        return ()
+    values = {
+        group.variant: {
+            run.replicate: float(v)
+            for run in group.runs
+            if run.completed and (v := run.metrics.get(metrics[0])) is not None
+        }
+        for group in groups
+    }
+    return tuple(compare(values, reference))
+
+
+def _size(sweep: SweepRuns) -> int:
+    import os
+
+    def total(path: str) -> int:
+        size = 0
+        with os.scandir(path) as entries:
+            for entry in entries:
+                size += total(entry.path) if entry.is_dir(follow_symlinks=False) else entry.stat().st_size
+        return size
+
+    return sum(total(str(run.path)) for run in sweep.runs if run.path.is_dir())
+
+
+def runs_csv(summary: Summary) -> str:
+    """`summary.csv`: a row a job. All columns but the last three are the same however often a sweep
+    was interrupted."""
+    replicates = max((len(run.replicate) for run in summary.sweep.runs), default=0)
+    names = ["seed", "data.seed"][:replicates]
+    metrics = sorted(summary.metrics)
+    header = [
+        "variant",
+        *names,
+        *summary.sweep.axes,
+        "status",
+        *metrics,
+        "error",
+        "job",
+        "duration_s",
+        "fit_s",
+        "device",
+    ]
+    rows = []
+    for run in summary.sweep.runs:
+        replicate = [*run.replicate, *[""] * (replicates - len(run.replicate))]
+        settings = [run.settings.get(key, "") for key in summary.sweep.axes]
+        error = _error(run)
+        timing = [run.result.get("duration_s", ""), run.result.get("fit_s", ""), run.result.get("device") or ""]
+        values = [run.metrics.get(name, "") for name in metrics]
+        rows.append([run.variant, *replicate, *settings, run.status, *values, error, run.name, *timing])
+    return _csv([header, *rows])
+
+
+def groups_csv(summary: Summary) -> str:
+    """`groups.csv`: a row a variant; per metric n, mean, standard deviation, 95 % interval, best, worst."""
+    fields = ("n", "mean", "std", "ci_low", "ci_high", "best", "worst")
+    header = ["variant", "jobs", "completed", "failed", *(f"{m} {f}" for m in summary.metrics for f in fields)]
+    rows = []
+    for group in summary.groups:
+        row: list[Any] = [group.variant, len(group.runs), sum(r.completed for r in group.runs), group.failed]
+        for name in summary.metrics:
+            m = group.measured[name]
+            low, high = m.interval or (None, None)
+            row += [m.n, *("" if v is None else v for v in (m.mean, m.std, low, high, m.best, m.worst))]
+        rows.append(row)
+    return _csv([header, *rows])
+
+
+def ranked(summary: Summary) -> list[Group]:
+    """The groups, best mean of the primary metric first, those without one last."""
+    if summary.primary is None:
+        return list(summary.groups)
+    primary = summary.primary
+    sign = -1.0 if maximised(primary) else 1.0
+
+    def key(group: Group) -> tuple[bool, float]:
+        mean = group.measured[primary].mean
+        return mean is None, 0.0 if mean is None else sign * mean
+
+    return sorted(summary.groups, key=key)
+
+
+def verdict(comparison: Comparison, metric: str) -> str:
+    """One sentence that calls a difference a difference only where the test does."""
+    c = comparison
+    if c.p_holm is None:
+        return f"{c.a} and {c.b}: not tested, they share {c.seeds} seed{'s' * (c.seeds != 1)}"
+    interval = f", 95 % interval {shown(c.interval[0])} to {shown(c.interval[1])}" if c.interval else ""
+    change = f"{'+' if c.difference > 0 else ''}{shown(c.difference)}"
+    numbers = f"{metric} {change} over {c.seeds} shared seeds{interval}; p = {shown(c.p, 2)}, Holm {shown(c.p_holm, 2)}"
+    if not c.differs:
+        return f"{c.a} and {c.b}: no difference shown ({numbers})"
+    better = (c.difference > 0) == maximised(metric)
+    return f"{c.a} is {'better' if better else 'worse'} than {c.b} ({numbers})"
+
+
+def spread(measured: Measured, digits: int = 4) -> str:
+    """`0.9958 ± 0.0021 (5)`: mean, standard deviation, how many."""
+    if measured.mean is None:
+        return "–"
+    deviation = "" if measured.std is None else f" ± {shown(measured.std, 2)}"
+    return f"{shown(measured.mean, digits)}{deviation}"
+
+
+def megabytes(size: int) -> str:
+    return f"{size / 1e6:.1f} MB" if size < 1e9 else f"{size / 1e9:.2f} GB"
+
+
+def states(runs: Sequence[Run]) -> str:
+    """`10 completed, 2 failed`."""
+    counts: dict[str, int] = {}
+    for run in runs:
+        counts[run.status] = counts.get(run.status, 0) + 1
+    return ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
+
+
+def _error(run: Run) -> str:
+    from probeta.sweeps.jobs import headline
+
+    return headline(run.error) if run.error else ""
+
+
+def _csv(rows: Sequence[Sequence[Any]]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue()
+
+
+__all__ = [
+    "ALPHA",
+    "Group",
+    "Measured",
+    "Summary",
+    "groups_csv",
+    "measure",
+    "ranked",
+    "runs_csv",
+    "summarise",
+    "verdict",
+]

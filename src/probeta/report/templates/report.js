@@ -1,0 +1,153 @@
+"use strict";
+const root = document.documentElement;
+const data = JSON.parse(document.getElementById("data").textContent);
+// Okabe & Ito's palette, which the colour-blind can tell apart; after eight colours the dash changes.
+const palette = { light: ["#0072b2", "#d55e00", "#009e73", "#b45f92", "#8a6d00", "#3b8fc4", "#444444", "#a0522d"],
+  dark: ["#56b4e9", "#ff9a4d", "#3fd0a5", "#e6a0c8", "#f0e442", "#9cd3f5", "#d0d0d0", "#d99b6c"] };
+const dashes = ["solid", "dash", "dot", "dashdot"];
+
+function theme() { return root.dataset.theme; }
+function setTheme(name) {
+  root.dataset.theme = name;
+  const button = document.getElementById("theme");
+  button.textContent = name === "dark" ? "Light" : "Dark";
+  button.setAttribute("aria-pressed", String(name === "dark"));
+}
+setTheme(matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light");
+document.getElementById("theme").addEventListener("click", () => { setTheme(theme() === "dark" ? "light" : "dark"); draw(); });
+
+function sortable(table) {
+  const heads = [...table.tHead.rows[0].cells];
+  heads.forEach((head, column) => head.firstElementChild.addEventListener("click", () => {
+    const down = head.getAttribute("aria-sort") === "ascending";
+    heads.forEach((other) => other.removeAttribute("aria-sort"));
+    head.setAttribute("aria-sort", down ? "descending" : "ascending");
+    const key = (row) => row.cells[column].dataset.sort ?? row.cells[column].textContent.trim();
+    const order = (a, b) => {
+      const x = key(a), y = key(b);
+      // Rows without a value stay at the end, whichever way the others go.
+      if (x === "" || y === "") return (x === "") - (y === "");
+      const difference = isNaN(x) || isNaN(y) ? x.localeCompare(y, "en", { numeric: true }) : x - y;
+      return down ? -difference : difference;
+    };
+    table.tBodies[0].append(...[...table.tBodies[0].rows].sort(order));
+  }));
+}
+document.querySelectorAll("table.sortable").forEach(sortable);
+
+function colour(index) { const list = palette[theme()]; return list[index % list.length]; }
+function translucent(hex, alpha) {
+  const n = parseInt(hex.slice(1), 16);
+  return `rgba(${n >> 16},${(n >> 8) & 255},${n & 255},${alpha})`;
+}
+function layout(extra) {
+  const style = getComputedStyle(root);
+  const ink = style.getPropertyValue("--ink").trim(), rule = style.getPropertyValue("--rule").trim();
+  const narrow = innerWidth < 640;
+  const axis = { gridcolor: rule, zerolinecolor: rule, linecolor: rule, automargin: true };
+  return { paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", font: { color: ink, size: narrow ? 11 : 13 },
+    margin: { l: 10, r: 10, t: 10, b: 10 }, hovermode: "closest", ...extra,
+    legend: { orientation: "h", x: 0, y: -0.18, yanchor: "top" },
+    xaxis: { ...axis, ...extra.xaxis }, yaxis: { ...axis, ...extra.yaxis } };
+}
+const options = { responsive: true, displaylogo: false, displayModeBar: false };
+function shorten(text, most) { return text.length > most ? text.slice(0, most - 1) + "…" : text; }
+
+function fill(select, names) {
+  for (const name of names) select.add(new Option(name, name));
+  select.addEventListener("change", draw);
+}
+const strip = document.getElementById("spread-metric");
+const curve = document.getElementById("curves-metric");
+if (strip) {
+  fill(strip, Object.keys(data.metrics));
+  fill(curve, Object.keys(data.curves));
+  const first = Object.keys(data.curves).find((name) => name === "val/loss");
+  if (first) curve.value = first;
+  document.getElementById("curves-log").addEventListener("change", draw);
+  document.getElementById("curves-section").hidden = Object.keys(data.curves).length === 0;
+  document.getElementById("parallel-section").hidden = !data.parallel;
+}
+
+function drawSpread() {
+  const name = strip.value, most = innerWidth < 640 ? 18 : 44;
+  const groups = data.groups.filter((g) => g.values[name] && g.values[name].mean !== null);
+  const traces = [{ type: "scatter", mode: "markers", name: "runs", x: [], y: [], marker: { color: translucent(colour(0), 0.45), size: 8 },
+    hovertemplate: "%{y}<br>%{x}<extra></extra>" },
+  { type: "scatter", mode: "markers", name: "mean and 95 % interval", x: [], y: [], marker: { color: colour(1), size: 11, symbol: "diamond" },
+    error_x: { type: "data", symmetric: false, array: [], arrayminus: [], color: colour(1), thickness: 2 }, hovertemplate: "%{y}<br>mean %{x}<extra></extra>" }];
+  groups.forEach((group) => {
+    const v = group.values[name];
+    v.all.forEach((x) => { traces[0].x.push(x); traces[0].y.push(group.variant); });
+    traces[1].x.push(v.mean); traces[1].y.push(group.variant);
+    traces[1].error_x.array.push(v.interval ? v.interval[1] - v.mean : 0);
+    traces[1].error_x.arrayminus.push(v.interval ? v.mean - v.interval[0] : 0);
+  });
+  const names = groups.map((g) => g.variant);
+  const height = Math.max(260, 120 + 30 * names.length);
+  Plotly.react("spread", traces, layout({ height, xaxis: { title: { text: name } }, legend: {},
+    yaxis: { autorange: "reversed", categoryorder: "array", categoryarray: names, tickvals: names, ticktext: names.map((n) => shorten(n, most)) } }), options);
+}
+
+function drawCurves() {
+  const name = curve.value;
+  if (!name) return;
+  const traces = [];
+  data.curves[name].forEach((c, i) => {
+    const shade = colour(i), dash = dashes[Math.floor(i / palette.light.length) % dashes.length];
+    if (c.runs > 1) traces.push({ type: "scatter", mode: "lines", x: [...c.x, ...[...c.x].reverse()], y: [...c.high, ...[...c.low].reverse()],
+      fill: "toself", fillcolor: translucent(shade, 0.14), line: { width: 0 }, hoverinfo: "skip", showlegend: false, legendgroup: c.variant });
+    traces.push({ type: "scatter", mode: "lines", name: shorten(c.variant, 40), x: c.x, y: c.mean, line: { color: shade, width: 2, dash }, legendgroup: c.variant,
+      hovertemplate: `${c.variant.replace(/</g, "&lt;")}<br>epoch %{x}: %{y}<extra></extra>` });
+  });
+  const log = document.getElementById("curves-log").checked;
+  const rows = Math.ceil(data.curves[name].length / (innerWidth < 640 ? 1 : 3));
+  Plotly.react("curves", traces, layout({ height: 400 + 20 * rows, xaxis: { title: { text: "epoch" } }, yaxis: { title: { text: name }, type: log ? "log" : "linear" } }), options);
+}
+
+function drawParallel() {
+  const p = data.parallel;
+  if (!p) return;
+  const columns = [...p.axes.map((key, i) => ({ key, values: p.lines.map((l) => l.settings[i]) })), { key: p.metric, values: p.lines.map((l) => l.mean) }];
+  const scales = columns.map(({ values }, last) => {
+    const distinct = [...new Set(values)].sort((a, b) => (typeof a === "number" && typeof b === "number" ? a - b : String(a).localeCompare(String(b), "en", { numeric: true })));
+    // Settings are spaced evenly (grids are rarely linear); the metric keeps its scale.
+    if (last < columns.length - 1) return { at: (v) => (distinct.length > 1 ? distinct.indexOf(v) / (distinct.length - 1) : 0.5), ticks: distinct };
+    const low = Math.min(...values), high = Math.max(...values);
+    return { at: (v) => (high > low ? (v - low) / (high - low) : 0.5), ticks: [low, high] };
+  });
+  const up = data.metrics[p.metric].max, last = scales.length - 1;
+  const traces = p.lines.map((line) => {
+    const row = [...line.settings, line.mean], good = up ? scales[last].at(line.mean) : 1 - scales[last].at(line.mean);
+    return { type: "scatter", mode: "lines", x: row.map((_, i) => i), y: row.map((v, i) => scales[i].at(v)), showlegend: false,
+      line: { width: 1 + 2.5 * good, color: translucent(colour(good > 0.66 ? 1 : 0), 0.25 + 0.6 * good), shape: "spline", smoothing: 0.6 },
+      hovertemplate: `${line.variant.replace(/</g, "&lt;")}<br>${p.metric} ${line.mean}<extra></extra>` };
+  });
+  const annotations = scales.flatMap((scale, i) => scale.ticks.map((tick) => ({ x: i, y: scale.at(tick), xanchor: i === last ? "left" : "right", xshift: i === last ? 5 : -5,
+    text: typeof tick === "number" ? String(Number(tick.toPrecision(4))) : shorten(String(tick), 14), showarrow: false, font: { size: 11 } })));
+  const shapes = scales.map((_, i) => ({ type: "line", x0: i, x1: i, y0: 0, y1: 1, line: { width: 1, color: getComputedStyle(root).getPropertyValue("--soft").trim() } }));
+  Plotly.react("parallel", traces, layout({ height: 380, annotations, shapes,
+    xaxis: { tickvals: columns.map((_, i) => i), ticktext: columns.map((c) => c.key.split(".").pop()), showgrid: false, zeroline: false, range: [-0.45, last + 0.45], fixedrange: true },
+    yaxis: { visible: false, range: [-0.06, 1.06], fixedrange: true } }), options);
+}
+
+function draw() {
+  if (!window.Plotly || !strip) return;
+  drawSpread(); drawCurves(); drawParallel();
+  root.dataset.drawn = String(Number(root.dataset.drawn || 0) + 1);
+}
+
+async function start() {
+  const packed = document.getElementById("plotly");
+  if (!packed) return;
+  const bytes = Uint8Array.from(atob(packed.textContent), (c) => c.charCodeAt(0));
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+  const script = document.createElement("script");
+  script.textContent = await new Response(stream).text();
+  document.head.append(script);
+  packed.remove();
+  draw();
+}
+start().catch((error) => {
+  document.querySelectorAll(".chart").forEach((chart) => { chart.textContent = `The charts need a newer browser (${error.message}); the tables have the numbers.`; });
+});

@@ -1,0 +1,15 @@
+"""How a sweep ends when not everything in it did well."""
+
+from __future__ import annotations
+
+
+class SweepFailed(SystemExit):
+    """Some jobs failed: the table that explains them is printed, and the command exits with 1."""
+
+    def __init__(self, failed: int, jobs: int) -> None:
+        super().__init__(1)
+        self.failed = failed
+        self.jobs = jobs
+
+    def __str__(self) -> str:
+        return f"{self.failed} of {self.jobs} jobs failed"

@@ -1,0 +1,187 @@
+"""A job of a sweep, and what is to be done with what its directory already holds."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+from omegaconf import DictConfig, OmegaConf
+
+from probeta.errors import RunDirectoryError
+from probeta.run import COMPLETED, INTERRUPTED, SWITCHES, RunDirectory, config_sha256, locked, read_result
+from probeta.sweeps.naming import quoted
+
+KILLED = "WorkerKilled"
+"""The type of the error that the sweep records for a job whose process died under it."""
+
+_KEPT = {"attempts", ".lock"}
+_EMPTY = _KEPT | {".hydra", "run.log", "trial.json"}
+
+
+class Action(Enum):
+    """What the sweep does with a job."""
+
+    RUN = "run"
+    SKIP = "skip"
+    RERUN = "rerun"
+    CONTINUE = "continue"
+    BUSY = "busy"
+
+
+@dataclass
+class SweepJob:
+    """One job: its overrides, the configuration they compose to, and the place that follows from them."""
+
+    index: int
+    name: str
+    sweep: Path
+    overrides: tuple[str, ...]
+    config: DictConfig
+    """What the job function gets (no `hydra` node)."""
+    compose: Callable[[], DictConfig]
+    """The whole configuration with its `hydra` node, for launchers that run composed jobs."""
+    variant: str = ""
+    group: str = ""
+    tries: int = 0
+    """Launches that count against `retries`."""
+
+    def __post_init__(self) -> None:
+        self.sha256 = config_sha256(self.config)
+
+    @property
+    def path(self) -> Path:
+        return self.sweep / self.name
+
+    @property
+    def launch_overrides(self) -> list[str]:
+        """What any Hydra launcher needs to run this job in its stable place."""
+        return [
+            *self.overrides,
+            quoted("hydra.sweep.dir", str(self.sweep)),
+            quoted("hydra.sweep.subdir", self.name),
+        ]
+
+
+@dataclass(frozen=True)
+class Decision:
+    action: Action
+    why: str = ""
+
+
+def decide(job: SweepJob, *, rerun: bool = False) -> Decision:
+    """Skip, rerun, continue or run `job`, from what its directory holds.
+
+    Raises `RunDirectoryError`, with the difference, where the directory holds a run of another
+    configuration and `rerun` is not set.
+    """
+    run = RunDirectory(job.path)
+    if is_locked(job.path):
+        return Decision(Action.BUSY, "runs in another process")
+    held = {entry.name for entry in job.path.iterdir()} if job.path.is_dir() else set()
+    if not held - _EMPTY:
+        return Decision(Action.RUN)
+    if rerun:
+        return Decision(Action.RERUN, "rerun=true; the earlier run is kept under attempts/")
+    refuse_changed(job, run)
+    result = read_result(job.path) or {}
+    error = result.get("error") or {}
+    if result.get("status") == COMPLETED:
+        return Decision(Action.SKIP, f"completed in {result.get('duration_s', 0):.1f} s before")
+    killed = not result or result.get("status") == INTERRUPTED or error.get("type") == KILLED
+    if killed and run.last.is_file():
+        return Decision(Action.CONTINUE, "interrupted; goes on from its last checkpoint")
+    if killed:
+        return Decision(Action.RERUN, "interrupted before its first checkpoint; from the start")
+    return Decision(Action.RERUN, f"failed before: {headline(error)}")
+
+
+def refuse_changed(job: SweepJob, run: RunDirectory) -> None:
+    """`RunDirectoryError` if `run` was composed from another configuration than `job`'s."""
+    if not run.config.is_file():
+        return
+    before = run.load_config()
+    if config_sha256(before) == job.sha256:
+        return
+    changes = difference(_flat(before), _flat(job.config))
+    raise RunDirectoryError(
+        f"{job.path} holds a run of another configuration ({'; '.join(changes)}): "
+        "rerun=true repeats it and keeps the earlier one under attempts/, name=NAME keeps them apart"
+    )
+
+
+def difference(before: Mapping[str, Any], after: Mapping[str, Any], most: int = 6) -> list[str]:
+    """`optimizer.lr was 0.1, now 0.2` for every key that differs, the first `most` of them."""
+    changes = []
+    for key in sorted(before.keys() | after.keys()):
+        if key not in after:
+            changes.append(f"{key} was {before[key]}, now absent")
+        elif key not in before:
+            changes.append(f"{key} is new: {after[key]}")
+        elif before[key] != after[key]:
+            changes.append(f"{key} was {before[key]}, now {after[key]}")
+    return changes[:most] + ([f"and {len(changes) - most} more"] if len(changes) > most else [])
+
+
+def prepare(job: SweepJob, decision: Decision) -> None:
+    """Make the directory ready: an earlier try goes to `attempts/`, a stale result out of the way."""
+    if decision.action is Action.RERUN:
+        archive(job.path)
+    elif decision.action is Action.CONTINUE and (job.path / "result.json").exists():
+        archive(job.path, only=("result.json",))
+
+
+def archive(path: Path, only: Iterable[str] | None = None) -> None:
+    """Move what `path` holds (or `only` these entries) to `attempts/<n>/`: nothing written is lost."""
+    with locked(path):
+        entries = [e for e in path.iterdir() if e.name not in _KEPT and (only is None or e.name in only)]
+        if not entries:
+            return
+        attempts = path / "attempts"
+        attempts.mkdir(exist_ok=True)
+        number = max((int(p.name) for p in attempts.iterdir() if p.name.isdigit()), default=0) + 1
+        target = attempts / str(number)
+        target.mkdir()
+        for entry in entries:
+            shutil.move(str(entry), str(target / entry.name))
+
+
+def is_locked(path: Path) -> bool:
+    """Whether a live process holds the run directory."""
+    if not (path / ".lock").exists():
+        return False
+    lock = FileLock(path / ".lock", timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        return True
+    except OSError:
+        return False
+    lock.release()
+    return False
+
+
+def headline(error: Mapping[str, Any]) -> str:
+    """`ValueError: what went wrong`, in one line of at most 300 characters."""
+    text = " ".join(f"{error.get('type', 'Error')}: {error.get('message', '')}".split())
+    return text if len(text) <= 300 else text[:299] + "…"
+
+
+def _flat(config: DictConfig) -> dict[str, Any]:
+    tree = OmegaConf.to_container(config, resolve=True)
+    found: dict[str, Any] = {}
+
+    def walk(node: Any, prefix: str) -> None:
+        if isinstance(node, dict) and node:
+            for key, value in node.items():
+                walk(value, f"{prefix}.{key}" if prefix else str(key))
+        else:
+            found[prefix] = node
+
+    assert isinstance(tree, dict)
+    walk({k: v for k, v in tree.items() if k not in SWITCHES}, "")
+    return found

@@ -1,0 +1,270 @@
+"""One sweep directory being worked on: compose, check, decide, launch, tell, summarise."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from hydra.errors import HydraException
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from probeta.errors import ConfigError, RunDirectoryError, UserError
+from probeta.run import read_result, versions, write_atomic
+from probeta.sweeps.compose import Composer
+from probeta.sweeps.jobs import Action, SweepJob, decide, headline, prepare
+from probeta.sweeps.launchers import launcher_for
+from probeta.sweeps.naming import job_name
+from probeta.sweeps.rounds import Ended, Rounds, record
+
+STOP = ".stop"
+
+
+@dataclass(frozen=True)
+class Definition:
+    """What a sweep asks, for its summary and its page."""
+
+    name: str
+    command: str
+    question: str = ""
+    metrics: tuple[str, ...] = ()
+    curves: tuple[str, ...] = ()
+    reference: str | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A job that is asked for: its overrides, and what its variant is called (where that has a name)."""
+
+    overrides: tuple[str, ...]
+    variant: str | None = None
+    group: str = ""
+    """The study's variant that it belongs to, which several points of a search share."""
+
+
+@dataclass
+class Session:
+    """The jobs of one sweep directory, from override lines to the summary."""
+
+    context: HydraContext
+    task: TaskFunction
+    config: DictConfig
+    directory: Path
+    definition: Definition
+    check: Callable[[DictConfig], None] | None = None
+    batch_size: int | None = None
+    ended: dict[str, Ended] = field(default_factory=dict)
+    busy: list[str] = field(default_factory=list)
+    jobs: dict[str, SweepJob] = field(default_factory=dict)
+    opened: bool = False
+
+    def __post_init__(self) -> None:
+        self.composer = Composer(self.context.config_loader, self.config)  # type: ignore[arg-type]
+        self.config = self.config.copy()
+        OmegaConf.update(self.config, "hydra.sweep.dir", str(self.directory))
+        self.stop = self.directory / STOP
+        self._rounds: Rounds | None = None
+
+    def switch(self, name: str, default: Any) -> Any:
+        value = OmegaConf.select(self.config, name, default=default)
+        return default if value is None else value
+
+    def compose(self, wanted: Sequence[Wanted]) -> list[SweepJob]:
+        """The jobs, each composed once and checked; `ConfigError` names the first mistakes."""
+        jobs: dict[str, SweepJob] = {}
+        mistakes: dict[str, str] = {}
+        for want in wanted:
+            name = job_name(want.overrides)
+            if name in jobs:
+                continue
+            label = " ".join(want.overrides)
+            try:
+                jobs[name] = job = self._composed(name, want, len(self.jobs) + len(jobs))
+                if self.check is not None:
+                    self.check(job.config)
+            except (UserError, HydraException, OmegaConfBaseException) as error:
+                mistakes.setdefault(_reason(error), label)
+        if mistakes:
+            told = [f"{reason} (job: {label})" for reason, label in list(mistakes.items())[:3]]
+            more = [f"and {len(mistakes) - 3} more"] if len(mistakes) > 3 else []
+            raise ConfigError("; ".join(told + more))
+        self.jobs.update(jobs)
+        return list(jobs.values())
+
+    def _composed(self, name: str, want: Wanted, index: int) -> SweepJob:
+        job = SweepJob(
+            index=index,
+            name=name,
+            sweep=self.directory,
+            overrides=want.overrides,
+            config=self.composer.task(want.overrides),
+            compose=lambda: self.composer(job.launch_overrides),
+            variant=want.variant or "",
+            group=want.group,
+        )
+        return job
+
+    def carry_out(self, jobs: Sequence[SweepJob]) -> None:
+        """Skip, continue, rerun or run each job; `self.ended` then holds how each ended.
+
+        Raises `RunDirectoryError` before anything runs if a directory holds another configuration.
+        """
+        rerun = bool(self.switch("rerun", False))
+        decisions = self._decide(jobs, rerun)
+        self._open(jobs)
+        todo = []
+        width = max((len(str(len(self.jobs))), 1))
+        for job, decision in zip(jobs, decisions, strict=True):
+            if decision.action is Action.SKIP:
+                self.ended[job.name] = Ended(job, read_result(job.path) or {})
+            elif decision.action is Action.BUSY:
+                self.busy.append(job.name)
+            else:
+                prepare(job, decision)
+                todo.append(job)
+            if decision.action is not Action.RUN:
+                print(f"{'':>{2 * width + 1}} {decision.action.value:<9} {job.name}: {decision.why}", flush=True)
+        kept = len(self.ended)
+        print(f"{self.directory}: {len(todo)} of {len(self.jobs)} jobs to run, {kept} completed before", flush=True)
+        if todo:
+            self._launch(todo)
+
+    def _decide(self, jobs: Sequence[SweepJob], rerun: bool) -> list[Any]:
+        decisions, refused = [], []
+        for job in jobs:
+            try:
+                decisions.append(decide(job, rerun=rerun))
+            except RunDirectoryError as error:
+                refused.append(str(error))
+        if refused:
+            more = f" (and {len(refused) - 1} more jobs)" if len(refused) > 1 else ""
+            raise RunDirectoryError(refused[0] + more)
+        return decisions
+
+    def _launch(self, jobs: Sequence[SweepJob]) -> None:
+        if self._rounds is None:
+            launcher = launcher_for(self.context, self.task, self.config, self.stop)
+            self._rounds = Rounds(
+                launcher=launcher,
+                listener=self._listen,
+                stop=self.stop,
+                retries=int(self.switch("retries", 0)),
+                fail_fast=bool(self.switch("fail_fast", False)),
+                batch_size=self.batch_size or default_batch(launcher),
+            )
+        self.ended.update(self._rounds.run(jobs))
+
+    def _listen(self, ended: Ended) -> None:
+        """A line as soon as a job has ended, and its record where it could leave none."""
+        if ended.result.get("recorded_by") == "sweep" and not record(ended):
+            self._record_here(ended)
+        self.ended[ended.job.name] = ended
+        done = f"{len(self.ended)}/{len(self.jobs)}"
+        if ended.completed:
+            from probeta.report.metrics import leading, shown
+
+            metrics = ended.result.get("metrics") or {}
+            names = [m for m in self.definition.metrics if m in metrics] or leading(metrics)
+            told = ", ".join(f"{name} {shown(metrics[name])}" for name in names[:3])
+            text = f"completed {ended.job.name}: {ended.result.get('duration_s', 0):.1f} s  {told}"
+        else:
+            text = f"{str(ended.result.get('status')).upper()} {ended.job.name}: {headline(ended.error)}"
+        print(f"{done} {text}", flush=True)
+
+    def _record_here(self, ended: Ended) -> None:
+        path = self.directory / "failures.json"
+        try:
+            known = json.loads(path.read_text())
+        except (OSError, ValueError):
+            known = {}
+        known[ended.job.name] = {"overrides": list(ended.job.overrides), "error": ended.error}
+        with suppress(OSError):
+            write_atomic(path, json.dumps(known, indent=1))
+
+    def _open(self, jobs: Sequence[SweepJob]) -> None:
+        """Write `sweep.json`: what the report needs to know of the sweep beyond its run directories."""
+        try:
+            self.directory.mkdir(parents=True, exist_ok=True)
+            self.stop.unlink(missing_ok=True)
+            (self.directory / "failures.json").unlink(missing_ok=True)
+            path = self.directory / "sweep.json"
+            try:
+                before = json.loads(path.read_text())["jobs"]
+            except (OSError, ValueError, KeyError):
+                before = {}
+            listed = {j.name: {"overrides": list(j.overrides), "variant": j.variant or None} for j in jobs}
+            document = {**asdict(self.definition), "versions": versions(), "jobs": {**before, **listed}}
+            write_atomic(path, json.dumps(document, indent=1) + "\n")
+            OmegaConf.save(self.config, self.directory / "multirun.yaml")
+            self.opened = True
+        except OSError as error:
+            raise RunDirectoryError(f"{self.directory} cannot be written: {error.strerror or error}") from None
+
+    def close(self) -> None:
+        """The summary, however the sweep ended; a table of what failed and why."""
+        if not self.directory.is_dir():
+            return
+        self.stop.unlink(missing_ok=True)
+        failed = [e for e in self.ended.values() if not e.completed]
+        waiting = [n for n in self.jobs if n not in self.ended and n not in self.busy]
+        from probeta.report import write_report
+
+        started = time.perf_counter()
+        try:
+            written = write_report(self.directory)
+        except OSError as error:
+            print(f"no summary: {self.directory} cannot be written ({error.strerror or error})", file=sys.stderr)
+        else:
+            print(written.text, flush=True)
+            print(f"summary in {written.page} ({time.perf_counter() - started:.1f} s)", flush=True)
+        if failed:
+            print(f"{len(failed)} of {len(self.jobs)} jobs failed:", flush=True)
+            for ended in failed:
+                print(f"  {ended.job.name}: {headline(ended.error)}", flush=True)
+        if waiting:
+            print(f"{len(waiting)} jobs have not run; the same command goes on with them", flush=True)
+        if self.busy:
+            print(f"{len(self.busy)} jobs run in another process", flush=True)
+
+    @property
+    def failures(self) -> int:
+        return sum(not ended.completed for ended in self.ended.values())
+
+
+def command_line() -> str:
+    """The command as it was typed, to be typed again."""
+    program = Path(sys.argv[0]).name
+    return shlex.join([program if program != "__main__.py" else "probeta", *sys.argv[1:]])
+
+
+def named(path: str | None) -> Callable[[DictConfig], None] | None:
+    """The function at the import path `path`."""
+    if not path:
+        return None
+    module, _, name = path.rpartition(".")
+    found: Callable[[DictConfig], None] = getattr(import_module(module), name)
+    return found
+
+
+def default_batch(launcher: object) -> int | None:
+    """submitit starts every local job at once, however many cores there are; the others keep a queue."""
+    import os
+
+    return os.cpu_count() if type(launcher).__name__ == "LocalLauncher" else None
+
+
+def _reason(error: Exception) -> str:
+    """The words of a composition error, with those of its cause, in one line."""
+    words = " ".join(str(error).split())
+    cause = error.__cause__
+    return words if cause is None else f"{words}: {' '.join(str(cause).split())}"

@@ -1,0 +1,135 @@
+"""A study: a question, the variants that answer it, the seeds that make the answer trustworthy."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from probeta.errors import ConfigError
+from probeta.report.metrics import maximised
+from probeta.sweeps.grid import expand
+from probeta.sweeps.naming import identity, labels
+from probeta.sweeps.session import Session, Wanted
+
+KEYS = ("name", "question", "seeds", "variants", "params", "metrics", "curves", "reference", "search", "notes")
+
+
+@dataclass(frozen=True)
+class Search:
+    """The first stage of a study: each variant's own best point of a grid, chosen on validation."""
+
+    params: dict[str, str]
+    seeds: str
+    metric: str
+
+
+@dataclass(frozen=True)
+class Study:
+    """`conf/study/<name>.yaml`, checked: variants × params × seeds, each in Hydra's sweep syntax."""
+
+    name: str
+    question: str
+    seeds: str
+    metrics: tuple[str, ...]
+    variants: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    params: dict[str, str] = field(default_factory=dict)
+    curves: tuple[str, ...] = ()
+    reference: str | None = None
+    search: Search | None = None
+    notes: tuple[str, ...] = ()
+
+    @classmethod
+    def read(cls, node: DictConfig) -> Study:
+        """Raises `ConfigError` for a key that a study does not have, or lacks."""
+        tree = OmegaConf.to_container(node, resolve=True)
+        assert isinstance(tree, dict)
+        for key in tree:
+            if key not in KEYS:
+                raise ConfigError.unknown("key of a study", f"study.{key}", [f"study.{k}" for k in KEYS])
+        for key in ("name", "question", "seeds", "metrics"):
+            if not tree.get(key):
+                raise ConfigError(f"study.{key} is missing: a study says its name, question, seeds and metrics")
+        search = tree.get("search")
+        study = cls(
+            name=str(tree["name"]),
+            question=str(tree["question"]),
+            seeds=str(tree["seeds"]),
+            metrics=tuple(tree["metrics"]),
+            variants={str(k): tuple(v or ()) for k, v in (tree.get("variants") or {}).items()},
+            params={str(k): str(v) for k, v in (tree.get("params") or {}).items()},
+            curves=tuple(tree.get("curves") or ()),
+            reference=tree.get("reference"),
+            search=None
+            if search is None
+            else Search(
+                {str(k): str(v) for k, v in search["params"].items()}, str(search["seeds"]), str(search["metric"])
+            ),
+            notes=tuple(tree.get("notes") or ()),
+        )
+        if study.reference is not None and study.reference not in study.variants:
+            raise ConfigError.unknown("variant", study.reference, study.variants)
+        return study
+
+
+def lines(study: Study, arguments: Sequence[str], seeds: str | None, params: Mapping[str, str]) -> list[Wanted]:
+    """Every job of `study` with the command's own overrides, which win over the study's.
+
+    Where there are named variants, axes besides the seed add to their names: `adam, lr=0.01`.
+    """
+    given = expand(arguments)
+    keys = {line.partition("=")[0].lstrip("+") for line in given.fixed} | {k.lstrip("+") for k in given.axes}
+    grid = {k: v for k, v in params.items() if k.lstrip("+") not in keys}
+    extra = [f"{key}={values}" for key, values in grid.items()]
+    if seeds is not None and "seed" not in keys:
+        extra.append(f"seed={seeds}")
+    every = expand([*arguments, *extra])
+    varied = {key for key in every.axes if key.lstrip("+") != "seed"}
+    variants = study.variants or {"": ()}
+    wanted = []
+    for (label, overrides), point in itertools.product(variants.items(), every.points()):
+        own = [o for o in overrides if o.partition("=")[0].lstrip("+") not in keys]
+        along = labels(identity([o for o in point if o.partition("=")[0] in varied]))
+        name = ", ".join(filter(None, (label, along)))
+        wanted.append(Wanted((*point, *own), name if label else None, label))
+    return wanted
+
+
+def chosen(study: Study, session: Session) -> dict[str, tuple[str, ...]]:
+    """Variant → the overrides with the best mean of the search's metric over its seeds.
+
+    A point counts only when all its seeds completed: a mean over the lucky ones would be no mean.
+    """
+    assert study.search is not None
+    metric, best = study.search.metric, {}
+    sign = 1.0 if maximised(metric) else -1.0
+    for label in study.variants:
+        points: dict[tuple[str, ...], list[float]] = {}
+        for ended in session.ended.values():
+            if ended.job.group != label:
+                continue
+            key = tuple(o for o in ended.job.overrides if o.partition("=")[0] in study.search.params)
+            value = (ended.result.get("metrics") or {}).get(metric)
+            points.setdefault(key, []).append(math.nan if value is None or not ended.completed else float(value))
+        means = {key: sign * sum(values) / len(values) for key, values in points.items()}
+        means = {key: mean for key, mean in means.items() if math.isfinite(mean)}
+        if means:
+            best[label] = max(means, key=lambda key: means[key])
+    return best
+
+
+def extended(study: Study, points: Mapping[str, tuple[str, ...]]) -> Study:
+    """The second stage: the variants at their chosen points, without those that found none."""
+    assert study.search is not None
+    told = tuple(f"{label}: {', '.join(point)} (best {study.search.metric})" for label, point in points.items())
+    lost = tuple(f"{label}: no point of its search completed" for label in study.variants if label not in points)
+    variants: dict[str, tuple[str, ...]] = {k: (*study.variants[k], *point) for k, point in points.items()}
+    fields: dict[str, Any] = {**study.__dict__, "variants": variants, "search": None}
+    fields["notes"] = (*study.notes, *told, *lost)
+    if study.reference not in variants:
+        fields["reference"] = None
+    return Study(**fields)

@@ -1,0 +1,124 @@
+"""The default multirun: a grid or a study, from the command's overrides to the summary."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, OmegaConf
+
+from probeta.errors import ConfigError
+from probeta.run import Interrupted
+from probeta.sweeps.errors import SweepFailed
+from probeta.sweeps.grid import Grid, expand
+from probeta.sweeps.naming import sweep_name
+from probeta.sweeps.session import Definition, Session, Wanted, command_line, named
+from probeta.sweeps.study import Study, chosen, extended, lines
+
+OWN = frozenset({"rerun", "retries", "fail_fast", "name", "resume"})
+"""What the sweep itself obeys: its jobs do not see it."""
+
+
+@dataclass
+class Sweep:
+    """`Sweep(context, task, config, check)(arguments)` carries out a multirun.
+
+    Returns the jobs' results by name. Raises `SweepFailed` (exit status 1) when jobs failed, and
+    `UserError` before anything ran when the command asks for what cannot be.
+    """
+
+    context: HydraContext
+    task: TaskFunction
+    config: DictConfig
+    check: str | None = None
+    batch_size: int | None = None
+
+    def __call__(self, arguments: Sequence[str]) -> dict[str, Any]:
+        given = [line for line in arguments if line.partition("=")[0].lstrip("+") not in OWN]
+        node = OmegaConf.select(self.config, "study")
+        study = Study.read(node) if node is not None else None
+        grid = expand(given, self.context.config_loader)
+        directory = place(self.config, grid, study.name if study else None)
+        with terminated():
+            if study is not None:
+                return self._study(study, given, directory)
+            definition = Definition(name=directory.name, command=command_line())
+            wanted = [Wanted(point) for point in grid.points()]
+            return self._carry_out(definition, directory, lambda session: session.compose(wanted))
+
+    def _study(self, study: Study, given: Sequence[str], directory: Path) -> dict[str, Any]:
+        if study.search is not None:
+            search = study.search
+            title = f"{study.name}: which {', '.join(search.params)} for each variant?"
+            definition = Definition(
+                name=f"{study.name} (search)", command=command_line(), question=title, metrics=(search.metric,)
+            )
+            points = lines(study, given, search.seeds, search.params)
+            first = self._session(definition, directory / "search")
+            self._through(first, lambda session: session.compose(points))
+            study = extended(study, chosen(study, first))
+        definition = Definition(
+            study.name, command_line(), study.question, study.metrics, study.curves, study.reference, study.notes
+        )
+        wanted = lines(study, given, study.seeds, study.params)
+        return self._carry_out(definition, directory, lambda session: session.compose(wanted))
+
+    def _session(self, definition: Definition, directory: Path) -> Session:
+        return Session(self.context, self.task, self.config, directory, definition, named(self.check), self.batch_size)
+
+    def _carry_out(
+        self, definition: Definition, directory: Path, jobs: Callable[[Session], Sequence[Any]]
+    ) -> dict[str, Any]:
+        session = self._session(definition, directory)
+        self._through(session, jobs)
+        if session.failures:
+            raise SweepFailed(session.failures, len(session.jobs))
+        return {name: ended.result for name, ended in session.ended.items()}
+
+    @staticmethod
+    def _through(session: Session, jobs: Callable[[Session], Sequence[Any]]) -> None:
+        listed = jobs(session)
+        try:
+            session.carry_out(listed)
+        finally:
+            if session.opened:
+                session.close()
+
+
+def place(config: DictConfig, grid: Grid, study: str | None) -> Path:
+    """The sweep's directory: `hydra.sweep.dir` where the command says it, else by its definition."""
+    held = [str(line) for line in config.hydra.overrides.hydra]
+    if any(line.lstrip("+").startswith("hydra.sweep.dir=") for line in held):
+        return Path(str(config.hydra.sweep.dir)).absolute()
+    root = Path(str(OmegaConf.select(config, "output_dir", default=None) or "outputs"))
+    name = OmegaConf.select(config, "name", default=None)
+    fixed = [line for line in grid.fixed if not line.startswith("study=")]
+    if any(key.lstrip("+") == "study" for key in grid.axes):
+        raise ConfigError("study takes one study at a time: a study is a sweep of its own")
+    command = str(config.hydra.job.config_name)
+    folder = sweep_name(command, fixed, grid.axes, study=study, name=None if name is None else str(name))
+    return (root / folder).absolute()
+
+
+@contextmanager
+def terminated() -> Iterator[None]:
+    """SIGTERM ends a sweep like SIGINT: with its summary written."""
+
+    def handle(signum: int, frame: FrameType | None) -> None:
+        raise Interrupted(signum)
+
+    try:
+        previous = signal.signal(signal.SIGTERM, handle)
+    except ValueError:
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)
