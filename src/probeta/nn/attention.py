@@ -160,9 +160,7 @@ class MultiHead(Attention):
     def __init__(self, query_size: int, memory_size: int, heads: int = 4, dropout: float = 0.0) -> None:
         super().__init__(query_size, memory_size, dropout)
         if heads < 1 or memory_size % heads:
-            raise ConfigError.value(
-                "attention.heads", heads, f"a divisor of the encoder's output size, {memory_size}"
-            )
+            raise ConfigError.value("attention.heads", heads, f"a divisor of the encoder's output size, {memory_size}")
         self.heads = heads
         self.query = nn.Linear(query_size, memory_size, bias=False)
         self.key_value = nn.Linear(memory_size, 2 * memory_size, bias=False)

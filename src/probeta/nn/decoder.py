@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, cast
+from functools import partial
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from probeta.errors import ConfigError
-from probeta.nn.attention import Attention
+from probeta.nn.attention import Additive, Attention
 from probeta.nn.dropout import Dropout
+from probeta.nn.matmul import transformed
 from probeta.nn.rnn import CellState, RecurrentLayer
+from probeta.nn.scan import attentive_scan, lstm_scan
 
 
 class Memory(NamedTuple):
@@ -52,7 +55,7 @@ class Decoder(nn.Module):
     `readout_size` puts tanh(W ·) before the vocabulary; `input_feeding` (Luong et al. 2015) gives these to the
     next step; `tied_embeddings` (Press & Wolf 2017) uses the embedding as the output matrix and therefore a
     read-out of its size. `dropout` acts on embeddings and between layers, `output_dropout` on the features;
-    `variational` holds a mask over all steps.
+    `variational` holds a mask over all steps. `fused` permits the hand-written loop (`nn.scan`) where it applies.
     """
 
     def __init__(
@@ -69,6 +72,7 @@ class Decoder(nn.Module):
         input_feeding: bool = False,
         tied_embeddings: bool = False,
         variational: bool = False,
+        fused: bool = True,
     ) -> None:
         super().__init__()
         sizes = (("embedding_size", embedding_size), ("hidden_size", hidden_size), ("readout_size", readout_size))
@@ -81,6 +85,7 @@ class Decoder(nn.Module):
             )
         self.attention = attention
         self.input_feeding = input_feeding
+        self.fused = fused
         self.variational = variational
         shared = (1,) if variational else ()
         context_size = attention.context_size if attention is not None else 0
@@ -147,31 +152,74 @@ class Decoder(nn.Module):
         features = (self.features(output, context, embedded),) if self.input_feeding else ()
         return Step(output, context, weights, features, Carry(tuple(states), features))
 
-    def forward(
-        self, memory: Memory, target: Tensor, forced: Tensor | None = None
-    ) -> tuple[Tensor, Tensor | None]:
+    def scannable(self) -> bool:
+        """Whether `nn.scan` covers this decoder: one LSTM layer, additive or no attention, nothing fed back."""
+        attention = self.attention
+        covered = attention is None or (
+            type(attention) is Additive and not (attention.dropout.active and self.training)
+        )
+        one = len(self.cells) == 1 and self.layer(0).cell == "lstm"
+        return self.fused and one and covered and not self.input_feeding and not transformed()
+
+    def forward(self, memory: Memory, target: Tensor, forced: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
         """`target (B, T)` → features `(B, T, F)`, attention `(B, T, S)` or `None`. See `Translator.decode`."""
-        teach = [True] * target.shape[1] if forced is None else [True, *forced.tolist()[1:]]
+        taught = [True] * target.shape[1] if forced is None else [True, *forced.tolist()[1:]]
         clean = self.embedding(target)
         embedded = self.embedding_dropout(clean)
+        # A model's own words meet the same mask as the reference's.
+        drop = None if all(taught) else self.embedding_dropout(torch.ones_like(clean))
+        run = self.scan if self.scannable() else self.loop
+        features, weights = run(memory, embedded, drop, taught)
+        return self.output_dropout(features), weights
+
+    def loop(
+        self, memory: Memory, embedded: Tensor, drop: Tensor | None, taught: list[bool]
+    ) -> tuple[Tensor, Tensor | None]:
+        """A step after the other, for every kind of cell and attention, and under `torch.func`."""
         z = self.gates(embedded)
         carry = self.begin(memory)
         steps: list[Step] = []
         inputs: list[Tensor] = []
-        # The same mask on a model's own words as on the reference's.
-        drop = None if all(teach) else self.embedding_dropout(torch.ones_like(clean))
-        for t, taught in enumerate(teach):
+        for t, given in enumerate(taught):
             e, z_t = embedded[:, t], z[:, t]
-            if not taught and drop is not None:
+            if not given and drop is not None:
                 e = self.embedding(self.guess(steps[-1], inputs[-1])) * drop[:, t]
                 z_t = self.gates(e)
             steps.append(self.step(z_t, e, carry, memory, t))
             inputs.append(e)
             carry = steps[-1].carry
-        if drop is not None:
-            embedded = torch.stack(inputs, dim=1)
-        features = self.output_dropout(self.gather(steps, embedded))
-        return features, torch.stack([s.weights[0] for s in steps], dim=1) if self.attention is not None else None
+        weights = torch.stack([s.weights[0] for s in steps], dim=1) if self.attention is not None else None
+        return self.gather(steps, torch.stack(inputs, dim=1) if drop is not None else embedded), weights
+
+    def scan(
+        self, memory: Memory, embedded: Tensor, drop: Tensor | None, taught: list[bool]
+    ) -> tuple[Tensor, Tensor | None]:
+        """The same by `nn.scan`: each run of given words in one piece."""
+        layer, attention = self.layer(0), self.attention
+        split = self.splits[0]
+        h, c = memory.states[0]
+        piece: Any = partial(lstm_scan, layer.weight_hh)
+        if isinstance(attention, Additive):
+            keys, values, mask = memory.attended
+            weights = (layer.weight_hh, attention.query.weight, attention.energy.weight[0])
+            piece = partial(attentive_scan, F.linear(values, layer.weight_ih[:, split:]), keys, mask, *weights)
+        bias = None if layer.bias_ih is None or layer.bias_hh is None else layer.bias_ih + layer.bias_hh
+        parts: list[Tensor] = []
+        shown: list[Tensor] = []
+        starts = [t for t, given in enumerate(taught) if t == 0 or not given]
+        for start, stop in zip(starts, [*starts[1:], len(taught)], strict=True):
+            e = embedded[:, start:stop]
+            if start and drop is not None:
+                own = self.embedding(self.choose(parts[-1][:, -1])) * drop[:, start]
+                e = torch.cat([own[:, None], e[:, 1:]], dim=1)
+            z = F.linear(e.transpose(0, 1), layer.weight_ih[:, :split], bias)
+            run, c, *alpha = piece(z, h, c)
+            h = run[-1]
+            context = tuple(torch.bmm(a, memory.attended[1]) for a in alpha)
+            parts.append(self.features(run.transpose(0, 1), context, e))
+            shown.extend(alpha)
+        features = parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
+        return features, torch.cat(shown, dim=1) if shown else None
 
     def gather(self, steps: list[Step], embedded: Tensor) -> Tensor:
         """The features of all steps, `(B, T, F)`."""
@@ -182,8 +230,12 @@ class Decoder(nn.Module):
         return self.features(output, context, embedded)
 
     def guess(self, step: Step, embedded: Tensor) -> Tensor:
-        """The most probable word after `step`, `(B,)`; no gradient flows through a choice."""
-        with torch.no_grad():
-            features = step.features[0] if step.features else self.features(step.output, step.context, embedded)
-            choice: Tensor = self.output(features).argmax(-1)
+        """The most probable word after `step`, `(B,)`."""
+        features = step.features[0] if step.features else self.features(step.output, step.context, embedded)
+        return self.choose(features)
+
+    @torch.no_grad()
+    def choose(self, features: Tensor) -> Tensor:
+        """`(B, F)` → the most probable words, `(B,)`; no gradient flows through a choice."""
+        choice: Tensor = self.output(features).argmax(-1)
         return choice

@@ -90,9 +90,7 @@ def greedy(
     found = []
     for b, (ids, total) in enumerate(zip(words.tolist(), score.tolist(), strict=True)):
         tokens = ids[: ids.index(eos_id)] if eos_id in ids else ids
-        found.append(
-            Hypothesis(tokens, total, None if attended is None else attended[b, : len(tokens), : lengths[b]])
-        )
+        found.append(Hypothesis(tokens, total, None if attended is None else attended[b, : len(tokens), : lengths[b]]))
     return found
 
 

@@ -66,7 +66,7 @@ class Encoder(nn.Module):
         self.embedding = nn.Embedding(vocab_size, embedding_size)
         self.embedding_dropout = Dropout(dropout, shared)
         self.recurrent = Recurrent(
-            cell, embedding_size, hidden_size, layers, bidirectional, dropout, variational=variational
+            cell, embedding_size, hidden_size, layers, bidirectional, dropout, variational=variational, fused=True
         )
         self.output_dropout = Dropout(output_dropout, shared)
         self.bridge = Bridge(cell, hidden_size, layers) if bidirectional else None

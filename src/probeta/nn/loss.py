@@ -8,7 +8,30 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from probeta.nn.matmul import fast_float32, product_dtype
+
 ROWS = 512
+
+
+def loss_and_gradient(logits: Tensor, ids: Tensor, smoothing: float) -> tuple[Tensor, Tensor]:
+    """Logits `(n, V)` (overwritten), targets `(n, 1)` → Σ losses, its gradient: softmax - target distribution."""
+    chosen = logits.gather(1, ids)
+    mean = logits.mean(1, keepdim=True) if smoothing else chosen
+    top = logits.amax(1, keepdim=True)
+    norm = logits.sub_(top).exp_().sum(1, keepdim=True)
+    losses = (norm.log() + top - (1 - smoothing) * chosen - smoothing * mean).sum()
+    delta = logits.div_(norm)
+    if smoothing:
+        delta -= smoothing / delta.shape[1]
+    delta.scatter_add_(1, ids, delta.new_full(ids.shape, smoothing - 1.0))
+    return losses, delta
+
+
+def add_product(total: Tensor | None, a: Tensor, b: Tensor, dtype: torch.dtype) -> Tensor:
+    """`total + a b` in `dtype`, in place; in one step where the factors have it too."""
+    if total is None:
+        return torch.mm(a, b).to(dtype)
+    return total.addmm_(a, b) if a.dtype == dtype else total.add_(torch.mm(a, b))
 
 
 class ProjectedCrossEntropy(torch.autograd.Function):
@@ -16,7 +39,7 @@ class ProjectedCrossEntropy(torch.autograd.Function):
 
     With smoothing ε (Szegedy et al. 2016): the target distribution is (1 - ε) onehot + ε / V, as in
     `torch.nn.functional.cross_entropy`. Only one chunk of logits `(chunk, V)` lives at a time, and it is turned
-    into its own gradient in place: softmax - target distribution.
+    into its own gradient in place. Under autocast the three products run in its dtype, the rest in float32.
     """
 
     @staticmethod
@@ -28,41 +51,39 @@ class ProjectedCrossEntropy(torch.autograd.Function):
         targets: Tensor,
         smoothing: float,
         chunk: int,
+        differentiable: bool,
     ) -> Tensor:
-        wants = ctx.needs_input_grad[:3]
-        n, vocab = features.shape[0], weight.shape[0]
-        total = features.new_zeros(())
-        d_features = torch.empty_like(features) if wants[0] else None
-        d_weight = torch.zeros_like(weight) if wants[1] else None
+        wants = [differentiable and wanted for wanted in ctx.needs_input_grad[:3]]
+        low = product_dtype(features.device.type) or weight.dtype
+        matrix, rows = weight.to(low), features.to(low)
+        offset = None if bias is None else bias.to(low)
+        total = weight.new_zeros(())
+        d_features = torch.empty_like(rows) if wants[0] else None
+        d_weight: Tensor | None = None
         d_bias = torch.zeros_like(bias) if bias is not None and wants[2] else None
-        for begin in range(0, n, chunk):
-            rows = features[begin : begin + chunk]
-            ids = targets[begin : begin + chunk, None]
-            logits = F.linear(rows, weight, bias)
-            top = logits.amax(1, keepdim=True)
-            chosen = logits.gather(1, ids) - top
-            mean = logits.mean(1, keepdim=True) - top if smoothing else chosen
-            scaled = logits.sub_(top).exp_()
-            norm = scaled.sum(1, keepdim=True)
-            total += (norm.log() - (1 - smoothing) * chosen - smoothing * mean).sum()
-            if not any(wants):
-                continue
-            delta = scaled.div_(norm)
-            if smoothing:
-                delta -= smoothing / vocab
-            delta.scatter_add_(1, ids, delta.new_full(ids.shape, smoothing - 1.0))
-            if d_features is not None:
-                torch.mm(delta, weight, out=d_features[begin : begin + chunk])
-            if d_weight is not None:
-                d_weight.addmm_(delta.t(), rows)
-            if d_bias is not None:
-                d_bias += delta.sum(0)
+        with fast_float32():
+            for begin in range(0, rows.shape[0], chunk):
+                part, ids = rows[begin : begin + chunk], targets[begin : begin + chunk, None]
+                losses, delta = loss_and_gradient(F.linear(part, matrix, offset).to(weight.dtype), ids, smoothing)
+                total += losses
+                if d_bias is not None:
+                    d_bias += delta.sum(0)
+                if any(wants):
+                    delta = delta.to(low)
+                if d_features is not None:
+                    torch.mm(delta, matrix, out=d_features[begin : begin + chunk])
+                if wants[1]:
+                    d_weight = add_product(d_weight, delta.t(), part, weight.dtype)
+        if wants[1] and d_weight is None:
+            d_weight = torch.zeros_like(weight)
         ctx.save_for_backward(d_features, d_weight, d_bias)
+        ctx.dtype = features.dtype
         return total
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        return (*(None if g is None else g * grad for g in ctx.saved_tensors), None, None, None)
+        d_features, d_weight, d_bias = (None if g is None else g * grad for g in ctx.saved_tensors)
+        return None if d_features is None else d_features.to(ctx.dtype), d_weight, d_bias, None, None, None, None
 
 
 def plain_cross_entropy(
@@ -70,11 +91,7 @@ def plain_cross_entropy(
 ) -> tuple[Tensor, Tensor]:
     """`(…, V)`, `(…)` → sum of the losses of real tokens, and their number. Runs under `torch.func.vmap`."""
     total = F.cross_entropy(
-        logits.flatten(0, -2),
-        targets.flatten(),
-        ignore_index=pad_id,
-        reduction="sum",
-        label_smoothing=label_smoothing,
+        logits.flatten(0, -2), targets.flatten(), ignore_index=pad_id, reduction="sum", label_smoothing=label_smoothing
     )
     return total, (targets != pad_id).sum()
 
@@ -97,6 +114,6 @@ def projected_cross_entropy(
     real = (targets != pad_id).nonzero()[:, 0]
     rows = features.flatten(0, -2).index_select(0, real)
     total: Tensor = ProjectedCrossEntropy.apply(  # type: ignore[no-untyped-call]
-        rows, weight, bias, targets.index_select(0, real), label_smoothing, chunk
+        rows, weight, bias, targets.index_select(0, real), label_smoothing, chunk, torch.is_grad_enabled()
     )
     return total, torch.tensor(real.shape[0], device=features.device)

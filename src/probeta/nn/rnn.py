@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +12,8 @@ from torch.nn import functional as F
 
 from probeta.errors import ConfigError
 from probeta.nn.dropout import Dropout
+from probeta.nn.matmul import transformed
+from probeta.nn.scan import LSTMScan
 
 GATES = {"rnn": 1, "gru": 3, "lstm": 4}
 """Rows of the weight matrices per hidden unit, in the order of `torch.nn.{RNN,GRU,LSTM}`."""
@@ -117,9 +119,9 @@ class RecurrentLayer(nn.Module):
 class Recurrent(nn.Module):
     """`layers` recurrent layers, optionally in both directions (Schuster & Paliwal 1997), dropout in between.
 
-    The mask holds states over padding, so that padding on either side never changes a result.
-    `fused` runs torch's own kernels where that gives the same: no mask or packed by it, nobody asks for `steps`,
-    no dropout between layers. `variational` uses one dropout mask for all steps (Gal & Ghahramani 2016).
+    The mask holds states over padding, so that padding on either side never changes a result. `variational` uses one
+    dropout mask for all steps (Gal & Ghahramani 2016). `fused` runs an LSTM with hand-written gradients (`LSTMScan`:
+    the same numbers, several times faster) and then gives no `steps`; under `torch.func` the loop runs all the same.
     """
 
     def __init__(
@@ -162,12 +164,10 @@ class Recurrent(nn.Module):
         """All parameters in the order of torch's `_flat_weights`."""
         return [parameter for cell in self.cells for parameter in cell.parameters()]
 
-    def forward(
-        self, x: Tensor, states: Sequence[CellState] | None = None, mask: Tensor | None = None
-    ) -> Recurrence:
+    def forward(self, x: Tensor, states: Sequence[CellState] | None = None, mask: Tensor | None = None) -> Recurrence:
         """`x (B, T, I)`, initial `states` (one per layer and direction; zeros if `None`), `mask (B, T)`."""
-        if self.fused and not (self.training and any(d.active for d in self.dropout)):
-            return self._fused(x, states, mask)
+        if self.fused and self.cell == "lstm" and not transformed():
+            return self._scan(x, states, mask)
         final: list[CellState] = []
         steps: list[list[Tensor]] = []
         for layer in range(self.layers):
@@ -184,26 +184,19 @@ class Recurrent(nn.Module):
             x = outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=-1)
         return Recurrence(x, tuple(final), steps)
 
-    def _fused(self, x: Tensor, states: Sequence[CellState] | None, mask: Tensor | None) -> Recurrence:
-        kernels: dict[str, Any] = {"rnn": torch._VF.rnn_tanh, "gru": torch._VF.gru, "lstm": torch._VF.lstm}
-        kernel = kernels[self.cell]
-        start = [self._cell(i).initial(x) for i in range(len(self.cells))] if states is None else states
-        stacked = [torch.stack(parts) for parts in zip(*start, strict=True)]
-        hx = stacked if self.cell == "lstm" else stacked[0]
-        flat, bias = self.weights(), self._cell(0).bias_ih is not None
-        shape = (bias, self.layers, 0.0, self.training, self.directions == 2)
-        if mask is None:
-            outputs, *final = kernel(x, hx, flat, *shape, True)
-        else:
-            packed = nn.utils.rnn.pack_padded_sequence(
-                x, mask.sum(1).cpu(), batch_first=True, enforce_sorted=False
-            )
-            order = packed.sorted_indices
-            hx = [part[:, order] for part in stacked]
-            data, *final = kernel(
-                packed.data, packed.batch_sizes, hx if self.cell == "lstm" else hx[0], flat, *shape
-            )
-            run = nn.utils.rnn.PackedSequence(data, packed.batch_sizes, order, packed.unsorted_indices)
-            outputs, _ = nn.utils.rnn.pad_packed_sequence(run, batch_first=True, total_length=x.shape[1])
-            final = [part[:, packed.unsorted_indices] for part in final]
-        return Recurrence(outputs, tuple(zip(*final, strict=True)), [])
+    def _scan(self, x: Tensor, states: Sequence[CellState] | None, mask: Tensor | None) -> Recurrence:
+        final: list[CellState] = []
+        for layer in range(self.layers):
+            x = self.dropout[layer - 1](x) if layer else x
+            outputs = []
+            for direction in range(self.directions):
+                i = layer * self.directions + direction
+                cell = self._cell(i)
+                h, c = cell.initial(x) if states is None else states[i]
+                bias = None if cell.bias_ih is None or cell.bias_hh is None else cell.bias_ih + cell.bias_hh
+                z = F.linear(x.transpose(0, 1), cell.weight_ih, bias)
+                run, *state = LSTMScan.apply(z, cell.weight_hh, h, c, mask, direction == 1)  # type: ignore[no-untyped-call]
+                outputs.append(run)
+                final.append(tuple(state))
+            x = (outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=-1)).transpose(0, 1)
+        return Recurrence(x, tuple(final), [])

@@ -47,9 +47,7 @@ class Seq2Seq(Translator):
         self.encoder = encoder(
             vocab_size=source_vocab_size, hidden_size=hidden_size, pad_id=pad_id, cell=cell, layers=layers
         )
-        kind = (
-            None if attention is None else attention(query_size=hidden_size, memory_size=self.encoder.output_size)
-        )
+        kind = None if attention is None else attention(query_size=hidden_size, memory_size=self.encoder.output_size)
         self.decoder = decoder(
             vocab_size=target_vocab_size, hidden_size=hidden_size, attention=kind, cell=cell, layers=layers
         )

@@ -1,0 +1,210 @@
+"""An LSTM over time, alone and with additive attention, with gradients written by hand.
+
+Autograd records some twenty nodes a step and multiplies every step's weight gradient on its own. Here a step's
+backward pass has one product, and the weight gradients are one product over all steps after the loop. Same numbers
+as `RecurrentLayer` and `Decoder.step`, which the tests hold them to. Inside, time comes first: `(T, B, …)`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from probeta.nn.matmul import fast_float32, product_dtype
+
+aten: Any = torch.ops.aten
+
+
+def cell_forward(gates: Tensor, c: Tensor, c_next: Tensor, tanh_c: Tensor, h_next: Tensor) -> None:
+    """`gates (B, 4H)` become i, f, g, o in place; the new `c`, its tanh and `h` are written where they belong."""
+    size = c.shape[1]
+    gates[:, : 2 * size].sigmoid_()
+    gates[:, 2 * size : 3 * size].tanh_()
+    gates[:, 3 * size :].sigmoid_()
+    i, f, g, o = gates.chunk(4, dim=1)
+    torch.mul(f, c, out=c_next)
+    c_next.addcmul_(i, g)
+    torch.tanh(c_next, out=tanh_c)
+    torch.mul(o, tanh_c, out=h_next)
+
+
+def cell_backward(dh: Tensor, dc: Tensor, gates: Tensor, c: Tensor, tanh_c: Tensor, dz: Tensor) -> Tensor:
+    """∂L/∂h_t and ∂L/∂c_t (from the next step) → ∂L/∂z_t, written to `dz (B, 4H)`, and ∂L/∂c_(t-1)."""
+    i, f, g, o = gates.chunk(4, dim=1)
+    d_i, d_f, d_g, d_o = dz.chunk(4, dim=1)
+    dc = dc + aten.tanh_backward(dh * o, tanh_c)
+    aten.sigmoid_backward.grad_input(dh * tanh_c, o, grad_input=d_o)
+    aten.sigmoid_backward.grad_input(dc * g, i, grad_input=d_i)
+    aten.sigmoid_backward.grad_input(dc * c, f, grad_input=d_f)
+    aten.tanh_backward.grad_input(dc * i, g, grad_input=d_g)
+    return dc * f
+
+
+def whole(mask: Tensor | None, steps: int) -> list[bool]:
+    """At which steps no sentence is padding: there nothing has to be held."""
+    return [True] * steps if mask is None else mask.all(dim=0).tolist()
+
+
+class LSTMScan(torch.autograd.Function):
+    """`z (T, B, 4H)` (inputs' share and biases), `W (4H, H)`, `h`, `c (B, H)`, `mask (B, T)` → `(T, B, H)`, h, c."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, z: Tensor, weight: Tensor, h: Tensor, c: Tensor, mask: Tensor | None, reverse: bool
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        steps, batch, size = z.shape[0], *h.shape
+        low = product_dtype(z.device.type)
+        kept = whole(mask, steps)
+        w = weight.to(low).t() if low else weight.t()
+        gates = z.new_empty(steps, batch, 4 * size, dtype=h.dtype)
+        # hs[t] and cs[t] are the states that step t reads; one place more for the last.
+        hs, cs = h.new_empty(steps + 1, batch, size), c.new_empty(steps + 1, batch, size)
+        tanh_c = h.new_empty(steps, batch, size)
+        order = range(steps - 1, -1, -1) if reverse else range(steps)
+        hs[0], cs[0] = h, c
+        with fast_float32():
+            for t in order:
+                n = steps - 1 - t if reverse else t
+                if low:
+                    torch.add(z[t], torch.mm(hs[n].to(low), w), out=gates[t])
+                else:
+                    torch.addmm(z[t], hs[n], w, out=gates[t])
+                cell_forward(gates[t], cs[n], cs[n + 1], tanh_c[t], hs[n + 1])
+                if not kept[t] and mask is not None:
+                    pad = ~mask[:, t, None]
+                    torch.where(pad, hs[n], hs[n + 1], out=hs[n + 1])
+                    torch.where(pad, cs[n], cs[n + 1], out=cs[n + 1])
+        ctx.save_for_backward(weight, gates, hs, cs, tanh_c, mask)
+        ctx.reverse, ctx.kept, ctx.low = reverse, kept, low
+        outputs = hs[1:].flip(0) if reverse else hs[1:]
+        return outputs, hs[-1].clone(), cs[-1].clone()
+
+    @staticmethod
+    def backward(ctx: Any, d_out: Tensor, d_h: Tensor, d_c: Tensor) -> tuple[Tensor | None, ...]:
+        weight, gates, hs, cs, tanh_c, mask = ctx.saved_tensors
+        steps, reverse, low = gates.shape[0], ctx.reverse, ctx.low
+        w = weight.to(low) if low else weight
+        dz = torch.empty_like(gates)
+        dh, dc = d_h, d_c
+        with fast_float32():
+            for t in range(steps) if reverse else range(steps - 1, -1, -1):
+                n = steps - 1 - t if reverse else t
+                dh = dh + d_out[t]
+                held_h = held_c = None
+                if not ctx.kept[t] and mask is not None:
+                    real = mask[:, t, None]
+                    held_h, held_c = dh.masked_fill(real, 0.0), dc.masked_fill(real, 0.0)
+                    dh, dc = dh.masked_fill(~real, 0.0), dc.masked_fill(~real, 0.0)
+                dc = cell_backward(dh, dc, gates[t], cs[n], tanh_c[t], dz[t])
+                dh = torch.mm(dz[t].to(low), w).to(dc.dtype) if low else torch.mm(dz[t], w)
+                if held_h is not None and held_c is not None:
+                    dh, dc = dh + held_h, dc + held_c
+            before = hs[:-1].flip(0) if reverse else hs[:-1]
+            d_weight = product(dz.flatten(0, 1).t(), before.flatten(0, 1), low)
+        return dz, d_weight, dh, dc, None, None
+
+
+def product(a: Tensor, b: Tensor, low: torch.dtype | None) -> Tensor:
+    """`a @ b` in `low` precision if given, as float32."""
+    return torch.mm(a.to(low), b.to(low)).to(a.dtype) if low else torch.mm(a, b)
+
+
+class AttentiveScan(torch.autograd.Function):
+    """The decoder's loop with additive attention, one LSTM layer.
+
+    The context enters the gates as Σ_s α_s (W_c m_s): with `P = memory W_cᵀ (B, S, 4H)` made before the loop, a step
+    sums S rows where it would multiply by W_c. Inputs: `z (T, B, 4H)`, `P`, keys `K (B, S, A)`, mask `(B, S)`,
+    `W_hh (4H, H)`, `W_q (A, H)`, `v (A,)`, `h`, `c (B, H)`; outputs: hidden states `(T, B, H)`, the last cell `(B, H)`,
+    weights `(B, T, S)`. The contexts themselves, which only the read-out needs, are one product outside.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        z: Tensor,
+        p: Tensor,
+        keys: Tensor,
+        mask: Tensor,
+        w_hh: Tensor,
+        w_q: Tensor,
+        v: Tensor,
+        h: Tensor,
+        c: Tensor,
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        steps, (batch, size), length, width = z.shape[0], h.shape, keys.shape[1], keys.shape[2]
+        low = product_dtype(z.device.type)
+        joint = torch.cat([w_hh, w_q])
+        w = joint.to(low).t() if low else joint.t()
+        gates = h.new_empty(steps, batch, 4 * size)
+        hs, cs = h.new_empty(steps + 1, batch, size), c.new_empty(steps + 1, batch, size)
+        tanh_c = h.new_empty(steps, batch, size)
+        energy = h.new_empty(steps, batch, length, width)
+        alpha = h.new_empty(steps, batch, length)
+        hs[0], cs[0] = h, c
+        p, keys, v = p.to(h.dtype), keys.to(h.dtype), v.to(h.dtype)
+        hidden = None if bool(mask.all()) else ~mask
+        lowest = torch.finfo(h.dtype).min
+        with fast_float32():
+            for t in range(steps):
+                u = product(hs[t], w, low)
+                torch.add(u[:, None, 4 * size :], keys, out=energy[t]).tanh_()
+                scores = torch.mv(energy[t].view(-1, width), v).view(batch, length)
+                if hidden is not None:
+                    scores.masked_fill_(hidden, lowest)
+                torch.softmax(scores, dim=1, out=alpha[t])
+                torch.bmm(alpha[t, :, None], p, out=gates[t, :, None])
+                gates[t].add_(u[:, : 4 * size]).add_(z[t])
+                cell_forward(gates[t], cs[t], cs[t + 1], tanh_c[t], hs[t + 1])
+        ctx.save_for_backward(p, keys, joint, v, gates, hs, cs, tanh_c, energy, alpha)
+        ctx.low = low
+        return hs[1:], cs[-1].clone(), alpha.transpose(0, 1).contiguous()
+
+    @staticmethod
+    def backward(ctx: Any, d_out: Tensor, d_c: Tensor, d_alpha: Tensor) -> tuple[Tensor | None, ...]:
+        p, keys, joint, v, gates, hs, cs, tanh_c, energy, alpha = ctx.saved_tensors
+        steps, batch, _ = alpha.shape
+        size, low = hs.shape[2], ctx.low
+        w = joint.to(low) if low else joint
+        # The shares of the gates and of the query side by side: one product back to h.
+        du = gates.new_empty(steps, batch, joint.shape[0])
+        d_scores = torch.empty_like(alpha)
+        d_keys = torch.zeros_like(keys)
+        dh, dc = torch.zeros_like(hs[0]), d_c
+        scratch = torch.empty_like(keys)
+        with fast_float32():
+            for t in range(steps - 1, -1, -1):
+                dz = du[t, :, : 4 * size]
+                dc = cell_backward(dh + d_out[t], dc, gates[t], cs[t], tanh_c[t], dz)
+                da = torch.bmm(p, dz[:, :, None])[:, :, 0] + d_alpha[:, t]
+                ds = aten._softmax_backward_data.out(da, alpha[t], 1, da.dtype, grad_input=d_scores[t])
+                # (1 - e²) v, then times ∂L/∂score: the energies' gradient, with the scores' summed at the end.
+                torch.mul(energy[t], energy[t], out=scratch)
+                scratch.sub_(1.0).mul_(ds[:, :, None])
+                d_keys.sub_(scratch)
+                torch.sum(scratch, dim=1, out=du[t, :, 4 * size :])
+                du[t, :, 4 * size :].mul_(-v)
+                dh = product(du[t], w, low)
+            d_keys.mul_(v)
+            dz_all = du[:, :, : 4 * size]
+            d_p = torch.bmm(alpha.permute(1, 2, 0), dz_all.transpose(0, 1))
+            d_joint = product(du.flatten(0, 1).t(), hs[:-1].flatten(0, 1), low)
+            d_v = torch.mv(energy.view(-1, keys.shape[2]).t(), d_scores.view(-1))
+        return dz_all, d_p, d_keys, None, d_joint[: 4 * size], d_joint[4 * size :], d_v, dh, dc
+
+
+def lstm_scan(weight: Tensor, z: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
+    """`LSTMScan` without padding: hidden states `(T, B, H)` and the last cell."""
+    run, _, c = LSTMScan.apply(z, weight, h, c, None, False)  # type: ignore[no-untyped-call]
+    return run, c
+
+
+def attentive_scan(
+    p: Tensor, keys: Tensor, mask: Tensor, w_hh: Tensor, w_q: Tensor, v: Tensor, z: Tensor, h: Tensor, c: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """`AttentiveScan`: hidden states `(T, B, H)`, the last cell, weights `(B, T, S)`."""
+    run: tuple[Tensor, Tensor, Tensor] = AttentiveScan.apply(  # type: ignore[no-untyped-call]
+        z, p, keys, mask, w_hh, w_q, v, h, c
+    )
+    return run
