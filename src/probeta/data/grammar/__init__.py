@@ -1,0 +1,1 @@
+"""English–German sentence pairs with gold word alignments, drawn from a typed grammar."""

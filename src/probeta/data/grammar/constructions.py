@@ -1,0 +1,76 @@
+"""Tense and modality: what each construction is made of in both languages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from probeta.data.grammar import english, german
+
+
+class Form(Enum):
+    """The form of the lexical verb."""
+
+    PRESENT = "present"
+    PAST = "past"
+    PARTICIPLE = "participle"
+    BASE = "base"
+
+
+@dataclass(frozen=True)
+class Construction:
+    name: str
+    weight: int
+    """Of a hundred clauses, roughly how many."""
+    past: bool
+    form: Form
+    english: str = ""
+    """Auxiliary before `not` (*has seen*), or with `to` behind *do* and `not` (*does not want to see*)."""
+    german: str = ""
+    """Auxiliary; `haben` stands for *haben* or *sein*."""
+    times: tuple[str, ...] = ("today",)
+    """The English adverbs of time that go with it."""
+    copula: bool = True
+    """`be` is used in it."""
+
+    @property
+    def semi_modal(self) -> bool:
+        return self.english.endswith(" to")
+
+
+CONSTRUCTIONS = (
+    Construction("present", 32, False, Form.PRESENT, times=("today", "now")),
+    Construction("past", 20, True, Form.PAST, times=("today", "yesterday")),
+    Construction("perfect", 12, False, Form.PARTICIPLE, "have", "haben"),
+    Construction("pluperfect", 4, True, Form.PARTICIPLE, "had", "hatte", copula=False),
+    Construction("future", 8, False, Form.BASE, "will", "werden", ("today", "tomorrow", "soon")),
+    Construction("can", 6, False, Form.BASE, "can", "können", ("today", "now"), copula=False),
+    Construction("have_to", 4, False, Form.BASE, "have to", "müssen", ("today", "now", "tomorrow"), copula=False),
+    Construction("want_to", 4, False, Form.BASE, "want to", "wollen", ("today", "now"), copula=False),
+    Construction("may", 3, False, Form.BASE, "may", "dürfen", ("today", "now"), copula=False),
+    Construction("should", 3, False, Form.BASE, "should", "sollte", ("today", "now", "tomorrow"), copula=False),
+    Construction("could", 2, True, Form.BASE, "could", "konnte", ("today", "yesterday"), copula=False),
+    Construction("had_to", 2, True, Form.BASE, "had to", "musste", ("today", "yesterday"), copula=False),
+    Construction("wanted_to", 2, True, Form.BASE, "wanted to", "wollte", ("today", "yesterday"), copula=False),
+)
+
+_GERMAN_PAST = {"hatte": "haben", "konnte": "können", "musste": "müssen", "wollte": "wollen", "sollte": "sollen"}
+_GERMAN_PAST |= {"war": "sein"}
+
+
+def english_auxiliary(name: str) -> tuple[str, ...]:
+    """I, you, he, we, you, they."""
+    word = name.removesuffix(" to")
+    return (word,) * 6 if word in ("had", "wanted") else english.present(word)
+
+
+def german_auxiliary(name: str) -> tuple[str, ...]:
+    """ich, du, er, wir, ihr, sie; a past form stands for its whole paradigm."""
+    if name in _GERMAN_PAST:
+        return german.preterite(_GERMAN_PAST[name], "" if name == "sollte" else name)
+    return german.present(name)
+
+
+def with_sein(auxiliary: str) -> str:
+    """The auxiliary of a verb whose perfect is built with *sein*."""
+    return {"haben": "sein", "hatte": "war"}.get(auxiliary, auxiliary)
