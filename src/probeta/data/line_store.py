@@ -1,15 +1,17 @@
-"""Lines of text on disk, read one at a time through a memory map."""
+"""Lines of text on disk, found by their number."""
 
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import overload
 
 import numpy as np
 from numpy.typing import NDArray
+
+CHUNK = 8192
 
 
 class LineWriter:
@@ -38,17 +40,24 @@ class LineWriter:
 
 
 class Lines(Sequence[str]):
-    """The lines `rows` of what a `LineWriter` wrote (all by default), lowercased where asked."""
+    """The lines `rows` of what a `LineWriter` wrote (all by default), lowercased where asked.
+
+    Lines are read from the file when they are asked for, and no file stays open or mapped: what has
+    been read does not add up in memory.
+    """
 
     def __init__(self, path: Path, rows: NDArray[np.int64] | None = None, lowercase: bool = False) -> None:
         self.lowercase = lowercase
+        self._path = path
         self._starts = np.load(f"{path}.starts.npy", mmap_mode="r")
-        # An empty file cannot be mapped.
-        self._bytes = np.memmap(path, np.uint8, "r") if path.stat().st_size else np.empty(0, np.uint8)
         self._rows = np.arange(len(self._starts) - 1) if rows is None else rows
 
     def __len__(self) -> int:
         return len(self._rows)
+
+    def __iter__(self) -> Iterator[str]:
+        for start in range(0, len(self), CHUNK):
+            yield from self[start : start + CHUNK]
 
     @overload
     def __getitem__(self, index: int) -> str: ...
@@ -56,9 +65,16 @@ class Lines(Sequence[str]):
     def __getitem__(self, index: slice) -> list[str]: ...
     def __getitem__(self, index: int | slice) -> str | list[str]:
         if isinstance(index, slice):
-            return [self._line(int(row)) for row in self._rows[index]]
-        return self._line(int(self._rows[index]))
+            return self._read(self._rows[index])
+        return self._read(self._rows[index : index + 1 or None])[0]
 
-    def _line(self, row: int) -> str:
-        line = self._bytes[self._starts[row] : self._starts[row + 1] - 1].tobytes().decode("utf-8")
-        return line.lower() if self.lowercase else line
+    def _read(self, rows: NDArray[np.int64]) -> list[str]:
+        starts, ends = self._starts[rows].tolist(), (self._starts[rows + 1] - 1).tolist()
+        lines = []
+        with self._path.open("rb") as stream:
+            for start, end in zip(starts, ends, strict=True):
+                # Rows mostly follow each other: then the stream is where it should be but for the line feed.
+                stream.seek(start)
+                line = stream.read(end - start).decode("utf-8")
+                lines.append(line.lower() if self.lowercase else line)
+        return lines
