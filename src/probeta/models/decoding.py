@@ -1,0 +1,34 @@
+"""How a translator searches, and when."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from probeta.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """Settings of the search for a translation (`nn.decoding`).
+
+    In training, every `every_n_epochs` epochs, `sample` validation sentences are translated greedily; a
+    finished run translates all of validation and test, and `sample` training sentences, with `beam_size`.
+    """
+
+    max_length: int = 100
+    length_ratio: float | None = None
+    """At most this many times the source's length (plus 10) tokens; None: `max_length` alone."""
+    beam_size: int = 1
+    length_penalty: float = 1.0
+    """α of Wu et al. 2016, eq. 14; 0 compares sums of log-probabilities."""
+    every_n_epochs: int = 1
+    sample: int = 500
+
+    def __post_init__(self) -> None:
+        for key in ("max_length", "beam_size", "every_n_epochs", "sample"):
+            if getattr(self, key) < 1:
+                raise ConfigError.value(key, getattr(self, key), "a whole number from 1")
+        if self.length_ratio is not None and self.length_ratio <= 0:
+            raise ConfigError.value("length_ratio", self.length_ratio, "a number above 0, or null")
+        if self.length_penalty < 0:
+            raise ConfigError.value("length_penalty", self.length_penalty, "a number from 0")

@@ -1,0 +1,209 @@
+"""Training and testing of any encoder–decoder: teacher-forced loss, translations, their scores."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from probeta.data.batch import PairBatch
+from probeta.data.spec import TextSpec
+from probeta.errors import ConfigError
+from probeta.metrics.translation import score_all
+from probeta.models.decoding import Decoding
+from probeta.models.module import Measured, Module, Sums
+from probeta.nn.decoding import Hypothesis, beam_search, greedy
+from probeta.nn.dropout import mix
+from probeta.nn.loss import plain_cross_entropy, projected_cross_entropy
+from probeta.nn.translator import Translator
+from probeta.run import write_atomic
+
+LARGE_VOCABULARY = 1000
+"""From here on the vocabulary projection dominates a step, and computing it in chunks pays."""
+
+KEPT_TRANSLATIONS = 50
+"""Sentences a split whose attention is kept for heat maps."""
+
+
+class TranslatorModule(Module):
+    """Token-level cross-entropy of `net`, a `Translator` that the subclass builds.
+
+    Losses are per token and teacher-forced, in training and in validation, so that they compare; `loss_free` feeds
+    the model its own words. `teacher_forcing_ratio` is the probability that a training step's next input is
+    the reference (scheduled sampling, Bengio et al. 2015); it is drawn for each time step from (seed, step).
+    """
+
+    accepts = TextSpec
+    net: Translator
+
+    def __init__(
+        self,
+        spec: TextSpec,
+        decoding: Decoding,
+        teacher_forcing_ratio: float = 1.0,
+        label_smoothing: float = 0.0,
+    ) -> None:
+        super().__init__()
+        if not 0 <= teacher_forcing_ratio <= 1:
+            raise ConfigError.value("teacher_forcing_ratio", teacher_forcing_ratio, "a probability, 0 <= p <= 1")
+        if not 0 <= label_smoothing < 1:
+            raise ConfigError.value("label_smoothing", label_smoothing, "a share, 0 <= share < 1")
+        self.spec, self.decoding = spec, decoding
+        self.teacher_forcing_ratio = teacher_forcing_ratio
+        self.label_smoothing = label_smoothing
+        self.chunked = spec.target_vocab_size >= LARGE_VOCABULARY
+        self.sample: Tensor | None = None
+        self.translations: dict[str, dict[int, Hypothesis]] = {}
+        self.signatures: dict[str, str] = {}
+
+    # --- losses --------------------------------------------------------------------------------------
+
+    def measure(self, batch: PairBatch, forced: Tensor | None = None) -> Measured:
+        """`forced (T,)` bool: the steps whose input is the reference; `None` means all of them."""
+        inputs, targets = batch.target[:, :-1], batch.target[:, 1:]
+        decoded = self.net.decode(self.net.encode(batch.source), inputs, forced=forced)
+        smoothing = self.label_smoothing if self.training else 0.0
+        if self.chunked:
+            weight, bias = self.net.output_weight, self.net.output_bias
+            objective, tokens = projected_cross_entropy(
+                decoded.features, weight, bias, targets, self.spec.pad_id, smoothing
+            )
+        else:
+            logits = self.net.project(decoded.features)
+            objective, tokens = plain_cross_entropy(logits, targets, self.spec.pad_id, smoothing)
+        tokens = tokens.to(objective.dtype)
+        return Measured(objective, tokens, {"loss": objective.detach(), "tokens": tokens})
+
+    @staticmethod
+    def summarize(sums: Sums) -> dict[str, Tensor]:
+        metrics = {"loss": sums["loss"] / sums["tokens"]}
+        if "free" in sums:
+            metrics["loss_free"] = sums["free"] / sums["tokens"]
+        return metrics
+
+    def measure_training(self, batch: PairBatch) -> Measured:
+        return self.measure(batch, self.draw_forced(batch.target.shape[1] - 1, self.seed, self.global_step))
+
+    def draw_forced(self, steps: int, seed: int, step: int) -> Tensor | None:
+        """Which of `steps` inputs are the reference in training step `step`: `(T,)`, or `None` for all."""
+        if self.teacher_forcing_ratio >= 1.0:
+            return None
+        generator = torch.Generator().manual_seed(mix(seed, step, -1) & 0xFFFFFFFF)
+        forced = torch.rand(steps, generator=generator) < self.teacher_forcing_ratio
+        return forced.to(self.device)
+
+    def measure_free(self, batch: PairBatch) -> Tensor:
+        """Sum of the losses with the model's own words as inputs."""
+        own = torch.zeros(batch.target.shape[1] - 1, dtype=torch.bool, device=batch.target.device)
+        return self.measure(batch, own).objective.detach()
+
+    # --- validation ----------------------------------------------------------------------------------
+
+    @property
+    def decodes_now(self) -> bool:
+        """Whether this epoch's validation translates: every n-th epoch, and the last."""
+        epoch = self.current_epoch + 1
+        return epoch % self.decoding.every_n_epochs == 0 or epoch == self.trainer.max_epochs
+
+    def on_validation_epoch_start(self) -> None:
+        self.translations["val"] = {}
+        if self.sample is None:
+            count = len(self.trainer.datamodule.references("val"))
+            order = torch.randperm(count, generator=torch.Generator().manual_seed(0))
+            self.sample = order[: self.decoding.sample]
+
+    def validation_step(self, batch: PairBatch, batch_idx: int) -> None:
+        measured = self.measure(batch)
+        if not self.decodes_now:
+            self.meters["val"].add(measured.sums)
+            return
+        self.meters["val"].add({**measured.sums, "free": self.measure_free(batch)})
+        assert self.sample is not None
+        rows = torch.isin(batch.index.cpu(), self.sample).nonzero()[:, 0].to(batch.index.device)
+        if rows.numel():
+            found = self.search(batch.source[rows], beam_size=1)
+            self.translations["val"].update(zip(batch.index[rows].tolist(), found, strict=True))
+
+    def on_validation_epoch_end(self) -> None:
+        if self.translations["val"]:
+            words = self.score("val", self.trainer.datamodule)
+            self.epoch_metrics.update(words)
+            self.trainer.callback_metrics.update({name: torch.tensor(value) for name, value in words.items()})
+        super().on_validation_epoch_end()
+
+    def search(self, source: Tensor, beam_size: int, need_weights: bool = False) -> list[Hypothesis]:
+        """Translations of `source (B, S)` with the run's decoding settings."""
+        d, spec = self.decoding, self.spec
+        common: dict[str, Any] = {"bos_id": spec.bos_id, "eos_id": spec.eos_id, "length_ratio": d.length_ratio}
+        if beam_size == 1:
+            return greedy(self.net, source, d.max_length, need_weights=need_weights, **common)
+        common |= {"beam_size": beam_size, "alpha": d.length_penalty}
+        found = beam_search(self.net, source, d.max_length, need_weights=need_weights, **common)
+        return [hypotheses[0] for hypotheses in found]
+
+    def score(self, split: str, data: Any) -> dict[str, float]:
+        """BLEU and its kin of the translations of `split` that are there; keeps the signatures."""
+        found = self.translations[split]
+        rows = sorted(found)
+        references = data.references(split)
+        values, self.signatures = score_all(
+            [data.target.decode_words(found[row].tokens) for row in rows],
+            data.reference_words(split, rows),
+            [data.decode(found[row].tokens) for row in rows],
+            [references[row] for row in rows],
+        )
+        return {f"{split}/{name}": value for name, value in values.items()}
+
+    def facts(self) -> dict[str, Any]:
+        return {"signatures": self.signatures}
+
+    # --- the finished run ----------------------------------------------------------------------------
+
+    def on_test_epoch_start(self) -> None:
+        self.translations = {split: {} for split in self.test_splits}
+
+    def test_step(self, batch: PairBatch, batch_idx: int, dataloader_idx: int = 0) -> None:
+        super().test_step(batch, batch_idx, dataloader_idx)
+        split = self.test_splits[dataloader_idx]
+        self.meters[f"test:{split}"].add({"free": self.measure_free(batch)})
+        if split == "train" and len(self.translations[split]) >= self.decoding.sample:
+            return
+        found = self.search(batch.source, self.decoding.beam_size, need_weights=True)
+        self.translations[split].update(zip(batch.index.tolist(), found, strict=True))
+
+    def on_test_epoch_end(self) -> None:
+        super().on_test_epoch_end()
+        for split in self.test_splits:
+            self.evaluated[split].update(self.score(split, self.data))
+
+    def write_artifacts(self, data: Any, folder: Path) -> None:
+        """`translations.json` (with attention, some of each split) and `hypotheses.<split>.txt` beside references."""
+        rows: list[dict[str, Any]] = []
+        for split, found in self.translations.items():
+            order = sorted(found)
+            sources, references = data.sources(split), data.references(split)
+            for name, lines in (
+                ("hypotheses", [data.decode(found[row].tokens) for row in order]),
+                ("references", [references[row] for row in order]),
+                ("sources", [sources[row] for row in order]),
+            ):
+                write_atomic(folder / f"{name}.{split}.txt", "".join(f"{line}\n" for line in lines))
+            for row in order[:KEPT_TRANSLATIONS]:
+                rows.append(self.translation(split, row, found[row], data))
+        write_atomic(folder / "translations.json", json.dumps(rows, ensure_ascii=False))
+
+    @staticmethod
+    def translation(split: str, number: int, found: Hypothesis, data: Any) -> dict[str, Any]:
+        """One sentence as reports read it: rows of `attention` are the hypothesis' tokens, columns the source's."""
+        source = data.source.vocabulary.tokens
+        ids = data.source.encode(data.sources(split)[number])
+        return {
+            "split": split,
+            "source": [source[i] for i in ids],
+            "reference": data.reference_words(split, [number])[0],
+            "hypothesis": data.target.tokens(found.tokens),
+            "attention": None if (w := found.attention) is None else [[round(x, 5) for x in row] for row in w.tolist()],
+        }
