@@ -214,6 +214,7 @@ def _plotly() -> str:
 
     # Found, not imported: plotly's Python side would cost what the whole report does.
     spec = importlib.util.find_spec("plotly")
-    assert spec is not None and spec.origin is not None
+    assert spec is not None
+    assert spec.origin is not None
     source = Path(spec.origin).parent / "package_data" / "plotly.min.js"
     return base64.b64encode(gzip.compress(source.read_bytes(), 6, mtime=0)).decode()

@@ -85,7 +85,8 @@ class Comparison:
 def compare(groups: Mapping[str, Mapping[Any, float]], reference: str | None = None) -> list[Comparison]:
     """Variants (replicate → value) against the reference, or all pairs where there is none.
 
-    Holm's correction is over all these comparisons; pairs with less than 2 shared seeds stay untested.
+    Holm's correction is over all these comparisons. A pair with one shared seed stays untested, one
+    without any is left out.
     """
     names = list(groups)
     if reference is not None and reference in groups:
@@ -95,8 +96,10 @@ def compare(groups: Mapping[str, Mapping[Any, float]], reference: str | None = N
     found = []
     for a, b in pairs:
         shared = [seed for seed in groups[a] if seed in groups[b]]
+        if not shared:
+            continue
         differences = [groups[a][seed] - groups[b][seed] for seed in shared]
-        mean = float(np.mean(differences)) if differences else math.nan
+        mean = float(np.mean(differences))
         found.append(Comparison(a, b, len(shared), mean, bootstrap_interval(differences), paired_p(differences), None))
     tested = [i for i, c in enumerate(found) if c.p is not None]
     adjusted = holm([found[i].p or 0.0 for i in tested])

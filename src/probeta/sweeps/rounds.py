@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -67,8 +68,10 @@ class Rounds:
         together = list(jobs)
         while together and not self._stopped():
             batch, rest = self._split(together)
-            started, waiting = self._launch(batch)
-            if len(waiting) == len(batch):
+            started, waiting = ([], []) if len(batch) == 1 else self._launch(batch)
+            if len(batch) == 1:
+                self._alone(batch[0])
+            elif len(waiting) == len(batch):
                 # Nothing moved: the launcher fails before any job starts. Alone, the culprit shows.
                 started, waiting = waiting, []
             for job in started:
@@ -189,7 +192,8 @@ class Rounds:
             if (missing <= 1 and not alive) or time.monotonic() - quiet_since > QUIET:
                 break
             time.sleep(0.2)
-        if ray:
+        if ray and len(batch) > 1:
+            # What is still queued there must not start beside what is launched again here.
             import ray as engine
 
             engine.shutdown()
@@ -210,8 +214,9 @@ def _death(raised: BaseException | None) -> dict[str, str]:
         return {"type": KILLED, "message": "its worker process died without a word", "traceback": ""}
     error = describe(raised)
     if type(raised).__module__.partition(".")[0] in ("joblib", "ray", "submitit", "concurrent"):
-        words = " ".join(error["message"].split())
-        error["message"] = f"its worker process died ({error['type']}: {words[:300]})"
+        signals = sorted(set(re.findall(r"\bSIG[A-Z]+\b", error["message"])))
+        words = ", ".join(signals) or " ".join(error["message"].split())[:120]
+        error["message"] = f"its worker process died ({error['type']}: {words}); out of memory is the usual reason"
         error["type"] = KILLED
     return error
 

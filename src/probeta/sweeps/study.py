@@ -48,7 +48,7 @@ class Study:
         """Raises `ConfigError` for a key that a study does not have, or lacks."""
         tree = OmegaConf.to_container(node, resolve=True)
         assert isinstance(tree, dict)
-        for key in tree:
+        for key in map(str, tree):
             if key not in KEYS:
                 raise ConfigError.unknown("key of a study", f"study.{key}", [f"study.{k}" for k in KEYS])
         for key in ("name", "question", "seeds", "metrics"):
@@ -58,22 +58,27 @@ class Study:
         study = cls(
             name=str(tree["name"]),
             question=str(tree["question"]),
-            seeds=str(tree["seeds"]),
+            seeds=_values(tree["seeds"]),
             metrics=tuple(tree["metrics"]),
             variants={str(k): tuple(v or ()) for k, v in (tree.get("variants") or {}).items()},
-            params={str(k): str(v) for k, v in (tree.get("params") or {}).items()},
+            params=_plain(tree.get("params") or {}),
             curves=tuple(tree.get("curves") or ()),
             reference=tree.get("reference"),
-            search=None
-            if search is None
-            else Search(
-                {str(k): str(v) for k, v in search["params"].items()}, str(search["seeds"]), str(search["metric"])
-            ),
+            search=search and Search(_plain(search["params"]), _values(search["seeds"]), str(search["metric"])),
             notes=tuple(tree.get("notes") or ()),
         )
         if study.reference is not None and study.reference not in study.variants:
             raise ConfigError.unknown("variant", study.reference, study.variants)
         return study
+
+
+def _plain(axes: Mapping[Any, Any]) -> dict[str, str]:
+    return {str(key): _values(values) for key, values in axes.items()}
+
+
+def _values(values: Any) -> str:
+    """A list and a number mean what they would in Hydra's sweep syntax."""
+    return ",".join(map(str, values)) if isinstance(values, list) else str(values)
 
 
 def lines(study: Study, arguments: Sequence[str], seeds: str | None, params: Mapping[str, str]) -> list[Wanted]:

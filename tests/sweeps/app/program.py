@@ -41,8 +41,8 @@ def job(config: DictConfig, run: RunDirectory, signals: Signals) -> Outcome:
 def misbehave(config: DictConfig, run: RunDirectory, step: int) -> None:
     if config.fault == "raise":
         raise ValueError("what was asked for cannot be had")
-    if config.fault == "nan":
-        raise TrainingDiverged("train/loss", float("nan"), step, step)
+    if config.fault == "diverge":
+        raise TrainingDiverged("train/loss", float("diverge"), step, step)
     if config.fault == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
     if config.fault == "fill":
@@ -67,8 +67,13 @@ def refuse_negative(config: DictConfig) -> None:
 
 
 def run() -> int:
+    from hydra.core.plugins import Plugins
+
+    from hydra_plugins.probeta_sweeper.sweeper import ProbetaSweeper
     from probeta.commands.failures import exit_status
 
+    # As the command line does: Hydra does not find an editable install's plugins by itself.
+    Plugins.instance().register(ProbetaSweeper)
     os.environ["HYDRA_FULL_ERROR"] = "1"
     with exit_status() as status:
         main(config_path=str(Path(__file__).parent / "conf"), config_name="config", version_base="1.3")(task)()
