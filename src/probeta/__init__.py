@@ -1,0 +1,22 @@
+"""probeta: a Hydra + PyTorch Lightning laboratory for the fundamentals of deep learning."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from probeta.load import load_run
+    from probeta.sweeps.load import load_sweep
+
+__all__ = ["load_run", "load_sweep"]
+
+_HOMES = {"load_run": "probeta.load", "load_sweep": "probeta.sweeps.load"}
+
+
+def __getattr__(name: str) -> Any:
+    # Loaded when asked for: `probeta --help` must not wait for torch.
+    if name in _HOMES:
+        from importlib import import_module
+
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'probeta' has no attribute {name!r}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 import warnings
@@ -21,7 +20,7 @@ from probeta.callbacks.interruption import Interruption
 from probeta.callbacks.progress import EpochProgress
 from probeta.devices import choose
 from probeta.models.module import Module
-from probeta.run import Outcome, RunDirectory, Signals, write_atomic
+from probeta.run import Outcome, RunDirectory, Signals
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +51,8 @@ def train(config: DictConfig, run: RunDirectory, signals: Signals, *, multirun: 
         log_final(experiment, tree, metrics)
     for logger in experiment.loggers:
         logger.finalize("success")
+        if hasattr(logger, "close"):
+            logger.close()
     if (tree.get("figures") or ("none" if multirun else "all")) == "all" and trainer.is_global_zero:
         from probeta.figures.run import draw  # matplotlib takes longer to import than a small run to train
 
@@ -157,7 +158,3 @@ def settings(tree: Mapping[str, Any]) -> dict[str, Any]:
     for key in ("data", "model", "optimizer", "scheduler", "seed"):
         visit(tree.get(key), key)
     return flat
-
-
-def record_device(run: RunDirectory, accelerator: str, seconds: Mapping[str, float]) -> None:
-    write_atomic(run.path / "device.json", json.dumps({"accelerator": accelerator, "step_seconds": dict(seconds)}))

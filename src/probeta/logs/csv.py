@@ -55,7 +55,8 @@ class MetricsCSV(Logger):
         """The configuration has its own file, `.hydra/config.yaml`."""
 
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
-        row = {"step": step, "epoch": metrics.get("epoch"), **{k: v for k, v in metrics.items() if k != "epoch"}}
+        epoch = metrics.get("epoch")
+        row = {**metrics, "step": step, "epoch": None if epoch is None else int(epoch)}
         self.waiting.append(row)
         if time.monotonic() - self._flushed > FLUSH_SECONDS:
             self.save()

@@ -30,6 +30,15 @@ class TensorBoard(TensorBoardLogger):
     def save(self) -> None:
         """Lightning would write a `hparams.yaml` here; the configuration has its own file."""
 
+    def finalize(self, status: str) -> None:
+        """Lightning calls this after the fit, but the run still has its final metrics to write: only flush."""
+        if self._experiment is not None:
+            self.experiment.flush()
+
+    def close(self) -> None:
+        if self._experiment is not None:
+            self.experiment.close()
+
     def log_final(self, settings: Mapping[str, Any], metrics: Mapping[str, float]) -> None:
         """What the HPARAMS tab shows of this run: the settings and the metrics it ended with."""
         values = {k: v if isinstance(v, (bool, int, float, str)) else str(v) for k, v in settings.items()}
@@ -37,4 +46,5 @@ class TensorBoard(TensorBoardLogger):
         for summary in hparams(values, dict(metrics)):
             writer.add_summary(summary)
         for name, value in metrics.items():
-            self.experiment.add_scalar(name, value, 0) if name.startswith("test/") else None
+            if name.startswith("test/"):
+                self.experiment.add_scalar(name, value, 0)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +13,9 @@ from torch.nn import functional as F
 from probeta.data.batch import LabelledBatch
 from probeta.data.spec import PointsSpec, SequenceSpec
 from probeta.errors import ConfigError
+from probeta.metrics.calibration import calibration
+from probeta.metrics.classification import by_class
+from probeta.models.artifacts import boundary, write_boundary, write_predictions
 from probeta.models.module import Measured, Module, Sums
 from probeta.nn.mlp import MLP
 
@@ -29,6 +34,7 @@ class Classifier(Module):
         super().__init__()
         # A buffer even when it is all ones, so that it may differ between the members of an ensemble.
         self.register_buffer("class_weight", resolve_class_weight(class_weight, spec), persistent=False)
+        self.logits: dict[str, Tensor] = {}
 
     def forward(self, x: Tensor) -> Tensor:
         """`(B, …)` → logits `(B, classes)`."""
@@ -49,6 +55,28 @@ class Classifier(Module):
     @staticmethod
     def summarize(sums: Sums) -> dict[str, Tensor]:
         return {"loss": sums["loss"] / sums["weight"], "acc": sums["correct"] / sums["count"]}
+
+    def on_test_epoch_end(self) -> None:
+        """Beside loss and accuracy: each class by itself, and how far the probabilities can be believed."""
+        super().on_test_epoch_end()
+        if self.data is None:
+            return
+        self.logits = self.predict_splits(self.data)
+        for split, logits in self.logits.items():
+            y = self.data.splits[split].y
+            self.evaluated[split] |= {f"{split}/{name}": value for name, value in by_class(logits, y).items()}
+        test, val = ((self.logits[s].double().numpy(), self.data.splits[s].y.numpy()) for s in ("test", "val"))
+        self.evaluated["test"] |= {f"test/{name}": value for name, value in calibration(*test, *val).items()}
+
+    @torch.no_grad()
+    def predict_splits(self, data: Any) -> dict[str, Tensor]:
+        """Logits `(N, classes)` of every example of every split, on the CPU."""
+        return {name: self(split.x.to(self.device)).cpu() for name, split in data.splits.items()}
+
+    def write_artifacts(self, data: Any, folder: Path) -> None:
+        write_predictions(folder, {s: v for s, v in self.logits.items() if s != "train"}, data.splits)
+        if data.splits["train"].x.shape[1:] == (2,):
+            write_boundary(folder, boundary(self, data.splits, self.device))
 
 
 def resolve_class_weight(class_weight: ClassWeight, spec: PointsSpec | SequenceSpec) -> Tensor:

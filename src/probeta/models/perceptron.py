@@ -11,12 +11,13 @@ from torch import Tensor, nn
 from probeta.data.batch import LabelledBatch
 from probeta.data.spec import PointsSpec
 from probeta.errors import ConfigError
-from probeta.models.module import Measured, Module, Sums
+from probeta.models.classifier import Classifier
+from probeta.models.module import Measured, Sums
 
 log = logging.getLogger(__name__)
 
 
-class Perceptron(Module):
+class Perceptron(Classifier):
     """For every point in turn: w ← w + lr (y − ŷ) x, b ← b + lr (y − ŷ), ŷ = [w·x + b ≥ 0] (Rosenblatt 1958).
 
     Weights start at zero. Training stops after the first epoch without an error (Novikoff 1962: it
@@ -28,7 +29,7 @@ class Perceptron(Module):
     automatic_optimization = False
 
     def __init__(self, spec: PointsSpec, lr: float = 0.05) -> None:
-        super().__init__()
+        super().__init__(spec)
         if lr <= 0:
             raise ConfigError.value("lr", lr, "a learning rate above 0")
         if spec.classes != 2:

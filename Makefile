@@ -1,0 +1,62 @@
+# Every target sets up the environment it needs: on a fresh clone `make train` alone is enough.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help setup train test test-all lint format probes sweep studies report tensorboard bench clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
+
+setup: $(READY) ## the environment in .venv, pinned by constraints.txt
+
+$(READY): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt setuptools wheel
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch==2.13.0
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --no-build-isolation -e '.[dev]'
+	@touch $@
+
+train: $(READY) ## the main job: translation with attention on the notebook's pairs (ARGS='key=value …')
+	$(BIN)/probeta train $(ARGS)
+
+test: $(READY) ## the fast tests
+	$(BIN)/python -m pytest $(ARGS)
+
+test-all: $(READY) ## every test, the slow ones too
+	$(BIN)/python -m pytest -m '' $(ARGS)
+
+lint: $(READY) ## style, types and the arrows between packages
+	$(BIN)/ruff check src tests
+	$(BIN)/ruff format --check src tests
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+format: $(READY) ## rewrite the code in the agreed style
+	$(BIN)/ruff check --fix src tests
+	$(BIN)/ruff format src tests
+
+probes: $(READY) ## every gradient probe
+	for probe in depth length gradcheck state_machine; do $(BIN)/probeta probe probe=$$probe || exit $$?; done
+
+sweep: $(READY) ## a study: four kinds of regularisation over seeds, with table and page
+	$(BIN)/probeta train study=regularization $(ARGS)
+
+studies: $(READY) ## every study that ships
+	for study in $(basename $(notdir $(wildcard conf/study/[!e]*.yaml conf/study/early_stopping.yaml))); do \
+	  $(BIN)/probeta train study=$$study $(ARGS) || exit $$?; done
+
+report: $(READY) ## table, figures and page of a run or sweep: make report DIR=outputs/…
+	$(BIN)/probeta report $(DIR)
+
+tensorboard: $(READY) ## the curves of everything in outputs/
+	$(BIN)/tensorboard --logdir outputs
+
+bench: $(READY) ## what is measured against whom (ONLY=overhead: one of them)
+	$(BIN)/python -m tests.benchmarks $(ONLY)
+
+clean: ## caches and build leftovers; results of runs stay
+	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis src/*.egg-info
+	find src tests conf -name __pycache__ -type d -prune -exec rm -rf {} +

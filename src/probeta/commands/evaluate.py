@@ -1,0 +1,42 @@
+"""`probeta evaluate run=DIR`: the metrics of a finished run, computed again from its weights and its data."""
+
+from __future__ import annotations
+
+from probeta.commands.arguments import parse, required
+
+ARGUMENTS = {
+    "run": "DIR: the run's directory",
+    "trust": "[PACKAGE]: packages of your own that the run may build from",
+}
+
+
+def main(argv: list[str]) -> int:
+    values = parse("probeta evaluate run=DIR", argv, ARGUMENTS)
+    directory = required(values, "run", "DIR")
+
+    from rich.console import Console
+
+    from probeta.build import make
+    from probeta.commands.outcome import metrics_table
+    from probeta.fit import evaluate
+    from probeta.load import load_run, trust_argument
+
+    run = load_run(directory, trust_argument(values.get("trust")))
+    tree = {**run.tree, "trainer": {**run.tree["trainer"], "_partial_": True}}
+    trainer = make(tree, "trainer")(
+        accelerator=run.result.get("device") or "cpu",
+        devices=1,
+        strategy="auto",
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+    metrics = evaluate(trainer, run.model, run.data)
+    Console().print(metrics_table(metrics))
+    different = [name for name, value in metrics.items() if name in run.metrics and run.metrics[name] != value]
+    if different:
+        print(f"differs from what the run recorded: {', '.join(different)}")
+        return 1
+    print(f"the same as the run recorded, bit for bit ({len(metrics)} metrics)")
+    return 0
