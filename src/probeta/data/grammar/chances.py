@@ -8,7 +8,7 @@ from probeta.data.grammar import lexicon as lex
 from probeta.data.grammar.constructions import CONSTRUCTIONS
 from probeta.data.grammar.derivation import OBJECT, RECIPIENT, SUBJECT
 from probeta.data.grammar.lexicon import Frame, Kind
-from probeta.data.grammar.tables import ARTICLES, EVERY, THE
+from probeta.data.grammar.tables import ARTICLES, EVERY, PRONOUNS, THIS
 from probeta.data.grammar.urns import Urns, repeated
 
 FRAMES = {frame: i for i, frame in enumerate(Frame)}
@@ -23,7 +23,7 @@ PLURAL_SHARE, NEGATED_SHARE = 0.3, 0.2
 class Chances:
     """Everything that is drawn by the lexicon: verbs, nouns, adjectives, articles, tenses, conjunctions."""
 
-    def __init__(self) -> None:
+    def __init__(self, second_person: bool) -> None:
         verbs, nouns = lex.VERBS, lex.NOUNS
         self.frame = np.array([FRAMES[verb.frame] for verb in verbs])
         self.takes_place = np.array([verb.place for verb in verbs])
@@ -49,8 +49,12 @@ class Chances:
         self.adjectives = Urns([[i for i, a in enumerate(lex.ADJECTIVES) if a.kinds & noun.kind] for noun in nouns])
         self.persons = Urns([[i for i, noun in enumerate(nouns) if noun.kind is Kind.PERSON]])
         shares_of_articles = dict.fromkeys(ARTICLES, 3) | {"the": 45, "a": 24, "this": 8, "every": 4}
+        shares_of_articles["your"] *= second_person
         self.articles = Urns([repeated([shares_of_articles[name] for name in ARTICLES])])
-        self.owner_articles = Urns([repeated([10 if i == THE else 1 if 3 <= i < EVERY else 0 for i in range(EVERY)])])
+        owners = {name: shares_of_articles[name] for name in ARTICLES[THIS + 1 : EVERY]} | {"the": 30}
+        self.owner_articles = Urns([repeated([owners.get(name, 0) for name in ARTICLES])])
+        # *I* has verb forms of its own, which would be rare otherwise.
+        self.pronouns = Urns([repeated([{"I": 3, "you": 3 * second_person}.get(name, 2) for name in PRONOUNS])])
         self.constructions = Urns(
             [
                 repeated([c.weight if c.past in past and (c.copula or not copula) else 0 for c in CONSTRUCTIONS])

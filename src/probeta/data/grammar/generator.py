@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import pairwise
+from itertools import count, pairwise
 
 import numpy as np
 
@@ -37,6 +37,8 @@ class Grammar:
     embedding: float = 0.35
     """The share of clauses that have an object or adverbial clause, and about 0.4 of it a subject clause."""
     extrapose: bool = True
+    second_person: bool = False
+    """With *you* and *your*, as *du* and *dein*: 200 more German verb forms, each of them rare."""
     lowercase: bool = True
     min_length: int = 1
     max_length: int = 24
@@ -61,10 +63,10 @@ class Grammar:
                 "data.max_reordering", self.max_reordering, "null or a whole number from data.min_reordering"
             )
 
-    def chunk(self, seed: int, number: int) -> Corpus:
+    def chunk(self, number: int, *seed: int) -> Corpus:
         """Chunk `number` of the endless stream of `seed`: what of `CHUNK` derivations is within the bounds."""
-        rng = np.random.Generator(np.random.SFC64(np.random.SeedSequence([seed, number])))
-        engine = _engine(self.embedding, self.lowercase)
+        rng = np.random.Generator(np.random.SFC64(np.random.SeedSequence([*seed, number])))
+        engine = _engine(self.embedding, self.second_person, self.lowercase)
         corpus = engine.generate(rng, CHUNK, self.max_depth, self.extrapose, self.max_length)
         keep = corpus.source_lengths >= self.min_length
         if self.min_reordering > 0 or self.max_reordering is not None:
@@ -73,12 +75,9 @@ class Grammar:
             keep &= distance <= (self.max_reordering if self.max_reordering is not None else distance)
         return corpus if keep.all() else corpus.select(np.flatnonzero(keep))
 
-    def stream(self, seed: int) -> Iterator[Corpus]:
-        """Chunks without end."""
-        number = 0
-        while True:
-            yield self.chunk(seed, number)
-            number += 1
+    def stream(self, *seed: int) -> Iterator[Corpus]:
+        """Chunks without end, the same for the same `seed`: whole numbers from 0."""
+        return (self.chunk(number, *seed) for number in count())
 
     def sample(self, n: int, seed: int) -> Corpus:
         """The first `n` pairs of the stream; `sample(n)` begins `sample(m)` for `n < m`."""
@@ -101,11 +100,11 @@ class Grammar:
 class _Engine:
     """The compiled tables, shared by all chunks."""
 
-    def __init__(self, embedding: float, lowercase: bool) -> None:
+    def __init__(self, embedding: float, second_person: bool, lowercase: bool) -> None:
         english, german = EnglishTables(), GermanTables()
         prepositions = Prepositions(english.words, german.words)
         self.comma = int(german.comma)
-        self.sampler = Sampler(embedding, prepositions)
+        self.sampler = Sampler(embedding, second_person, prepositions)
         self.realizer = Realizer(english, german, prepositions)
         self.lowercase = lowercase
         self.source_words, self.source_case = _casing(english.words, lowercase)
@@ -190,8 +189,8 @@ class _Engine:
 
 
 @lru_cache(maxsize=8)
-def _engine(embedding: float, lowercase: bool) -> _Engine:
-    return _Engine(embedding, lowercase)
+def _engine(embedding: float, second_person: bool, lowercase: bool) -> _Engine:
+    return _Engine(embedding, second_person, lowercase)
 
 
 def _casing(words: Words, lowercase: bool) -> tuple[tuple[str, ...], Ints]:

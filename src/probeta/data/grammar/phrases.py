@@ -8,7 +8,7 @@ from probeta.data.grammar import lexicon as lex
 from probeta.data.grammar.chances import FRAMES, OBJECT_FRAMES, PLURAL_SHARE, Chances
 from probeta.data.grammar.derivation import NO_GAP, OBJECT, PLACE, RECIPIENT, SUBJECT, Clauses, Flags, Phrases
 from probeta.data.grammar.lexicon import Frame
-from probeta.data.grammar.tables import EVERY, PRONOUN_PERSON, PRONOUNS, THE, TWO, A, Prepositions
+from probeta.data.grammar.tables import EVERY, PRONOUN_PERSON, THE, TWO, A, Prepositions
 from probeta.data.grammar.urns import Ints
 
 _THIRD_PERSONS = np.array([2, 3, 5])
@@ -78,7 +78,7 @@ class PhraseSampler:
     ) -> Phrases:
         """Noun phrases of `role` for the clauses `rows`: nouns from `urn`, pronouns where `pronoun` says so."""
         m = len(rows)
-        u = rng.random((5, m), dtype=np.float32)
+        u = rng.random((4, m), dtype=np.float32)
         noun = self.chances.nouns.draw(rng, urn)
         plural = (u[0] < (PLURAL_SHARE if role != PLACE else 0.1)).astype(np.int64)
         article = self.chances.articles.draw(rng, np.zeros(m, dtype=np.int64))
@@ -97,7 +97,7 @@ class PhraseSampler:
             owner=np.where(owned, self.chances.persons.draw(rng, np.zeros(m, dtype=np.int64)), -1),
             owner_plural=(u[3] < PLURAL_SHARE).astype(np.int64),
             owner_article=self.chances.owner_articles.draw(rng, np.zeros(m, dtype=np.int64)),
-            pronoun=np.where(pronoun, (u[4] * len(PRONOUNS)).astype(np.int64) % len(PRONOUNS), -1),
+            pronoun=np.where(pronoun, self.chances.pronouns.draw(rng, np.zeros(m, dtype=np.int64)), -1),
             preposition=np.zeros(m, dtype=np.int64),
             case=np.zeros(m, dtype=np.int64),
             kein=np.zeros(m, dtype=bool),

@@ -186,7 +186,8 @@ class Realizer:
         prepositional = self.prepositions.german[phrases.preposition[rows]] > 0
         article = phrases.article[rows]
         late = prepositional | (article == A) | (article > EVERY)
-        early = (phrases.pronoun[rows] >= 0) & ~prepositional
+        nicht = clauses.negated[phrases.clause[rows]] & ~late
+        early = ((phrases.pronoun[rows] >= 0) | nicht) & ~prepositional
         field = np.zeros(len(clauses), dtype=np.int64)
         field[phrases.clause[rows]] = np.where(
             early, int(ObjectField.EARLY), np.where(late, int(ObjectField.LATE), int(ObjectField.MIDDLE))

@@ -43,9 +43,9 @@ _PAST = np.array([construction.past for construction in CONSTRUCTIONS], dtype=np
 class Sampler:
     """Draws `Clauses` and `Phrases` from the lexicon; `embedding` is the share of clauses that embed one."""
 
-    def __init__(self, embedding: float, prepositions: Prepositions) -> None:
+    def __init__(self, embedding: float, second_person: bool, prepositions: Prepositions) -> None:
         self.embedding = embedding
-        self.chances = Chances()
+        self.chances = Chances(second_person)
         self.phrases = PhraseSampler(self.chances, prepositions)
 
     def draw(

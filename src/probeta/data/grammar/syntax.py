@@ -31,9 +31,9 @@ class ObjectField(IntEnum):
     """Where the object stands in the Mittelfeld."""
 
     EARLY = 0
-    """A pronoun, before adverbs: *er sieht ihn heute nicht*"""
+    """A pronoun, or definite beside *nicht*; before adverbs: *er sieht ihn heute*, *er sieht den Hund heute nicht*"""
     MIDDLE = 1
-    """Definite, before the negation and the place: *er sieht heute den Hund nicht im Garten*"""
+    """Definite, before the place: *er sieht heute den Hund im Garten*"""
     LATE = 2
     """Indefinite, *kein*, or with a preposition: *er sieht heute im Garten keinen Hund*"""
 
@@ -84,9 +84,9 @@ def german_order(order: Order, field: ObjectField, extraposed: bool) -> tuple[in
         Order.INVERTED: (*front, "VERB", "AUXILIARY", *subject),
         Order.FINAL: (*front, *subject),
     }[order]
-    middle: list[str] = []
+    middle = list(_phrase("RECIPIENT", GERMAN_PHRASE))
     for here, slots in (
-        (ObjectField.EARLY, (*_phrase("RECIPIENT", GERMAN_PHRASE), "TIME", "FREQUENCY")),
+        (ObjectField.EARLY, ("TIME", "FREQUENCY")),
         (ObjectField.MIDDLE, ("NICHT", *_phrase("PLACE", GERMAN_PHRASE))),
         (ObjectField.LATE, ("PREDICATE",)),
     ):
