@@ -29,6 +29,8 @@ def train(config: DictConfig, run: RunDirectory, signals: Signals, *, multirun: 
     """Train as `config` says inside `run`; goes on from `checkpoints/last.ckpt` where there is one."""
     quiet()
     tree = plain(config)
+    # A run may go on, or be evaluated, from another folder than it was started in.
+    tree["data"] = {**tree["data"], **run.recorded_places()}
     resume = load_checkpoint(run.last) if run.last.is_file() else None
     experiment = build(tree, directory=run.path, resume_step=None if resume is None else resume["global_step"])
     data, model = experiment.data, experiment.model
@@ -36,6 +38,8 @@ def train(config: DictConfig, run: RunDirectory, signals: Signals, *, multirun: 
         log.info("Note: %s.", note)
     if hasattr(data, "save"):
         data.save(run.artifacts / "text")
+    if places := getattr(data, "recorded", None):
+        write_atomic(run.data_places, json.dumps(places))
     device = choose(tree, experiment, run)
     trainer = make_trainer(experiment, run, signals, tree, device)
     signals.check()

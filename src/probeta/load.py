@@ -58,6 +58,7 @@ def load_run(directory: str | Path, trust: list[str] | None = None) -> Run:
     if not checkpoint.is_file():
         raise RunDirectoryError(f"{directory} has no checkpoint (checkpoints=none): there are no weights to load")
     tree = plain(run.load_config())
+    tree["data"] = {**tree["data"], **run.recorded_places()}
     # A run directory may come from elsewhere: whom to trust is said here, not there.
     tree["trust"] = list(trust or [])
     check_keys(tree)

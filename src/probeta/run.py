@@ -94,6 +94,20 @@ class RunDirectory:
             raise RunDirectoryError(f"no run directory at {path}: it has no .hydra/config.yaml")
         return run
 
+    @property
+    def data_places(self) -> Path:
+        return self.artifacts / "data.json"
+
+    def recorded_places(self) -> dict[str, Any]:
+        """Arguments of the data whose meaning depends on where the command was given, as they were meant there."""
+        try:
+            places = json.loads(self.data_places.read_text())
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError) as error:
+            raise RunDirectoryError(f"{self.data_places} does not read: {error}") from None
+        return dict(places)
+
     def load_config(self) -> DictConfig:
         config = OmegaConf.load(self.config)
         if not isinstance(config, DictConfig):

@@ -134,8 +134,6 @@ class ParallelTextData(TextData):
                 *(f"{count[key]:,}" for key in ("pairs", "blank", "too_long")),
             )  # fmt: skip
         log.info("vocabularies: %s source, %s target tokens", *(f"{len(v):,}" for v in self.codec.vocabularies()))
-        if self.note:
-            log.warning(self.note)
 
     def sha256(self) -> str:
         """The hash of the files' content."""

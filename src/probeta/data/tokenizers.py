@@ -130,7 +130,7 @@ class SentencePieceTokenizer:
     def train(
         cls, sentences: Iterable[str], size: int, kind: str = "bpe", lowercase: bool = False, seed: int = 42
     ) -> SentencePieceTokenizer:
-        """Learn at most `size` pieces from `sentences` (training text only), with at most 2 million of them."""
+        """Learn at most `size` pieces from `sentences` (training text only), of at most half a million of them."""
         import sentencepiece
 
         if kind not in ("bpe", "unigram"):
@@ -148,7 +148,7 @@ class SentencePieceTokenizer:
                 model_type=kind,
                 character_coverage=1.0,
                 hard_vocab_limit=False,
-                input_sentence_size=2_000_000,
+                input_sentence_size=500_000,
                 shuffle_input_sentence=True,
                 num_threads=1,
                 minloglevel=2,
