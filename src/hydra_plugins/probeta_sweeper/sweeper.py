@@ -43,3 +43,49 @@ class ProbetaSweeper(Sweeper):
 
 
 ConfigStore.instance().store(group="hydra/sweeper", name="probeta", node=ProbetaSweeperConf, provider="probeta")
+
+
+@dataclass
+class OptunaSweeperConf:
+    _target_: str = "hydra_plugins.probeta_sweeper.sweeper.OptunaSweeper"
+    n_trials: int = 20
+    """Trials in all, those of earlier calls included."""
+    n_jobs: int = 1
+    """Trials that are launched together (a launcher with workers runs them side by side)."""
+    metric: str | None = None
+    """What is searched for, as `result.json` names it; null: the recipe's monitor."""
+    sampler: str = "tpe"
+    sampler_seed: int = 0
+    pruner: str = "median"
+    params: dict[str, str] = field(default_factory=dict)
+    check: str | None = None
+
+
+class OptunaSweeper(Sweeper):
+    """`hydra/sweeper=optuna`: a search that resumes towards a total number of trials."""
+
+    def __init__(self, params: dict[str, str], **options: Any) -> None:
+        self.params = params
+        self.options = options
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        self.hydra_context = hydra_context
+        self.task_function = task_function
+        self.config = config
+
+    def sweep(self, arguments: list[str]) -> Any:
+        from probeta.sweeps.search import Search
+
+        search = Search(self.hydra_context, self.task_function, self.config, **self.options)
+        return search([*(f"{key}={values}" for key, values in self.params.items()), *arguments])
+
+
+ConfigStore.instance().store(group="hydra/sweeper", name="optuna", node=OptunaSweeperConf, provider="probeta")
+
+
+def register() -> None:
+    """Make both known to Hydra, which does not find an editable install's plugins by walking."""
+    from hydra.core.plugins import Plugins
+
+    for plugin in (ProbetaSweeper, OptunaSweeper):
+        Plugins.instance().register(plugin)

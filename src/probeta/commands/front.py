@@ -14,7 +14,6 @@ from hydra import version
 from hydra._internal.callbacks import Callbacks
 from hydra._internal.hydra import Hydra
 from hydra._internal.utils import _run_hydra, create_config_search_path, get_args_parser
-from hydra.core.plugins import Plugins
 from hydra.core.utils import run_job
 from hydra.errors import ConfigCompositionException
 from hydra.types import HydraContext, RunMode
@@ -34,9 +33,9 @@ def register_resolvers() -> None:
 
 def register_plugins() -> None:
     """Hydra finds plugins by walking `hydra_plugins`, which does not show it an editable install's."""
-    from hydra_plugins.probeta_sweeper.sweeper import ProbetaSweeper
+    from hydra_plugins.probeta_sweeper.sweeper import register
 
-    Plugins.instance().register(ProbetaSweeper)
+    register()
 
 
 def launch(command: str, task: Task, argv: list[str], check: Callable[[DictConfig], None]) -> Any:

@@ -89,7 +89,7 @@ def measure(runs: Sequence[Run], metric: str) -> Measured:
 
 
 def _comparisons(sweep: SweepRuns, groups: Sequence[Group], metrics: Sequence[str]) -> tuple[Comparison, ...]:
-    if not metrics or len(groups) < 2:
+    if not metrics or len(groups) < 2 or not sweep.definition.get("compare", True):
         return ()
     reference = sweep.definition.get("reference")
     if reference is None and len(groups) > MANY:

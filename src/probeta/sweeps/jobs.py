@@ -19,8 +19,8 @@ from probeta.sweeps.naming import quoted
 KILLED = "WorkerKilled"
 """The type of the error that the sweep records for a job whose process died under it."""
 
-_KEPT = {"attempts", ".lock"}
-_EMPTY = _KEPT | {".hydra", "run.log", "trial.json"}
+_KEPT = {"attempts", ".lock", "trial.json"}
+_EMPTY = _KEPT | {".hydra", "run.log"}
 
 
 class Action(Enum):

@@ -40,6 +40,8 @@ class Definition:
     curves: tuple[str, ...] = ()
     reference: str | None = None
     notes: tuple[str, ...] = ()
+    compare: bool = True
+    """Whether variants are tested against each other: the points of a search are not."""
 
 
 @dataclass(frozen=True)
@@ -121,9 +123,10 @@ class Session:
         """
         rerun = bool(self.switch("rerun", False))
         decisions = self._decide(jobs, rerun)
-        self._open(jobs)
+        first = not self.opened
+        self._open()
         todo = []
-        width = max((len(str(len(self.jobs))), 1))
+        width = len(str(len(self.jobs)))
         for job, decision in zip(jobs, decisions, strict=True):
             if decision.action is Action.SKIP:
                 self.ended[job.name] = Ended(job, read_result(job.path) or {})
@@ -134,8 +137,9 @@ class Session:
                 todo.append(job)
             if decision.action is not Action.RUN:
                 print(f"{'':>{2 * width + 1}} {decision.action.value:<9} {job.name}: {decision.why}", flush=True)
-        kept = len(self.ended)
-        print(f"{self.directory}: {len(todo)} of {len(self.jobs)} jobs to run, {kept} completed before", flush=True)
+        if first:
+            kept = len(self.ended)
+            print(f"{self.directory}: {len(todo)} of {len(jobs)} jobs to run, {kept} completed before", flush=True)
         if todo:
             self._launch(todo)
 
@@ -191,22 +195,27 @@ class Session:
         with suppress(OSError):
             write_atomic(path, json.dumps(known, indent=1))
 
-    def _open(self, jobs: Sequence[SweepJob]) -> None:
+    def describe(self) -> None:
         """Write `sweep.json`: what the report needs to know of the sweep beyond its run directories."""
+        path = self.directory / "sweep.json"
+        try:
+            before = json.loads(path.read_text())["jobs"]
+        except (OSError, ValueError, KeyError):
+            before = {}
+        jobs = {j.name: {"overrides": list(j.overrides), "variant": j.variant or None} for j in self.jobs.values()}
+        document = {**asdict(self.definition), "versions": versions(), "jobs": {**before, **jobs}}
+        write_atomic(path, json.dumps(document, indent=1) + "\n")
+
+    def _open(self) -> None:
+        """Make the sweep's directory ready, once."""
         try:
             self.directory.mkdir(parents=True, exist_ok=True)
-            self.stop.unlink(missing_ok=True)
-            (self.directory / "failures.json").unlink(missing_ok=True)
-            path = self.directory / "sweep.json"
-            try:
-                before = json.loads(path.read_text())["jobs"]
-            except (OSError, ValueError, KeyError):
-                before = {}
-            listed = {j.name: {"overrides": list(j.overrides), "variant": j.variant or None} for j in jobs}
-            document = {**asdict(self.definition), "versions": versions(), "jobs": {**before, **listed}}
-            write_atomic(path, json.dumps(document, indent=1) + "\n")
-            OmegaConf.save(self.config, self.directory / "multirun.yaml")
+            if not self.opened:
+                self.stop.unlink(missing_ok=True)
+                (self.directory / "failures.json").unlink(missing_ok=True)
+                OmegaConf.save(self.config, self.directory / "multirun.yaml")
             self.opened = True
+            self.describe()
         except OSError as error:
             raise RunDirectoryError(f"{self.directory} cannot be written: {error.strerror or error}") from None
 
@@ -235,6 +244,11 @@ class Session:
             print(f"{len(waiting)} jobs have not run; the same command goes on with them", flush=True)
         if self.busy:
             print(f"{len(self.busy)} jobs run in another process", flush=True)
+
+    @property
+    def stopped(self) -> bool:
+        """Whether `fail_fast` ended the sweep."""
+        return self.stop.exists()
 
     @property
     def failures(self) -> int:

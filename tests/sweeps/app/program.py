@@ -67,13 +67,11 @@ def refuse_negative(config: DictConfig) -> None:
 
 
 def run() -> int:
-    from hydra.core.plugins import Plugins
-
-    from hydra_plugins.probeta_sweeper.sweeper import ProbetaSweeper
+    from hydra_plugins.probeta_sweeper.sweeper import register
     from probeta.commands.failures import exit_status
 
     # As the command line does: Hydra does not find an editable install's plugins by itself.
-    Plugins.instance().register(ProbetaSweeper)
+    register()
     os.environ["HYDRA_FULL_ERROR"] = "1"
     with exit_status() as status:
         main(config_path=str(Path(__file__).parent / "conf"), config_name="config", version_base="1.3")(task)()

@@ -1,0 +1,59 @@
+"""Ending a trial of a search that other trials already beat (`hydra/sweeper=optuna`)."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+from pytorch_lightning.callbacks import Checkpoint
+
+from probeta.errors import ConfigError
+
+
+class Pruning(Checkpoint):
+    """After each epoch, report `monitor` to the search and stop where its pruner gives the trial up.
+
+    The search says which trial a run belongs to in the run directory's `trial.json`; without it (a run of
+    its own, a repeat over further seeds) this does nothing. A run that is given up leaves `pruned.json`.
+
+    A subclass of Lightning's `Checkpoint` only because those are called after the epoch's metrics are in.
+    """
+
+    def __init__(self, monitor: str, every_n_epochs: int = 1) -> None:
+        super().__init__()
+        if every_n_epochs < 1:
+            raise ConfigError.value("every_n_epochs", every_n_epochs, "a whole number from 1")
+        self.monitor = monitor
+        self.every_n_epochs = every_n_epochs
+        self._trial: Any = None
+
+    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        note = Path(trainer.default_root_dir) / "trial.json"
+        if not note.is_file():
+            return
+        import optuna  # half a second that only trials pay
+
+        place = json.loads(note.read_text())
+        study = optuna.load_study(study_name=place["study"], storage=place["storage"], pruner=_pruner(place["pruner"]))
+        self._trial = optuna.trial.Trial(study, place["trial"])
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if self._trial is None:
+            return
+        epoch = trainer.current_epoch
+        value = trainer.callback_metrics.get(self.monitor)
+        if value is None or (epoch + 1) % self.every_n_epochs:
+            return
+        self._trial.report(float(value), epoch)
+        if self._trial.should_prune():
+            trainer.should_stop = True
+            found = {"epoch": epoch, self.monitor: float(value)}
+            (Path(trainer.default_root_dir) / "pruned.json").write_text(json.dumps(found) + "\n")
+
+
+def _pruner(name: str) -> Any:
+    import optuna
+
+    return {"median": optuna.pruners.MedianPruner, "none": optuna.pruners.NopPruner}[name]()

@@ -1,0 +1,221 @@
+"""A search by Optuna, ask and tell: its trials are jobs like a grid's, its memory is a file beside them."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import optuna
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, OmegaConf
+from optuna.trial import FrozenTrial, Trial, TrialState
+
+from probeta.errors import ConfigError, RunDirectoryError
+from probeta.report.metrics import maximised, shown
+from probeta.run import write_atomic
+from probeta.sweeps.errors import SweepFailed
+from probeta.sweeps.grid import Grid
+from probeta.sweeps.session import Definition, Session, Wanted, command_line, named
+from probeta.sweeps.space import Space, read_space
+from probeta.sweeps.sweep import OWN, place, terminated
+
+STUDY = "search"
+SAMPLERS = {"tpe": optuna.samplers.TPESampler, "random": optuna.samplers.RandomSampler}
+PRUNERS = {"median": optuna.pruners.MedianPruner, "none": optuna.pruners.NopPruner}
+ENDED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
+
+
+@dataclass
+class Search:
+    """`Search(context, task, config, …)(arguments)` runs trials until there are `n_trials` in all.
+
+    A trial is one point of the space, repeated over the command's seeds; its value is their mean. Trials
+    that fail are told to Optuna as failed and do not end the search. Raises `UserError` for what cannot be
+    searched, `SweepFailed` when trials of this call failed.
+    """
+
+    context: HydraContext
+    task: TaskFunction
+    config: DictConfig
+    n_trials: int = 20
+    n_jobs: int = 1
+    metric: str | None = None
+    sampler: str = "tpe"
+    sampler_seed: int = 0
+    pruner: str = "median"
+    check: str | None = None
+
+    def __call__(self, arguments: Sequence[str]) -> dict[str, Any]:
+        given = [line for line in arguments if line.partition("=")[0].lstrip("+") not in OWN]
+        space = read_space(given, self.context.config_loader)
+        for key, value in (("n_trials", self.n_trials), ("n_jobs", self.n_jobs)):
+            if value < 1:
+                raise ConfigError.value(f"hydra.sweeper.{key}", value, "a whole number from 1")
+        axes: dict[str, tuple[str, ...]] = dict.fromkeys([*space.searched, *(["seed"] * bool(space.seeds))], ())
+        directory = place(self.config, Grid((*space.fixed, "+search=optuna"), axes), None)
+        metric = self.metric or OmegaConf.select(self.config, "recipe.monitor", default=None)
+        if metric is None:
+            raise ConfigError("hydra.sweeper.metric is missing: the metric that the search is for, as val/loss")
+        definition = Definition(
+            name=f"search: {', '.join(space.searched)}",
+            command=command_line(),
+            question=f"Which {', '.join(space.searched)} gives the best {metric}?",
+            metrics=(metric,),
+            compare=False,
+        )
+        session = Session(self.context, self.task, self.config, directory, definition, named(self.check))
+        with terminated():
+            return Trials(self, session, space, metric).run()
+
+    def study(self, directory: Path, metric: str) -> optuna.Study:
+        """The study in `directory`, new or as an earlier call left it."""
+        for key, value, known in (("sampler", self.sampler, SAMPLERS), ("pruner", self.pruner, PRUNERS)):
+            if value not in known:
+                raise ConfigError.unknown(f"hydra.sweeper.{key}", value, known)
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise RunDirectoryError(f"{directory} cannot be written: {error.strerror or error}") from None
+        study = optuna.create_study(
+            study_name=STUDY,
+            storage=f"sqlite:///{directory}/search.db",
+            load_if_exists=True,
+            direction="maximize" if maximised(metric) else "minimize",
+            pruner=PRUNERS[self.pruner](),
+        )
+        # A resumed search must not draw the points again that it began with.
+        study.sampler = SAMPLERS[self.sampler](seed=self.sampler_seed + len(study.get_trials(deepcopy=False)))
+        return study
+
+
+class Trials:
+    """The trials of one call: those that an earlier call left running, then new ones."""
+
+    def __init__(self, search: Search, session: Session, space: Space, metric: str) -> None:
+        self.search, self.session, self.space, self.metric = search, session, space, metric
+        self.study = search.study(session.directory, metric)
+        self.prunes = OmegaConf.select(session.config, "callbacks.pruning", default=None) is not None
+        self.failed = 0
+
+    def run(self) -> dict[str, Any]:
+        self._refuse_changed()
+        try:
+            while batch := self._next():
+                self._carry_out(batch)
+                if self.session.stopped:
+                    break
+        finally:
+            if self.session.opened:
+                self.session.definition = replace(self.session.definition, notes=self._notes())
+                self.session.describe()
+                self.session.close()
+        if self.failed:
+            raise SweepFailed(self.session.failures or self.failed, len(self.session.jobs))
+        return {name: ended.result for name, ended in self.session.ended.items()}
+
+    def _refuse_changed(self) -> None:
+        """Optuna cannot mix trials that chose between other values."""
+        for trial in self.study.get_trials(deepcopy=False)[:1]:
+            for key, now in self.space.searched.items():
+                before = trial.distributions.get(key)
+                if before is not None and (type(before) is not type(now) or _choices(before) != _choices(now)):
+                    raise RunDirectoryError(
+                        f"{self.session.directory} holds a search with {key} in {before}, now {now}: "
+                        "name=NAME keeps them apart"
+                    )
+
+    def _next(self) -> list[Trial]:
+        """Up to `n_jobs` trials: what was running when a call was killed comes first."""
+        trials = self.study.get_trials(deepcopy=False)
+        known = {t.number for t in trials if t.state in ENDED}
+        running = [t for t in trials if t.state == TrialState.RUNNING]
+        batch = [Trial(self.study, t._trial_id) for t in running[: self.search.n_jobs]]
+        wanted = min(self.search.n_jobs, self.search.n_trials - len(known)) - len(batch)
+        return batch + [self.study.ask(self.space.searched) for _ in range(wanted)]
+
+    def _carry_out(self, batch: Sequence[Trial]) -> None:
+        jobs: dict[int, list[str]] = {trial.number: [] for trial in batch}
+        seeds: list[tuple[str, ...]] = [(seed,) for seed in self.space.seeds] or [()]
+        # A trial that is pruned at its first seed must not cost the others.
+        waves = [seeds[:1], seeds[1:]] if self.prunes else [seeds]
+        alive = list(batch)
+        for wave in filter(None, waves):
+            wanted = {
+                trial.number: [Wanted((*self._lines(trial), *seed), group=str(trial.number)) for seed in wave]
+                for trial in alive
+            }
+            listed = self.session.compose([want for wants in wanted.values() for want in wants])
+            names = {job.overrides: job for job in listed}
+            for trial in alive:
+                own = [names[want.overrides] for want in wanted[trial.number]]
+                jobs[trial.number] += [job.name for job in own]
+                if self.prunes and wave is waves[0]:
+                    self._mark(own[0].path, trial)
+            self.session.carry_out(listed)
+            if self.session.stopped:
+                return
+            alive = [trial for trial in alive if not self._pruned(jobs[trial.number])]
+        for trial in batch:
+            self._tell(trial, jobs[trial.number])
+
+    def _lines(self, trial: Trial) -> tuple[str, ...]:
+        return self.space.lines(dict(trial.params))
+
+    def _mark(self, path: Path, trial: Trial) -> None:
+        """Tell the job which trial it is, for the pruning callback: `trial.json`."""
+        path.mkdir(parents=True, exist_ok=True)
+        note = {"storage": f"sqlite:///{self.session.directory}/search.db", "study": STUDY, "trial": trial._trial_id}
+        note["pruner"] = self.search.pruner
+        write_atomic(path / "trial.json", json.dumps(note) + "\n")
+
+    def _pruned(self, names: Sequence[str]) -> bool:
+        return any((self.session.directory / name / "pruned.json").exists() for name in names)
+
+    def _tell(self, trial: Trial, names: Sequence[str]) -> None:
+        results = [ended for name in names if (ended := self.session.ended.get(name)) is not None]
+        values: list[Any] = [(e.result.get("metrics") or {}).get(self.metric) for e in results if e.completed]
+        told = f"trial {trial.number}: {', '.join(self._lines(trial)[len(self.space.fixed) :])}"
+        if self._pruned(names):
+            self.study.tell(trial, state=TrialState.PRUNED)
+            print(f"{told}: pruned", flush=True)
+        elif len(values) == len(names) and all(v is not None and math.isfinite(v) for v in values):
+            mean = sum(values) / len(values)
+            self.study.tell(trial, mean)
+            print(f"{told}: {self.metric} {shown(mean)} ({self._best()})", flush=True)
+        else:
+            self.failed += 1
+            self.study.tell(trial, state=TrialState.FAIL)
+            missing = "" if not values or None not in values else f"; its runs have no {self.metric}"
+            print(f"{told}: failed{missing}", flush=True)
+
+    def _best(self) -> str:
+        best = self._best_trial()
+        return "none yet" if best is None else f"best: trial {best.number}, {shown(best.value)}"
+
+    def _best_trial(self) -> FrozenTrial | None:
+        complete = self.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+        if not complete:
+            return None
+        pick = max if maximised(self.metric) else min
+        return pick(complete, key=lambda t: float(t.value or 0.0))
+
+    def _notes(self) -> tuple[str, ...]:
+        counts = dict.fromkeys(ENDED, 0)
+        for trial in self.study.get_trials(deepcopy=False):
+            if trial.state in counts:
+                counts[trial.state] += 1
+        done = ", ".join(f"{n} {state.name.lower()}" for state, n in counts.items())
+        best = self._best_trial()
+        if best is None:
+            return (f"trials: {done}",)
+        point = " ".join(self.space.lines(dict(best.params))[len(self.space.fixed) :])
+        return (f"trials: {done}", f"best trial {best.number}: {point} ({self.metric} {shown(best.value)})")
+
+
+def _choices(distribution: Any) -> Any:
+    return getattr(distribution, "choices", None)
