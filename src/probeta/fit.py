@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import time
 import warnings
@@ -20,7 +21,7 @@ from probeta.callbacks.interruption import Interruption
 from probeta.callbacks.progress import EpochProgress
 from probeta.devices import choose
 from probeta.models.module import Module
-from probeta.run import Outcome, RunDirectory, Signals
+from probeta.run import Outcome, RunDirectory, Signals, write_atomic
 
 log = logging.getLogger(__name__)
 
