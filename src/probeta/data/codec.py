@@ -88,7 +88,11 @@ class TextCodec:
 
     def batch(self, texts: Sequence[str]) -> PairBatch:
         """Source lines as one padded batch; its targets are empty (`<bos> <eos>`)."""
-        rows = self.source.encode_all(texts)
+        return self.tokens_batch(self.source.tokenizer.tokenize_all(texts))
+
+    def tokens_batch(self, lines: Sequence[Sequence[str]]) -> PairBatch:
+        """`batch` of lines that are tokens already."""
+        rows = [[BOS_ID, *self.source.vocabulary.encode(tokens), EOS_ID] for tokens in lines]
         return EncodedPairs.from_lists(rows, [[BOS_ID, EOS_ID]] * len(rows)).batch(np.arange(len(rows)))
 
     def vocabularies(self) -> list[list[str]]:

@@ -1,0 +1,153 @@
+"""`probeta translate`: lines of text through a finished run, from the command line, a pipe or a file."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from probeta.commands.arguments import parse, required
+from probeta.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    from probeta.translating import TextTranslator, Translation
+
+USAGE = "probeta translate run=DIR text='…' | input=FILE output=FILE   (or lines on standard input)"
+
+ACCEPTED = {
+    "run": "DIR: the directory of a finished translator",
+    "text": "TEXT: one line to translate",
+    "input": "FILE: one sentence a line, plain or .gz; needs output=",
+    "output": "FILE: the translations in the input's order; an interrupted command goes on where it stopped",
+    "beam_size": "N: prefixes that the search keeps; 1 is greedy (the run's own setting)",
+    "length_penalty": "NUMBER: exponent of the length penalty of a beam search (the run's own setting)",
+    "max_length": "N: tokens of a translation at most (the run's own setting)",
+    "n_best": "N: for text=, that many translations with their scores, best first (1)",
+    "batch_size": "N: sentences at a time (64)",
+    "unknown": "keep or copy: leave <unk>, or copy the source word attended to most (keep)",
+    "lexicon": "FILE: for unknown=copy, lines of a source word, a tab and its translation",
+    "heatmap": "FILE: for text=, a figure of the attention weights",
+    "trust": "[PACKAGE]: packages of your own that the run may build from",
+    "device": "auto, cpu, cuda, mps: where to compute (auto)",
+}
+
+CHUNK = 2048
+"""Lines that are sorted by length together, and that an interrupted command loses at most."""
+
+
+def main(argv: list[str]) -> int:
+    values = parse(USAGE, argv, ACCEPTED)
+    run = required(values, "run", "DIR")
+    check(values)
+    translator = load(run, values)
+    if "text" in values:
+        translate_text(translator, values)
+    elif "input" in values:
+        from probeta.commands.translate_file import translate_file
+
+        translate_file(translator, run, values)
+    else:
+        for line in translate_stream(translator, sys.stdin.buffer):
+            print(line, flush=True)
+    return 0
+
+
+def check(values: Mapping[str, str]) -> None:
+    """Combinations that mean nothing are refused before anything is loaded."""
+    if "text" in values and "input" in values:
+        raise ConfigError("text= and input= exclude each other")
+    if ("input" in values) != ("output" in values):
+        missing, given = ("output", "input") if "input" in values else ("input", "output")
+        raise ConfigError(f"{missing} is missing: {given}={values[given]} needs {missing}=FILE")
+    for key in ("heatmap", "n_best"):
+        if key in values and "text" not in values:
+            raise ConfigError(f"{key}= is for one sentence: it needs text='…'")
+    if values.get("unknown", "keep") not in ("keep", "copy"):
+        raise ConfigError.value("unknown", values["unknown"], "keep or copy")
+    if "lexicon" in values and values.get("unknown") != "copy":
+        raise ConfigError("lexicon= needs unknown=copy")
+
+
+def whole(values: Mapping[str, str], key: str) -> int | None:
+    """A whole number from 1, or `None` where the key is not given."""
+    if key not in values:
+        return None
+    if not values[key].isdecimal() or int(values[key]) < 1:
+        raise ConfigError.value(key, values[key], "a whole number from 1")
+    return int(values[key])
+
+
+def load(run: str, values: Mapping[str, str]) -> TextTranslator:
+    """The run's kept weights, codec and search settings, with what the command line changes."""
+    search: dict[str, Any] = {key: whole(values, key) for key in ("beam_size", "max_length")}
+    n_best, batch_size = whole(values, "n_best") or 1, whole(values, "batch_size") or 64
+    if "length_penalty" in values:
+        try:
+            search["length_penalty"] = float(values["length_penalty"])
+        except ValueError:
+            raise ConfigError.value("length_penalty", values["length_penalty"], "a number from 0") from None
+    lexicon = read_lexicon(Path(values["lexicon"])) if "lexicon" in values else None
+
+    from probeta.load import trust_argument
+    from probeta.translating import load_translator
+
+    translator = load_translator(run, values.get("device", "auto"), trust_argument(values.get("trust")))
+    decoding = replace(translator.decoding, **{key: value for key, value in search.items() if value is not None})
+    if n_best > decoding.beam_size:
+        raise ConfigError.value("n_best", n_best, f"at most beam_size={decoding.beam_size}; say beam_size={n_best}")
+    return replace(
+        translator,
+        decoding=decoding,
+        batch_size=batch_size,
+        copy_unknown=values.get("unknown") == "copy",
+        lexicon=lexicon,
+    )
+
+
+def read_lexicon(path: Path) -> dict[str, str]:
+    from probeta.data.aligned_files import read_lines
+
+    lexicon = {}
+    for number, line in enumerate(read_lines(path), 1):
+        source, tab, target = line.partition("\t")
+        if not tab:
+            raise DataError(f"{path}, line {number}: a source word, a tab and its translation are expected")
+        lexicon[source] = target
+    return lexicon
+
+
+def translate_text(translator: TextTranslator, values: Mapping[str, str]) -> None:
+    n_best = whole(values, "n_best") or 1
+    [best] = translator.translate([values["text"]], n_best, need_weights="heatmap" in values)
+    for translation in best:
+        print(f"{translation.score:.4f}\t{translation.text}" if n_best > 1 else translation.text)
+    if "heatmap" in values:
+        if not best:
+            raise ConfigError("heatmap= needs a text that is not blank")
+        draw_heatmap(best[0], Path(values["heatmap"]))
+
+
+def draw_heatmap(translation: Translation, path: Path) -> None:
+    from probeta.figures.attention import attention_figure
+    from probeta.figures.style import save
+
+    if translation.attention is None:
+        raise ConfigError("heatmap= needs a model with attention, and this run has none")
+    if not translation.tokens:
+        raise ConfigError("heatmap= needs a translation, and this one is empty")
+    formats = ("png", "svg", "pdf")
+    if path.suffix.lstrip(".") not in formats:
+        raise ConfigError.value("heatmap", path, "a file that ends in .png, .svg or .pdf")
+    figure = attention_figure("Attention", translation.source, translation.tokens, translation.attention)
+    save(figure, path.with_suffix(""), (path.suffix.lstrip("."),))
+
+
+def translate_stream(translator: TextTranslator, stream: Iterable[bytes]) -> Iterator[str]:
+    """Line by line at a terminal, in chunks from a pipe: each as soon as it is done, in order."""
+    size = 1 if sys.stdin.isatty() else CHUNK
+    lines = (line.decode("utf-8", errors="replace").strip() for line in stream)
+    while chunk := list(islice(lines, size)):
+        yield from translator(chunk)
