@@ -103,3 +103,12 @@ def test_the_hash_is_of_the_content(data: Tiny) -> None:
     assert other.sha256() == data.sha256()
     other.pairs["test"] = other.pairs["val"] = other.pairs["train"]
     assert other.sha256() != data.sha256()
+
+
+def test_a_sample_is_the_same_few_pairs_under_their_own_numbers(data: Tiny) -> None:
+    first, again = (sorted(i for b in data.batches("train", sample=2) for i in b.index.tolist()) for _ in range(2))
+    assert len(set(first)) == 2
+    assert first == again
+    for batch in data.batches("train", sample=2, batch_size=1):
+        assert data.source.decode(batch.source[0].tolist()) == TRAIN[0][batch.index.item()]
+    assert len(next(iter(data.batches("train", sample=9))).index) == 3

@@ -25,8 +25,9 @@ class PairBatches(Batches[PairBatch]):
     `pairs × longest sentence` (padding included) within `batch_tokens`; with neither, it is the whole
     split. With `width=None` nothing is sorted: batches are drawn at random.
 
-    Without a `shuffle_seed` the order is by length and always the same. Under data-parallel training a
-    batch of fewer pairs than ranks repeats pairs, so that no rank is without work: `index` tells.
+    `rows` takes some pairs only. Without a `shuffle_seed` the order is by length and always the same.
+    Under data-parallel training a batch of fewer pairs than ranks repeats pairs, so that no rank is
+    without work: `index` tells.
     """
 
     def __init__(
@@ -37,13 +38,15 @@ class PairBatches(Batches[PairBatch]):
         batch_tokens: int | None = None,
         shuffle_seed: int | None = None,
         width: int | None = 2,
+        rows: Rows | None = None,
     ) -> None:
         super().__init__()
         check_batch_keys(batch_size, batch_tokens)
         self.pairs = pairs
         self.shuffle_seed = shuffle_seed
         self._whole: dict[tuple[int, int], PairBatch] = {}
-        self._key, bound = _sort_key(pairs, width)
+        self._rows = np.arange(len(pairs)) if rows is None else rows
+        self._key, bound = _sort_key(pairs.source.lengths[self._rows], pairs.target.lengths[self._rows], width)
         self._cuts = _cuts(bound[np.argsort(self._key, kind="stable")], batch_size, batch_tokens)
 
     def __len__(self) -> int:
@@ -51,14 +54,14 @@ class PairBatches(Batches[PairBatch]):
 
     def plan(self, epoch: int) -> Sequence[Rows]:
         if len(self) == 1:
-            batches = [np.arange(len(self.pairs))]
+            batches = [self._rows]
         elif self.shuffle_seed is None:
-            order = np.argsort(self._key, kind="stable")
+            order = self._rows[np.argsort(self._key, kind="stable")]
             batches = [order[a:b] for a, b in pairwise(self._cuts)]
         else:
             rng = np.random.default_rng((self.shuffle_seed, epoch))
-            shuffled = rng.permutation(len(self.pairs))
-            order = shuffled[np.argsort(self._key[shuffled], kind="stable")]
+            shuffled = rng.permutation(len(self._rows))
+            order = self._rows[shuffled[np.argsort(self._key[shuffled], kind="stable")]]
             batches = [order[a:b] for a, b in pairwise(self._cuts)]
             batches = [batches[i] for i in rng.permutation(len(batches))]
         return [np.resize(rows, self.world) if len(rows) < self.world else rows for rows in batches]
@@ -86,13 +89,12 @@ def check_batch_keys(batch_size: int | None, batch_tokens: int | None) -> None:
         )
 
 
-def _sort_key(pairs: EncodedPairs, width: int | None) -> tuple[Rows, Rows]:
-    """What pairs are sorted by, and the upper bound of each pair's longer sentence under that key."""
-    target = pairs.target.lengths
+def _sort_key(source: Rows, target: Rows, width: int | None) -> tuple[Rows, Rows]:
+    """What pairs of these lengths are sorted by, and the upper bound of each pair's longer sentence under that key."""
     if width is None:
-        longest = int(np.maximum(target, pairs.source.lengths).max(initial=1))
+        longest = int(np.maximum(target, source).max(initial=1))
         return np.zeros_like(target), np.full_like(target, longest)
-    bucket = -(-pairs.source.lengths // width)
+    bucket = -(-source // width)
     span = int(bucket.max(initial=0)) + 1
     # Neighbouring target lengths run through the source lengths in opposite directions, so that a
     # batch that crosses from one to the other still holds like lengths.

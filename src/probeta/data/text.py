@@ -110,10 +110,18 @@ class TextData(pl.LightningDataModule):
 
     # --- batches -------------------------------------------------------------------------------------
 
-    def batches(self, split: str, *, shuffle: bool = False, batch_size: int | None = None) -> PairBatches:
-        """`split` as batches: shuffled ones of the training size, or sorted ones of `batch_size`."""
+    def batches(
+        self, split: str, *, shuffle: bool = False, batch_size: int | None = None, sample: int | None = None
+    ) -> PairBatches:
+        """`split` as batches: shuffled ones of the training size, or sorted ones of `batch_size`.
+
+        `sample` takes that many pairs, always the same ones, where the split has more.
+        """
         if not shuffle:
-            return PairBatches(self.pairs[split], batch_size=batch_size or self.eval_batch_size, width=1)
+            count, rows = len(self.pairs[split]), None
+            if sample is not None and sample < count:
+                rows = np.sort(np.random.default_rng(0).permutation(count)[:sample])
+            return PairBatches(self.pairs[split], batch_size=batch_size or self.eval_batch_size, width=1, rows=rows)
         return PairBatches(
             self.pairs[split],
             batch_size=self.batch_size,

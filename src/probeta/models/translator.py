@@ -13,6 +13,7 @@ from probeta.data.batch import PairBatch
 from probeta.data.spec import TextSpec
 from probeta.errors import ConfigError
 from probeta.metrics.translation import score_all
+from probeta.metrics.translation_analysis import write_analysis
 from probeta.models.decoding import Decoding
 from probeta.models.module import Measured, Module, Sums
 from probeta.nn.decoding import Hypothesis, beam_search, greedy
@@ -162,6 +163,13 @@ class TranslatorModule(Module):
 
     # --- the finished run ----------------------------------------------------------------------------
 
+    def evaluation_loaders(self, data: Any) -> dict[str, Any]:
+        """All of validation and test, and a sample of training: a large corpus is not translated as a whole."""
+        return {
+            "train": data.batches("train", sample=self.decoding.sample),
+            **{split: data.batches(split) for split in ("val", "test")},
+        }
+
     def on_test_epoch_start(self) -> None:
         self.translations = {split: {} for split in self.test_splits}
 
@@ -169,8 +177,6 @@ class TranslatorModule(Module):
         super().test_step(batch, batch_idx, dataloader_idx)
         split = self.test_splits[dataloader_idx]
         self.meters[f"test:{split}"].add({"free": self.measure_free(batch)})
-        if split == "train" and len(self.translations[split]) >= self.decoding.sample:
-            return
         found = self.search(batch.source, self.decoding.beam_size, need_weights=True)
         self.translations[split].update(zip(batch.index.tolist(), found, strict=True))
 
@@ -180,17 +186,26 @@ class TranslatorModule(Module):
             self.evaluated[split].update(self.score(split, self.data))
 
     def write_artifacts(self, data: Any, folder: Path) -> None:
-        """`translations.json` (with attention, some of each split) and `hypotheses.<split>.txt` beside references."""
+        """`translations.json` (with attention, some of each split); `hypotheses.<split>.txt` beside references and
+        sources, as running text and as words; and what is wrong with them (`analysis.<split>.json`).
+        """
         rows: list[dict[str, Any]] = []
         for split, found in self.translations.items():
             order = sorted(found)
             sources, references = data.sources(split), data.references(split)
+            words = {
+                "sources": [data.source.words(sources[row]) for row in order],
+                "hypotheses": [data.target.decode_words(found[row].tokens) for row in order],
+                "references": data.reference_words(split, order),
+            }
             for name, lines in (
                 ("hypotheses", [data.decode(found[row].tokens) for row in order]),
                 ("references", [references[row] for row in order]),
                 ("sources", [sources[row] for row in order]),
+                *((f"{name}.words", [" ".join(line) for line in lines]) for name, lines in words.items()),
             ):
                 write_atomic(folder / f"{name}.{split}.txt", "".join(f"{line}\n" for line in lines))
+            write_analysis(folder, split, **words)
             for row in order[:KEPT_TRANSLATIONS]:
                 rows.append(self.translation(split, row, found[row], data))
         write_atomic(folder / "translations.json", json.dumps(rows, ensure_ascii=False))

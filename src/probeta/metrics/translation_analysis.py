@@ -1,0 +1,48 @@
+"""What is wrong with a split's translations: each sentence's errors, their totals, and BLEU by source length."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from probeta.metrics.translation import bleu_by_length
+from probeta.metrics.translation_errors import TranslationErrors, analyse, rates, total
+
+Words = Sequence[str]
+
+KINDS = ("order", "unknown", "omissions", "repetitions", "insertions", "substitutions")
+
+
+def analyse_split(
+    sources: Sequence[Words], hypotheses: Sequence[Words], references: Sequence[Words]
+) -> tuple[dict[str, Any], list[TranslationErrors]]:
+    """The totals, as `analysis.<split>.json` keeps them, and each sentence's errors."""
+    errors = [analyse(h, r) for h, r in zip(hypotheses, references, strict=True)]
+    totals = {
+        "sentences": len(errors),
+        "errors": asdict(total(errors)),
+        "per_100_reference_words": rates(errors),
+        "sentences_with": {kind: sum(getattr(e, kind) > 0 for e in errors) for kind in KINDS},
+        "bleu_by_source_length": bleu_by_length(hypotheses, references, [len(words) for words in sources]),
+    }
+    return totals, errors
+
+
+def write_analysis(
+    folder: Path, split: str, sources: Sequence[Words], hypotheses: Sequence[Words], references: Sequence[Words]
+) -> None:
+    """`analysis.<split>.json` with the totals and `errors.<split>.csv` with a row a sentence, into `folder`."""
+    totals, errors = analyse_split(sources, hypotheses, references)
+    (folder / f"analysis.{split}.json").write_text(json.dumps(totals, indent=1) + "\n", encoding="utf-8")
+    out = io.StringIO()
+    rows = csv.writer(out, lineterminator="\n")
+    rows.writerow(["number", *KINDS, "source", "hypothesis", "reference"])
+    for number, sentence in enumerate(zip(sources, hypotheses, references, strict=True)):
+        counts = [getattr(errors[number], kind) for kind in KINDS]
+        rows.writerow([number, *counts, *(" ".join(words) for words in sentence)])
+    (folder / f"errors.{split}.csv").write_text(out.getvalue(), encoding="utf-8")
