@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.utils._pytree import tree_map_only
+from torch.utils._pytree import tree_map, tree_map_only
 
 from probeta.errors import ConfigError
-from probeta.nn.translator import State, Translator
+from probeta.nn.translator import PerSource, State, Translator
 
 
 @dataclass(frozen=True)
@@ -27,9 +27,17 @@ class Hypothesis:
     """`(len(tokens), S)` weights on the source positions (padding cut off), where asked for and there are any."""
 
 
-def select(state: State, rows: Tensor) -> State:
-    """The sentences `rows` of a batch-first tree, in that order."""
-    return tree_map_only(Tensor, lambda part: part.index_select(0, rows), state)
+def select(state: State, rows: Tensor, sources: Tensor | None = None) -> State:
+    """The prefixes `rows` of a batch-first tree, in that order, and of what is `PerSource` the `sources` (or all)."""
+
+    def pick(part: object) -> object:
+        if isinstance(part, Tensor):
+            return part.index_select(0, rows)
+        if isinstance(part, PerSource) and sources is not None:
+            return PerSource(tree_map_only(Tensor, lambda inner: inner.index_select(0, sources), part.value))
+        return part
+
+    return tree_map(pick, state)
 
 
 def limits(source: Tensor, pad_id: int, max_length: int, length_ratio: float | None, extra: int = 10) -> Tensor:
@@ -84,7 +92,7 @@ def greedy(
         going = (token != eos_id) & (limit[alive] > steps)
         if not bool(going.all()):
             rows = going.nonzero()[:, 0]
-            alive, token, state = alive[rows], token[rows], select(state, rows)
+            alive, token, state = alive[rows], token[rows], select(state, rows, rows)
     attended = rows_of(weights, batch) if weights else None
     lengths = (source != model.pad_id).sum(1).tolist()
     found = []
@@ -229,13 +237,14 @@ def beam_search(
         if need_weights and attention is not None:
             history = torch.cat([*([] if history is None else [history]), attention[:, None]], dim=1)
         frontier = advance(alive, best, place, vocab, eos_id, words, history)
-        alive = [alive[i] for i in frontier.alive]
-        if not alive:
+        if not frontier.alive:
             break
+        sources = torch.tensor(frontier.alive, device=device) if len(frontier.alive) < len(alive) else None
+        alive = [alive[i] for i in frontier.alive]
         score = torch.tensor(frontier.scores, device=device)
         token = torch.tensor(frontier.tokens, device=device)
         rows = torch.tensor(frontier.parents, device=device)
-        state = select(state, rows)
+        state = select(state, rows, sources)
         words = torch.cat([words.index_select(0, rows), token[:, None]], dim=1)
         history = None if history is None else history.index_select(0, rows)
     return [beam.finished[:n_best] for beam in beams]

@@ -110,13 +110,14 @@ class SelfAttention(MultiHeadAttention):
         return self.attend(q, k, v, mask, self.causal, record)
 
     def step(self, x: Tensor, cache: Tensor) -> tuple[Tensor, Tensor]:
-        """`x (B, 1, D)` after the `t` tokens in `cache (B, 2, h, t, d)` → `(B, 1, D)`, the cache with `x`."""
+        """`x (B, 1, D)` after the `t` tokens in `cache (B, h, 2, t, d)` → `(B, 1, D)`, the cache with `x`."""
         q, k, v = self.split(self.query_key_value(x), 3)
         if self.rotary is not None:
             start = cache.shape[3]
             q, k = self.rotary(q, start), self.rotary(k, start)
-        cache = torch.cat([cache, torch.stack([k, v], dim=1)], dim=3)
-        keys, values = cache.unbind(1)
+        # Sentence and head side by side: their products are one batch then, without a copy.
+        cache = torch.cat([cache, torch.stack([k, v], dim=2)], dim=3)
+        keys, values = cache.unbind(2)
         # All that is cached is the past: nothing to mask.
         return self.attend(q, keys, values, None, False, None), cache
 

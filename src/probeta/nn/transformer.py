@@ -15,7 +15,7 @@ from probeta.nn.dropout import Dropout, dropouts
 from probeta.nn.multi_head import MultiHeadAttention, additive_mask
 from probeta.nn.positions import added_positions
 from probeta.nn.transformer_layers import Decoder, Encoder, LayerSettings
-from probeta.nn.translator import Decoded, Translator
+from probeta.nn.translator import Decoded, PerSource, Translator
 
 TIES = ("none", "target", "all")
 
@@ -29,15 +29,22 @@ class Memory(NamedTuple):
     """`(B, S)` bool: no padding here."""
 
 
-class Incremental(NamedTuple):
-    """Decoding after `t` tokens: every tensor's first dimension is the batch, as `State` demands."""
+class Source(NamedTuple):
+    """What the decoder reads of a source, computed once."""
 
-    keys_values: Tensor
-    """`(B, layers, 2, h, S, d)` of the source, computed once."""
+    keys_values: tuple[tuple[Tensor, Tensor], ...]
+    """Every layer's keys and values, `(B, h, S, d)` each."""
     mask: Tensor
     """`(B, 1, 1, S)` additive."""
+
+
+class Incremental(NamedTuple):
+    """Decoding after `t` tokens."""
+
+    source: PerSource
+    """A `Source`, one row for all prefixes of a sentence."""
     caches: tuple[Tensor, ...]
-    """A layer's keys and values of the target so far, `(B, 2, h, t, d)` each."""
+    """A layer's keys and values of the target so far, `(B·k, h, 2, t, d)` each."""
 
 
 class AttentionMaps(NamedTuple):
@@ -192,7 +199,7 @@ class Transformer(Translator):
         with without_dropout(self):
             state = self.start(memory)
             for reference, given in zip(target.unbind(1)[1:], forced.unbind(0)[1:], strict=True):
-                logits, _, state = self.advance(inputs[-1], state, None)
+                logits, state = self.advance(inputs[-1], state)
                 inputs.append(torch.where(given, reference, logits.argmax(-1)))
         return torch.stack(inputs, dim=1)
 
@@ -212,26 +219,26 @@ class Transformer(Translator):
 
     def start(self, memory: Memory) -> Incremental:
         """No target token yet; the source's keys and values of all layers."""
-        keys_values = self.decoder.keys_values(memory.states).contiguous()
-        B, layers, _, heads, _, d = keys_values.shape
-        caches = tuple(keys_values.new_zeros(B, 2, heads, 0, d) for _ in range(layers))
-        return Incremental(keys_values, additive_mask(memory.keep, memory.states.dtype)[:, None, None], caches)
+        keys_values = self.decoder.keys_values(memory.states)
+        mask = additive_mask(memory.keep, memory.states.dtype)[:, None, None]
+        B, heads, _, d = keys_values[0][0].shape
+        caches = tuple(keys.new_zeros(B, heads, 2, 0, d) for keys, _ in keys_values)
+        return Incremental(PerSource(Source(keys_values, mask)), caches)
 
     def step(self, token: Tensor, state: Incremental) -> tuple[Tensor, Tensor, Incremental]:
-        """`token (B,)` → logits `(B, V)`, the last layer's mean weights `(B, S)`, the next state."""
+        """`token (B·k,)` → logits `(B·k, V)`, the last layer's mean weights `(B·k, S)`, the next state."""
         record: list[Tensor] = []
-        logits, weights, state = self.advance(token, state, record)
-        assert weights is not None
-        return logits, weights, state
+        logits, state = self.advance(token, state, record)
+        return logits, record[0].mean(1).flatten(0, 1), state
 
     def advance(
-        self, token: Tensor, state: Incremental, record: list[Tensor] | None
-    ) -> tuple[Tensor, Tensor | None, Incremental]:
+        self, token: Tensor, state: Incremental, record: list[Tensor] | None = None
+    ) -> tuple[Tensor, Incremental]:
         """`step`, with weights only where there is a `record`."""
+        source: Source = state.source.value
         x = self.embed_target(token[:, None], start=state.caches[0].shape[3])
-        x, caches = self.decoder.step(x, state.caches, state.keys_values, state.mask, record)
-        weights = record[0].mean(1)[:, 0] if record else None
-        return self.project(x[:, 0]), weights, state._replace(caches=caches)
+        x, caches = self.decoder.step(x, state.caches, source.keys_values, source.mask, record)
+        return self.project(x[:, 0]), state._replace(caches=caches)
 
     def attention_maps(self, source: Tensor, target: Tensor) -> AttentionMaps:
         """All weights in one pass over `source (B, S)` and the decoder's inputs `target (B, T)`."""

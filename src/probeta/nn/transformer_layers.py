@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -134,9 +134,14 @@ class DecoderLayer(nn.Module):
         mask: Tensor,
         cross_record: list[Tensor] | None,
     ) -> tuple[Tensor, Tensor]:
-        """`forward` of the one token `x (B, 1, D)` that follows those in `cache (B, 2, h, t, d)`."""
+        """`forward` of the one token `x (B·k, 1, D)` that follows those in `cache (B·k, h, 2, t, d)`.
+
+        The k prefixes of one source read the same `keys`, `values (B, h, S, d)`, as k queries.
+        """
         y, cache = self.attention.step(self.attention_sublayer.before(x), cache)
-        return self.rest(self.attention_sublayer.after(x, y), keys, values, mask, cross_record), cache
+        x = self.attention_sublayer.after(x, y)
+        B, D = keys.shape[0], x.shape[-1]
+        return self.rest(x.view(B, -1, D), keys, values, mask, cross_record).view(-1, 1, D), cache
 
     def rest(
         self, x: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None, cross_record: list[Tensor] | None
@@ -173,11 +178,12 @@ class Decoder(nn.Module):
         self.source_keys_values = projection(settings.width, 2 * layers)
         self.norm = nn.LayerNorm(settings.width) if settings.norm == "pre" else nn.Identity()
 
-    def keys_values(self, memory: Tensor) -> Tensor:
-        """`memory (B, S, D)` → keys and values of every layer `(B, layers, 2, h, S, d)`."""
+    def keys_values(self, memory: Tensor) -> tuple[tuple[Tensor, Tensor], ...]:
+        """`memory (B, S, D)` → every layer's keys and values, `(B, h, S, d)` each."""
         B, S, D = memory.shape
         projected = self.source_keys_values(memory).view(B, S, len(self.layers), 2, self.heads, D // self.heads)
-        return projected.permute(0, 2, 3, 4, 1, 5)
+        keys, values = projected.permute(3, 2, 0, 4, 1, 5).contiguous().unbind(0)
+        return tuple(zip(keys.unbind(0), values.unbind(0), strict=True))
 
     def forward(
         self, x: Tensor, memory: Tensor, mask: Tensor, record: list[Tensor] | None = None,
@@ -187,21 +193,23 @@ class Decoder(nn.Module):
 
         `record` and `cross_record` get each layer's weights; `last_only`: the last layer's alone.
         """
-        keys_values = self.keys_values(memory).unbind(1)
-        for i, (layer, kv) in enumerate(zip(self.layers, keys_values, strict=True)):
+        for i, (layer, (keys, values)) in enumerate(zip(self.layers, self.keys_values(memory), strict=True)):
             wanted = not last_only or i == len(self.layers) - 1
-            keys, values = kv.unbind(1)
             x = layer(x, keys, values, mask, record, cross_record if wanted else None)
         return self.norm(x)
 
     def step(
-        self, x: Tensor, caches: tuple[Tensor, ...], keys_values: Tensor, mask: Tensor, record: list[Tensor] | None
+        self,
+        x: Tensor,
+        caches: Sequence[Tensor],
+        keys_values: Sequence[tuple[Tensor, Tensor]],
+        mask: Tensor,
+        record: list[Tensor] | None,
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """`x (B, 1, D)` → `(B, 1, D)`, the grown caches; `record` gets the last layer's cross weights."""
-        grown = []
+        """`x (B·k, 1, D)` → `(B·k, 1, D)`, the grown caches; `record` gets the last layer's `(B, h, k, S)`."""
         layers = cast("Iterable[DecoderLayer]", self.layers)
-        for i, (layer, cache) in enumerate(zip(layers, caches, strict=True)):
-            keys, values = keys_values[:, i].unbind(1)
-            x, cache = layer.step(x, cache, keys, values, mask, record if i == len(self.layers) - 1 else None)
+        grown = []
+        for i, (layer, cache, (keys, values)) in enumerate(zip(layers, caches, keys_values, strict=True)):
+            x, cache = layer.step(x, cache, keys, values, mask, record if i == len(caches) - 1 else None)
             grown.append(cache)
         return self.norm(x), tuple(grown)

@@ -7,6 +7,7 @@ metrics are written once.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from torch import Tensor, nn
@@ -14,6 +15,17 @@ from torch import Tensor, nn
 # A tree (tuples, named tuples, dicts) of tensors whose first dimension is the batch: decoding
 # repeats, reorders and drops sentences with `torch.utils._pytree.tree_map` and nothing else.
 State = Any
+
+
+@dataclass(frozen=True)
+class PerSource:
+    """A part of a `State` that depends on the source alone: a beam search keeps one row of it a sentence.
+
+    All else has a row for each of a sentence's k prefixes, which stand one after the other; a model sees k
+    by dividing the two numbers of rows. It is a leaf to `tree_map`, so that searches tell it apart.
+    """
+
+    value: State
 
 
 class Decoded(NamedTuple):
