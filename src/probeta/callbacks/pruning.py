@@ -21,7 +21,7 @@ class Pruning(Checkpoint):
     A subclass of Lightning's `Checkpoint` only because those are called after the epoch's metrics are in.
     """
 
-    def __init__(self, monitor: str, every_n_epochs: int = 1) -> None:
+    def __init__(self, monitor: str, every_n_epochs: int = 5) -> None:
         super().__init__()
         if every_n_epochs < 1:
             raise ConfigError.value("every_n_epochs", every_n_epochs, "a whole number from 1")

@@ -32,6 +32,7 @@ class Composer:
         assert isinstance(held, list)
         self.held: list[str] = [str(line) for line in held]
         self._bases: dict[tuple[str, ...], DictConfig] = {}
+        self._bare: dict[int, DictConfig] = {}
         _, self._repository = loader._parse_overrides_and_create_caching_repo(self.name, self.held)
 
     def __call__(self, overrides: Sequence[str]) -> DictConfig:
@@ -45,11 +46,13 @@ class Composer:
     def task(self, overrides: Sequence[str]) -> DictConfig:
         """The configuration that the job function gets: without the `hydra` node, and cheaper."""
         lines = self.held + list(overrides)
-        config = self._base(overrides)
-        bare = copy.copy(config)
-        with read_write(bare), open_dict(bare):
-            del bare["hydra"]
-        config = copy.deepcopy(bare)
+        base = self._base(overrides)
+        if id(base) not in self._bare:
+            bare = copy.deepcopy(base)
+            with read_write(bare), open_dict(bare):
+                del bare["hydra"]
+            self._bare[id(base)] = bare
+        config = copy.deepcopy(self._bare[id(base)])
         values = [o for o in parse(lines) if self._is_value(o) and not o.is_hydra_override()]
         ConfigLoaderImpl._apply_overrides_to_config(values, config)
         return config

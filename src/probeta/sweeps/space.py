@@ -28,8 +28,8 @@ class Space:
 
 
 def read_space(arguments: Sequence[str], loader: ConfigLoader | None = None) -> Space:
-    """`a=1,2` and `a=choice(1,2)` choose, `a=range(1,9)` counts, `a=interval(0,1)` is continuous (whole
-    where both ends are), `tag(log, interval(1e-4,1e-1))` is logarithmic. `seed=1,2,3` repeats each trial.
+    """`a=1,2` and `a=choice(1,2)` choose, `a=range(1,9)` counts, `a=interval(0,1)` is continuous,
+    `a=int(interval(1,9))` whole, `tag(log, interval(1e-4,1e-1))` is logarithmic. `seed=1,2,3` repeats each trial.
 
     Raises `ConfigError` for an empty interval, and where nothing is searched.
     """

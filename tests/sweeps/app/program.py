@@ -42,7 +42,7 @@ def misbehave(config: DictConfig, run: RunDirectory, step: int) -> None:
     if config.fault == "raise":
         raise ValueError("what was asked for cannot be had")
     if config.fault == "diverge":
-        raise TrainingDiverged("train/loss", float("diverge"), step, step)
+        raise TrainingDiverged("train/loss", float("nan"), step, step)
     if config.fault == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
     if config.fault == "fill":

@@ -1,0 +1,144 @@
+"""Two translators on the same sentences: is the difference in BLEU more than chance, and where is it?"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from probeta.errors import RunDirectoryError
+from probeta.metrics.paired_bootstrap import SEED, PairedComparison, paired_bootstrap, sentence_bleu
+
+KINDS = ("order", "unknown", "omissions", "repetitions", "insertions", "substitutions")
+
+
+@dataclass(frozen=True)
+class Example:
+    """A sentence that both runs translated."""
+
+    number: int
+    """Line in the run's files, from 1."""
+    source: str
+    reference: str
+    a: str
+    b: str
+    bleu_a: float
+    bleu_b: float
+
+
+@dataclass(frozen=True)
+class RunComparison:
+    """What `compare` finds; `markdown()` is how it reads."""
+
+    run_a: str
+    run_b: str
+    split: str
+    scores: PairedComparison
+    errors_a: dict[str, float]
+    """Errors of each kind per 100 reference words; empty where the run did not keep them."""
+    errors_b: dict[str, float]
+    gains: list[Example]
+    """Where B is ahead of A by most, in sentence BLEU."""
+    losses: list[Example]
+
+    def markdown(self) -> str:
+        s = self.scores
+        verdict = "differ" if s.p_value < 0.05 else "do not differ beyond chance"
+        lines = [
+            f"# {self.run_b} against {self.run_a}, {self.split} ({s.sentences:,} sentences)",
+            "",
+            "| | A | B | B − A (95 % interval) | p |",
+            "|---|---|---|---|---|",
+            f"| BLEU | {s.bleu_a:.2f} | {s.bleu_b:.2f} | {s.difference:+.2f} ({s.low:+.2f} to {s.high:+.2f}) "
+            f"| {s.p_value:.4f} |",
+            "",
+            f"Paired bootstrap: the two {verdict} (level 0.05). `{s.signature}`",
+        ]
+        if self.errors_a and self.errors_b:
+            lines += ["", "| errors per 100 reference words | A | B |", "|---|---|---|"]
+            lines += [f"| {kind} | {self.errors_a[kind]:.1f} | {self.errors_b[kind]:.1f} |" for kind in KINDS]
+        for title, examples in (("B gains most", self.gains), ("B loses most", self.losses)):
+            for e in examples:
+                lines += [
+                    "",
+                    f"{title}: line {e.number}, sentence BLEU {e.bleu_a:.1f} → {e.bleu_b:.1f}",
+                    f"- source: {e.source}",
+                    f"- reference: {e.reference}",
+                    f"- A: {e.a}",
+                    f"- B: {e.b}",
+                ]
+        return "\n".join(lines) + "\n"
+
+
+def compare(
+    run_a: str | Path, run_b: str | Path, split: str = "test", samples: int = 1000, seed: int = SEED
+) -> RunComparison:
+    """Compare the translations that two finished runs left (`artifacts/hypotheses*.<split>.txt`).
+
+    Runs with the same reference words are compared on words (`tok:none`); runs with other tokens, on running
+    text (`tok:13a`). Raises `RunDirectoryError` where a run has no translations, or of other sentences.
+    """
+    folders = [Path(run).absolute() / "artifacts" for run in (run_a, run_b)]
+    kind, tokenize = ".words", "none"
+    references = [_read(folder, f"references{kind}", split) for folder in folders]
+    if references[0] != references[1]:
+        kind, tokenize = "", "13a"
+        references = [_read(folder, f"references{kind}", split) for folder in folders]
+        _refuse_other_sentences(folders, references)
+    a, b = (_read(folder, f"hypotheses{kind}", split) for folder in folders)
+    scores = paired_bootstrap(a, b, references[0], samples=samples, seed=seed, tokenize=tokenize)
+    bleu_a, bleu_b = (sentence_bleu(lines, references[0], tokenize) for lines in (a, b))
+    sources = _read(folders[0], "sources", split)
+    order = np.argsort(np.subtract(bleu_a, bleu_b), kind="stable")
+
+    def examples(rows: Sequence[int]) -> list[Example]:
+        return [
+            Example(i + 1, sources[i], references[0][i], a[i], b[i], bleu_a[i], bleu_b[i])
+            for i in rows
+            if bleu_a[i] != bleu_b[i]
+        ]
+
+    return RunComparison(
+        run_a=str(run_a),
+        run_b=str(run_b),
+        split=split,
+        scores=scores,
+        errors_a=_rates(folders[0], split),
+        errors_b=_rates(folders[1], split),
+        gains=[e for e in examples(order[:3].tolist()) if e.bleu_b > e.bleu_a],
+        losses=[e for e in examples(order[-1:].tolist()) if e.bleu_b < e.bleu_a],
+    )
+
+
+def _read(folder: Path, name: str, split: str) -> list[str]:
+    path = folder / f"{name}.{split}.txt"
+    try:
+        return path.read_text(encoding="utf-8").split("\n")[:-1]
+    except FileNotFoundError:
+        raise RunDirectoryError(f"{path} is missing: only finished runs of translators can be compared") from None
+
+
+def _refuse_other_sentences(folders: Sequence[Path], references: Sequence[list[str]]) -> None:
+    first, second = references
+    if len(first) != len(second):
+        raise RunDirectoryError(
+            f"the runs translated other sentences: {len(first)} in {folders[0].parent}, {len(second)} in {folders[1].parent}"
+        )
+    for number, (a, b) in enumerate(zip(first, second, strict=True), 1):
+        if a != b:
+            raise RunDirectoryError(
+                f"the runs translated other sentences: reference {number} is {a!r} in {folders[0].parent} and "
+                f"{b!r} in {folders[1].parent}"
+            )
+
+
+def _rates(folder: Path, split: str) -> dict[str, float]:
+    try:
+        found: dict[str, Any] = json.loads((folder / f"analysis.{split}.json").read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return {}
+    return {kind: float(found["per_100_reference_words"][kind]) for kind in KINDS}

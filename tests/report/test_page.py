@@ -1,0 +1,109 @@
+"""The page in a real browser: it renders, it sorts, it says nothing on the console, it needs no network."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from probeta.report import write_report
+from tests.report.synthetic import write_grid, write_run
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+PIXEL = bytes.fromhex(
+    "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c4890000000d4944415478da63fccff0bf1e0005fe02fe"
+    "a7d3c1a00000000049454e44ae426082"
+)
+
+
+@pytest.fixture(scope="module")
+def page_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("sweep")
+    write_grid(root, {"optimizer.lr": [0.01, 0.1, 1.0], "model.width": [8, 16]}, [1, 2, 3], epochs=7)
+    error = {"type": "ValueError", "message": "</script><b>no</b>", "traceback": "line 1\nline 2"}
+    write_run(root, ["optimizer.lr=9.0", "model.width=8", "seed=1"], {}, status="failed", error=error)
+    drawn = next(root.glob("width=8,lr=0.01,seed=1*")) / "figures"
+    drawn.mkdir()
+    (drawn / "decision_boundary.png").write_bytes(PIXEL)
+    return write_report(root).page
+
+
+def test_the_page_names_no_other_address(page_path: Path) -> None:
+    head = page_path.read_text().split('<script type="application/octet-stream"')[0]
+    assert "http://" not in head
+    assert "https://" not in head
+    assert page_path.stat().st_size < 3_000_000
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    if CHROMIUM is None:
+        if os.environ.get("CI"):
+            pytest.fail("there is no chromium to look at the page with")
+        pytest.skip("there is no chromium to look at the page with")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module", params=[("light", 1280), ("dark", 390)], ids=["light-wide", "dark-phone"])
+def page(request: pytest.FixtureRequest, browser: Any, page_path: Path) -> Iterator[Any]:
+    scheme, width = request.param
+    context = browser.new_context(color_scheme=scheme, viewport={"width": width, "height": 800}, offline=True)
+    page = context.new_page()
+    page.said = []
+    page.on("console", lambda message: page.said.append(message.text))
+    page.on("pageerror", lambda error: page.said.append(str(error)))
+    page.goto(page_path.as_uri())
+    page.wait_for_function("document.documentElement.dataset.drawn", timeout=60_000)
+    yield page
+    assert page.said == []
+    context.close()
+
+
+def column(page: Any, table: str, number: int) -> list[str]:
+    cells = page.locator(f"#{table} tbody tr > :nth-child({number})")
+    return [text.split()[0] if text else "" for text in cells.all_inner_texts()]
+
+
+def test_the_page_renders_and_fits_its_window(page: Any) -> None:
+    assert page.locator("#spread .scatterlayer .trace").count() >= 2
+    assert page.locator("#curves .scatterlayer .trace").count() == 12
+    assert page.locator("#parallel .scatterlayer .trace").count() == 6
+    assert page.locator(".gallery img").count() == 1
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert page.locator(".failure").inner_text().startswith("width=8,lr=9.0")
+    assert "</script><b>no</b>" in page.locator(".failure").inner_text()
+
+
+def test_headings_sort_both_ways_by_mouse_and_by_keyboard(page: Any) -> None:
+    heading = page.locator("#variants thead button").nth(2)
+    heading.click()
+    up = [float(v) for v in column(page, "variants", 3) if v != "–"]
+    assert up == sorted(up)
+    assert len(up) == 6
+    heading.focus()
+    page.keyboard.press("Enter")
+    assert [float(v) for v in column(page, "variants", 3) if v != "–"] == up[::-1]
+    assert page.locator("#variants th[aria-sort=descending]").count() == 1
+    assert column(page, "variants", 3)[-1] == "–"  # what has no value stays last
+
+
+def test_the_theme_follows_the_reader_and_can_be_changed(page: Any) -> None:
+    before = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    page.locator("#theme").click()
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") != before
+
+
+def test_a_metric_can_be_chosen(page: Any) -> None:
+    page.locator("#curves-metric").select_option("train/loss")
+    page.locator("#curves-log").check()
+    assert page.locator("#curves .ytitle").text_content() == "train/loss"

@@ -1,0 +1,151 @@
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from probeta.errors import RunDirectoryError
+from probeta.report import write_report
+from probeta.report.metrics import leading, maximised, shown
+from probeta.report.runs import read_curves, read_sweep
+from probeta.report.summary import groups_csv, runs_csv, summarise
+from tests.report.synthetic import write_grid, write_run
+
+
+def table(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def test_a_row_a_variant_has_the_numbers_of_a_plain_loop(tmp_path: Path) -> None:
+    written = write_grid(tmp_path, {"optimizer.lr": [0.1, 1.0], "model.width": [8, 16]}, range(1, 6))
+    groups = {row["variant"]: row for row in table(groups_csv(summarise(read_sweep(tmp_path))))}
+    assert len(groups) == 4
+    for settings, values in written.items():
+        lr, width = (part.split("=")[1] for part in settings.split())
+        row = groups[f"width={width}, lr={lr}"]
+        of_seed = list(values.values())
+        assert float(row["test/acc mean"]) == pytest.approx(statistics.mean(of_seed))
+        assert float(row["test/acc std"]) == pytest.approx(statistics.stdev(of_seed))
+        assert (float(row["test/acc best"]), float(row["test/acc worst"])) == (max(of_seed), min(of_seed))
+        assert float(row["test/loss best"]) == pytest.approx(1 - max(of_seed))
+        assert float(row["test/acc ci_low"]) < float(row["test/acc mean"]) < float(row["test/acc ci_high"])
+        assert (row["test/acc n"], row["jobs"], row["failed"]) == ("5", "5", "0")
+
+
+def test_a_row_a_job_in_the_order_of_settings_and_seeds(tmp_path: Path) -> None:
+    written = write_grid(tmp_path, {"optimizer.lr": [0.1, 0.02]}, [10, 9, 1])
+    rows = table(runs_csv(summarise(read_sweep(tmp_path))))
+    assert [(float(row["optimizer.lr"]), int(row["seed"])) for row in rows] == [
+        (lr, seed) for lr in (0.02, 0.1) for seed in (1, 9, 10)
+    ]
+    for row in rows:
+        assert float(row["test/acc"]) == written[f"optimizer.lr={row['optimizer.lr']}"][int(row["seed"])]
+
+
+def test_failed_and_unfinished_runs_are_counted_not_averaged(tmp_path: Path) -> None:
+    error = {"type": "ValueError", "message": "too\nlong", "traceback": ""}
+    write_run(tmp_path, ["model.width=2", "seed=1"], {"test/acc": 0.5})
+    write_run(tmp_path, ["model.width=2", "seed=2"], {"test/acc": 0.9}, status="failed", error=error)
+    write_run(tmp_path, ["model.width=4", "seed=1"], {"test/acc": None})
+    waiting = write_run(tmp_path, ["model.width=4", "seed=2"], {})
+    (waiting / "result.json").unlink()
+    summary = summarise(read_sweep(tmp_path))
+    narrow, wide = table(groups_csv(summary))
+    assert (narrow["test/acc mean"], narrow["completed"], narrow["failed"]) == ("0.5", "1", "1")
+    assert (wide["test/acc mean"], wide["completed"], wide["failed"]) == ("", "1", "0")
+    rows = table(runs_csv(summary))
+    assert [row["status"] for row in rows] == ["completed", "failed", "completed", "not finished"]
+    assert rows[1]["error"] == "ValueError: too long"
+
+
+def test_a_study_s_names_metrics_and_reference_are_used(tmp_path: Path) -> None:
+    jobs = {}
+    for variant, width in (("wide", 8), ("narrow", 2)):
+        for seed in (1, 2, 3):
+            path = write_run(
+                tmp_path, [f"model.width={width}", f"seed={seed}"], {"test/acc": width / 10 + seed / 97, "epochs": 3.0}
+            )
+            jobs[path.name] = {"overrides": [], "variant": variant}
+    definition = {
+        "name": "s",
+        "question": "Why?",
+        "metrics": ["epochs", "test/acc"],
+        "reference": "narrow",
+        "jobs": jobs,
+    }
+    (tmp_path / "sweep.json").write_text(json.dumps(definition))
+    summary = summarise(read_sweep(tmp_path))
+    assert [group.variant for group in summary.groups] == ["wide", "narrow"]
+    assert summary.metrics[:2] == ("epochs", "test/acc")
+    assert [(c.a, c.b) for c in summary.comparisons] == [("wide", "narrow")]
+    assert "Why?" in write_report(tmp_path).text
+
+
+def test_both_seeds_repeat_a_variant(tmp_path: Path) -> None:
+    for data_seed in (1, 2):
+        for seed in (1, 2):
+            write_run(tmp_path, [f"data.seed={data_seed}", f"seed={seed}"], {"test/acc": 0.5})
+    [group] = summarise(read_sweep(tmp_path)).groups
+    assert len({run.replicate for run in group.runs}) == 4
+
+
+def test_a_single_run_has_a_report_too(tmp_path: Path) -> None:
+    path = write_run(tmp_path, ["seed=1"], {"test/acc": 0.5}, epochs=5)
+    assert "0.5" in write_report(path).text
+    assert (path / "report.html").exists()
+
+
+@pytest.mark.parametrize("make", [lambda p: p / "none", lambda p: p])
+def test_a_folder_without_runs_is_refused(tmp_path: Path, make: object) -> None:
+    with pytest.raises(RunDirectoryError, match="no "):
+        write_report(make(tmp_path))  # type: ignore[operator]
+
+
+def test_curves_are_the_epochs_last_values_and_survive_a_half_written_row(tmp_path: Path) -> None:
+    (tmp_path / "metrics.csv").write_text(
+        "step,epoch,train/loss,val/loss\n1,0,3.0,\n2,0,2.0,1.5\n3,1,1.0,nan\n4,1,,1.25\n5,2,0."
+    )
+    assert read_curves(tmp_path) == {"train/loss": {0: 2.0, 1: 1.0, 2: 0.0}, "val/loss": {0: 1.5, 1: 1.25}}
+    assert read_curves(tmp_path, {"val/loss"}) == {"val/loss": {0: 1.5, 1: 1.25}}
+    assert read_curves(tmp_path / "nowhere") == {}
+
+
+def test_metrics_know_their_direction_and_their_rank() -> None:
+    assert all(map(maximised, ("test/acc", "val/bleu", "test/bleu_13a", "test/exact_match", "val/bleu_sentence")))
+    assert not any(map(maximised, ("test/loss", "val/loss_free", "epochs", "train/errors", "test/calibration_error")))
+    assert leading(["zeta", "test/loss", "test/acc", "val/acc"]) == ["test/acc", "test/loss", "val/acc"]
+    assert leading(["b", "a"]) == ["a", "b"]
+    assert [shown(v) for v in (0.5, 5.0, 1e-9, None, math.nan)] == ["0.5", "5", "1e-09", "not a number", "not a number"]
+
+
+def test_a_report_imports_no_torch(tmp_path: Path) -> None:
+    write_grid(tmp_path, {"model.width": [1, 2]}, [1, 2, 3], epochs=3)
+    program = (
+        "import sys; from probeta.cli import main; status = main(['report', sys.argv[1]]);"
+        "heavy = [m for m in ('torch', 'pytorch_lightning', 'pandas', 'plotly', 'optuna') if m in sys.modules];"
+        "sys.exit(f'{status} {heavy}' if status or heavy else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "report.html").exists()
+
+
+@pytest.mark.slow
+def test_a_thousand_runs_are_reported_within_their_memory(tmp_path: Path) -> None:
+    write_grid(tmp_path, {"a": range(20), "b": range(10)}, range(5), epochs=200)
+    program = (
+        "import resource, sys; from probeta.report import write_report; write_report(sys.argv[1]);"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+    )
+    started = time.perf_counter()
+    done = subprocess.run([sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, check=True)
+    print(f"1,000 runs of 200 epochs: {time.perf_counter() - started:.1f} s, {int(done.stdout) / 1e3:.0f} MB")
+    assert int(done.stdout) < 1_000_000

@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+from probeta.errors import ConfigError, RunDirectoryError
+from probeta.sweeps.errors import SweepFailed
+from probeta.sweeps.space import read_space
+
+Sweep = Callable[..., Any]
+OPTUNA = ["hydra/sweeper=optuna", "hydra.sweeper.metric=val/loss", "name=found"]
+
+
+def trials(folder: Path) -> list[optuna.trial.FrozenTrial]:
+    return optuna.load_study(study_name="search", storage=f"sqlite:///{folder}/outputs/found/search.db").trials
+
+
+def test_the_space_is_that_of_the_sweep_syntax() -> None:
+    space = read_space(
+        ["a=1,2", "b=choice(x,y)", "c=range(1,9,2)", "d=interval(0,1.5)", "e=tag(log, interval(1e-4,1e-1))",
+         "f=int(interval(1,9))", "g=range(0,1,0.25)", "h=7", "seed=1,2,3"]
+    )  # fmt: skip
+    assert space.searched == {
+        "a": CategoricalDistribution([1, 2]),
+        "b": CategoricalDistribution(["x", "y"]),
+        "c": IntDistribution(1, 7, step=2),
+        "d": FloatDistribution(0, 1.5),
+        "e": FloatDistribution(1e-4, 1e-1, log=True),
+        "f": IntDistribution(1, 9),
+        "g": FloatDistribution(0, 0.75, step=0.25),
+    }
+    assert space.fixed == ("h=7",)
+    assert space.seeds == ("seed=1", "seed=2", "seed=3")
+
+
+@pytest.mark.parametrize("lines", [["a=1"], ["seed=1,2"], ["a=interval(2,1)"], ["a=tag(log, interval(0,1))"]])
+def test_what_cannot_be_searched_is_refused(lines: list[str]) -> None:
+    with pytest.raises(ConfigError):
+        read_space(lines)
+
+
+def test_a_search_resumes_towards_its_total_and_a_trial_is_the_mean_over_its_seeds(
+    sweep: Sweep, tmp_path: Path
+) -> None:
+    space = ["optimizer.lr=interval(0.0,1.0)", "seed=1,2,3"]
+    sweep(*OPTUNA, *space, "hydra.sweeper.n_trials=3")
+    sweep(*OPTUNA, *space, "hydra.sweeper.n_trials=5", "hydra.sweeper.n_jobs=2")
+    found = trials(tmp_path)
+    assert [trial.number for trial in found] == [0, 1, 2, 3, 4]
+    assert len({trial.params["optimizer.lr"] for trial in found}) == 5
+    for trial in found:
+        # The program's own formula: width 4, seeds 1 to 3.
+        expected = 0.1 + 0.25 + 0.02 + abs(trial.params["optimizer.lr"] - 0.2)
+        assert trial.value is not None
+        assert math.isclose(trial.value, expected, abs_tol=1e-12)
+    best = min(found, key=lambda trial: trial.value or 0.0)
+    assert f"best trial {best.number}: " in (tmp_path / "outputs" / "found" / "summary.md").read_text()
+    sweep(*OPTUNA, *space, "hydra.sweeper.n_trials=5")
+    assert len(trials(tmp_path)) == 5
+
+
+def test_failed_trials_do_not_end_a_search(sweep: Sweep, tmp_path: Path) -> None:
+    with pytest.raises(SweepFailed):
+        sweep(*OPTUNA, "fault=none,raise", "model.width=range(1,99)", "hydra.sweeper.n_trials=6")
+    states = [trial.state.name for trial in trials(tmp_path)]
+    assert len(states) == 6
+    assert {"FAIL", "COMPLETE"} == set(states)
+
+
+def test_a_trial_that_was_running_when_the_search_died_is_run_again(sweep: Sweep, tmp_path: Path) -> None:
+    space = "optimizer.lr=interval(0.0,1.0)"
+    sweep(*OPTUNA, space, "hydra.sweeper.n_trials=1")
+    study = optuna.load_study(study_name="search", storage=f"sqlite:///{tmp_path}/outputs/found/search.db")
+    left = study.ask({"optimizer.lr": FloatDistribution(0.0, 1.0)})
+    sweep(*OPTUNA, space, "hydra.sweeper.n_trials=2")
+    found = trials(tmp_path)
+    assert [trial.state.name for trial in found] == ["COMPLETE"] * 2
+    assert found[1].params == left.params
+
+
+def test_a_search_among_other_values_is_refused(sweep: Sweep) -> None:
+    sweep(*OPTUNA, "model.width=2,4", "hydra.sweeper.n_trials=1")
+    with pytest.raises(RunDirectoryError, match=r"model\.width"):
+        sweep(*OPTUNA, "model.width=2,8", "hydra.sweeper.n_trials=2")
+
+
+@pytest.mark.parametrize("option", ["n_trials=0", "sampler=tpp", "pruner=mean"])
+def test_an_option_that_is_none_is_refused(sweep: Sweep, option: str) -> None:
+    with pytest.raises(ConfigError, match=option.partition("=")[0]):
+        sweep(*OPTUNA, "model.width=2,4", f"hydra.sweeper.{option}")

@@ -1,0 +1,215 @@
+"""Whole multiruns of the small program, in this process."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from probeta.errors import ConfigError, RunDirectoryError
+from probeta.run import locked
+from probeta.sweeps.errors import SweepFailed
+
+Sweep = Callable[..., Any]
+
+
+def starts(directory: Path) -> dict[str, int]:
+    """Job → how often its job function began, archived tries included."""
+    found: dict[str, int] = {}
+    for file in directory.rglob("starts.txt"):
+        job = file.relative_to(directory).parts[0]
+        found[job] = found.get(job, 0) + len(file.read_text().splitlines())
+    return found
+
+
+def rows(directory: Path) -> list[dict[str, str]]:
+    with open(directory / "summary.csv", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def only(folder: Path) -> Path:
+    [directory] = folder.iterdir()
+    return directory
+
+
+def test_the_same_command_again_runs_nothing(sweep: Sweep, tmp_path: Path) -> None:
+    first = sweep("model.width=2,4", "seed=1,2")
+    directory = only(tmp_path / "outputs")
+    summary = (directory / "summary.csv").read_bytes()
+    assert sweep("seed=1,2", "model.width=2,4") == first
+    assert set(starts(directory).values()) == {1}
+    assert (directory / "summary.csv").read_bytes() == summary
+    assert len(rows(directory)) == 4
+
+
+def test_one_more_value_runs_only_the_new_jobs(sweep: Sweep, tmp_path: Path) -> None:
+    sweep("model.width=2,4", "seed=1,2")
+    sweep("model.width=2,4,6", "seed=1,2")
+    directory = only(tmp_path / "outputs")
+    assert sorted(starts(directory).values()) == [1] * 6
+    assert [row["model.width"] for row in rows(directory)] == ["2", "2", "4", "4", "6", "6"]
+
+
+def test_a_failed_job_is_told_and_kept_and_the_others_go_on(
+    sweep: Sweep, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SweepFailed) as failed:
+        sweep("fault=raise,diverge,none", "seed=1,2", "name=faults")
+    assert failed.value.code == 1
+    assert str(failed.value) == "4 of 6 jobs failed"
+    said = capsys.readouterr().out
+    assert said.index("FAILED raise,seed=1") < said.index("completed none,seed=1")
+    assert "ValueError: what was asked for cannot be had" in said
+    assert "TrainingDiverged: train/loss is nan at step 0" in said
+    directory = tmp_path / "outputs" / "faults"
+    assert [row["status"] for row in rows(directory)].count("completed") == 2
+    with pytest.raises(SweepFailed):
+        sweep("fault=raise,diverge,none", "seed=1,2", "name=faults")
+    assert sorted(starts(directory).values()) == [1, 1, 2, 2, 2, 2]
+    raised = next(directory.glob("raise,seed=1-*"))
+    earlier = json.loads((raised / "attempts" / "1" / "result.json").read_text())
+    assert earlier["status"] == "failed"
+
+
+def test_a_job_is_retried_as_often_as_asked(sweep: Sweep, tmp_path: Path) -> None:
+    results = sweep("fault=once", "seed=1,2", "retries=1", "name=again")
+    assert [result["status"] for result in results.values()] == ["completed"] * 2
+    with pytest.raises(SweepFailed):
+        sweep("fault=raise", "seed=1", "retries=2", "name=never")
+    assert list(starts(tmp_path / "outputs" / "never").values()) == [3]
+
+
+def test_fail_fast_starts_no_further_job_and_a_later_call_goes_on(sweep: Sweep, tmp_path: Path) -> None:
+    with pytest.raises(SweepFailed):
+        sweep("fault=none,raise", "seed=1,2", "fail_fast=true", "name=fast")
+    directory = tmp_path / "outputs" / "fast"
+    assert sum(starts(directory).values()) == 3
+    with pytest.raises(SweepFailed):
+        sweep("fault=none,raise", "seed=1,2", "name=fast")
+    assert sum(starts(directory).values()) == 5
+    assert not (directory / ".stop").exists()
+
+
+def test_batches_go_on_after_a_failure(sweep: Sweep, tmp_path: Path) -> None:
+    with pytest.raises(SweepFailed):
+        sweep("fault=raise,none", "seed=1,2,3", "hydra.sweeper.max_batch_size=2", "name=batches")
+    assert [row["status"] for row in rows(tmp_path / "outputs" / "batches")].count("completed") == 3
+
+
+def test_a_changed_configuration_in_an_old_directory_is_refused_with_the_difference(
+    sweep: Sweep, tmp_path: Path
+) -> None:
+    sweep("model.width=2,4", "seed=1", "name=mine")
+    job = next((tmp_path / "outputs" / "mine").glob("width=2,*"))
+    config = job / ".hydra" / "config.yaml"
+    config.write_text(config.read_text().replace("lr: 0.1", "lr: 0.3"))
+    with pytest.raises(RunDirectoryError, match=r"optimizer.lr was 0\.3, now 0\.1.*rerun=true"):
+        sweep("model.width=2,4", "seed=1", "name=mine")
+    assert sum(starts(tmp_path / "outputs" / "mine").values()) == 2
+    sweep("model.width=2,4", "seed=1", "name=mine", "rerun=true")
+    assert sum(starts(tmp_path / "outputs" / "mine").values()) == 4
+    assert (job / "attempts" / "1" / "result.json").exists()
+
+
+def test_an_interrupted_job_goes_on_from_its_checkpoint(
+    sweep: Sweep, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sweep("seed=1,2", "steps=4", "name=mine")
+    job = next((tmp_path / "outputs" / "mine").glob("*seed=2*"))
+    (job / "result.json").unlink()
+    (job / "checkpoints" / "last.ckpt").write_text("2")
+    (job / "metrics.csv").write_text("step,epoch,val/loss\n0,0,1.0\n1,1,0.5\n")
+    capsys.readouterr()
+    sweep("seed=1,2", "steps=4", "name=mine")
+    assert "continue" in capsys.readouterr().out
+    assert len((job / "metrics.csv").read_text().splitlines()) == 5
+    (job / "result.json").unlink()
+    (job / "checkpoints" / "last.ckpt").unlink()
+    sweep("seed=1,2", "steps=4", "name=mine")
+    assert (job / "attempts" / "1" / "metrics.csv").exists()
+    assert len((job / "metrics.csv").read_text().splitlines()) == 5
+
+
+def test_a_job_that_runs_elsewhere_is_left_alone(
+    sweep: Sweep, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sweep("seed=1,2", "name=mine")
+    job = next((tmp_path / "outputs" / "mine").glob("*seed=2*"))
+    (job / "result.json").unlink()
+    with locked(job):
+        sweep("seed=1,2", "name=mine")
+    assert "runs in another process" in capsys.readouterr().out
+    assert sum(starts(tmp_path / "outputs" / "mine").values()) == 2
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        (["model.width=2,-1"], "model.width=-1"),
+        (["model=small,huge"], "huge"),
+        (["optimizer.lrr=1,2"], "optimizer.lrr"),
+    ],
+)
+def test_a_mistake_in_any_job_is_found_before_the_first_runs(
+    sweep: Sweep, tmp_path: Path, overrides: list[str], words: str
+) -> None:
+    check = "hydra.sweeper.check=tests.sweeps.app.program.refuse_negative"
+    with pytest.raises(ConfigError, match=words):
+        sweep(*overrides, "seed=1,2", check)
+    assert not list(tmp_path.rglob("starts.txt"))
+
+
+def test_a_folder_that_cannot_be_written_is_refused(sweep: Sweep, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RunDirectoryError, match="file"):
+        sweep("seed=1,2", "output_dir=file")
+
+
+def test_the_place_can_be_said(sweep: Sweep, tmp_path: Path) -> None:
+    sweep("seed=1,2", "hydra.sweep.dir=here/it is")
+    assert len(list((tmp_path / "here" / "it is").glob("seed=*"))) == 2
+
+
+def test_a_study_runs_its_variants_over_its_seeds_and_compares_them(sweep: Sweep, tmp_path: Path) -> None:
+    sweep("study=widths")
+    directory = tmp_path / "outputs" / "widths"
+    assert [(row["variant"], row["seed"]) for row in rows(directory)] == [
+        (variant, str(seed)) for variant in ("narrow", "wide") for seed in (1, 2, 3)
+    ]
+    text = (directory / "summary.md").read_text()
+    assert "Does width matter?" in text
+    assert "wide" in text.split("Differences")[1]
+    sweep("study=widths", "seed=1,2,3,4")
+    assert len(rows(directory)) == 8
+    assert set(starts(directory).values()) == {1}
+    assert {row["variant"] for row in rows(directory)} == {"narrow", "wide"}
+
+
+def test_an_axis_beside_a_study_s_variants_adds_to_their_names(sweep: Sweep, tmp_path: Path) -> None:
+    sweep("study=widths", "optimizer.lr=0.1,0.2", "seed=1")
+    names = {row["variant"] for row in rows(tmp_path / "outputs" / "widths")}
+    assert names == {f"{variant}, lr={lr}" for variant in ("narrow", "wide") for lr in ("0.1", "0.2")}
+
+
+def test_a_study_with_a_search_compares_each_variant_at_its_own_best(sweep: Sweep, tmp_path: Path) -> None:
+    sweep("study=rates")
+    directory = tmp_path / "outputs" / "rates"
+    assert len(rows(directory / "search")) == 2 * 3 * 2
+    found = rows(directory)
+    # The program's loss is smallest at a rate of 0.2, whatever the optimizer.
+    assert {row["optimizer.lr"] for row in found if "optimizer.lr" in row} <= {"0.2"}
+    assert [(row["variant"], row["seed"]) for row in found] == [
+        (variant, str(seed)) for variant in ("sgd", "adam") for seed in (1, 2, 3)
+    ]
+    assert "optimizer.lr=0.2" in (directory / "summary.md").read_text()
+
+
+def test_a_study_s_unknown_key_and_two_studies_at_once_are_refused(sweep: Sweep) -> None:
+    with pytest.raises(ConfigError, match=r"study\.sede.*study\.seeds"):
+        sweep("study=widths", "+study.sede=1")
+    with pytest.raises(ConfigError, match="one study at a time"):
+        sweep("study=widths,rates")
