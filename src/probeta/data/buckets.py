@@ -15,6 +15,9 @@ from probeta.errors import ConfigError
 
 Rows = NDArray[np.int64]
 
+RELEASE_EVERY = 200_000
+"""Pairs after which the mapped pages are given back, so that an epoch over a large corpus stays small."""
+
 
 class PairBatches(Batches[PairBatch]):
     """The batches of one split of sentence pairs: one pass is one epoch.
@@ -44,6 +47,7 @@ class PairBatches(Batches[PairBatch]):
         check_batch_keys(batch_size, batch_tokens)
         self.pairs = pairs
         self.shuffle_seed = shuffle_seed
+        self._read = 0
         self._whole: dict[tuple[int, int], PairBatch] = {}
         self._rows = np.arange(len(pairs)) if rows is None else rows
         self._key, bound = _sort_key(pairs.source.lengths[self._rows], pairs.target.lengths[self._rows], width)
@@ -70,6 +74,11 @@ class PairBatches(Batches[PairBatch]):
         if isinstance(indices, slice):
             indices = np.arange(*indices.indices(len(self.pairs)))
         if len(self) > 1:
+            self._read += len(indices)
+            if self._read > RELEASE_EVERY:
+                self._read = 0
+                self.pairs.source.release()
+                self.pairs.target.release()
             return self.pairs.batch(indices)
         # The full batch is the same every epoch: tiny data should not pay for padding it again.
         place = (self.rank, self.world)

@@ -77,6 +77,14 @@ def resampled_differences(a: NDArray[np.int64], b: NDArray[np.int64], samples: i
     return np.array([_bleu(b[rows].sum(0)) - _bleu(a[rows].sum(0)) for rows in draws])
 
 
+def sentence_bleu(hypotheses: Sequence[str], references: Sequence[str], tokenize: str = "none") -> list[float]:
+    """sacrebleu's BLEU of each sentence, over the orders that it has n-grams for, on 0–100."""
+    from sacrebleu.metrics.bleu import BLEU
+
+    metric = BLEU(tokenize=tokenize, force=True, effective_order=True)
+    return [float(metric.sentence_score(h, [r]).score) for h, r in zip(hypotheses, references, strict=True)]
+
+
 def _statistics(metric: object, hypotheses: Sequence[str], references: Sequence[str]) -> NDArray[np.int64]:
     """`(sentences, 10)`: hypothesis and reference length, then matches and totals of 1- to 4-grams."""
     rows = []

@@ -126,7 +126,8 @@ def _refuse_other_sentences(folders: Sequence[Path], references: Sequence[list[s
     first, second = references
     if len(first) != len(second):
         raise RunDirectoryError(
-            f"the runs translated other sentences: {len(first)} in {folders[0].parent}, {len(second)} in {folders[1].parent}"
+            f"the runs translated other sentences: {len(first)} in {folders[0].parent}, "
+            f"{len(second)} in {folders[1].parent}"
         )
     for number, (a, b) in enumerate(zip(first, second, strict=True), 1):
         if a != b:
