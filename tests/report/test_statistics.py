@@ -64,7 +64,7 @@ def reference_holm(p: list[float]) -> list[float]:
     """Reject one after the other, as the paper says it, for every level in turn."""
     adjusted = []
     for i in range(len(p)):
-        levels = [q for q in sorted({min(1.0, (len(p) - r) * x) for r, x in enumerate(sorted(p))})]
+        levels = sorted({min(1.0, (len(p) - r) * x) for r, x in enumerate(sorted(p))})
         adjusted.append(next((q for q in levels if i in rejected(p, q)), 1.0))
     return adjusted
 

@@ -261,8 +261,13 @@ def command_line() -> str:
     return shlex.join([program if program != "__main__.py" else "probeta", *sys.argv[1:]])
 
 
-def named(path: str | None) -> Callable[[DictConfig], None] | None:
-    """The function at the import path `path`."""
+CHECKS = {"train": "probeta.build.check", "probe": "probeta.commands.probe.check"}
+"""Configuration name → import path of what refuses a job's configuration before any job runs."""
+
+
+def named(path: str | None, command: str) -> Callable[[DictConfig], None] | None:
+    """The function at the import path `path`, or the one that `command` checks its configurations with."""
+    path = path or CHECKS.get(command)
     if not path:
         return None
     module, _, name = path.rpartition(".")
