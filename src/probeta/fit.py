@@ -20,6 +20,7 @@ from probeta.callbacks.early_stopping import EarlyStopping
 from probeta.callbacks.interruption import Interruption
 from probeta.callbacks.progress import EpochProgress
 from probeta.devices import choose
+from probeta.distributed import rank
 from probeta.models.module import Module
 from probeta.run import Outcome, RunDirectory, Signals, write_atomic
 
@@ -30,16 +31,20 @@ def train(config: DictConfig, run: RunDirectory, signals: Signals, *, multirun: 
     """Train as `config` says inside `run`; goes on from `checkpoints/last.ckpt` where there is one."""
     quiet()
     tree = plain(config)
+    if (count := processes(tree)) > 1:
+        return spawn(config, run, signals, count, multirun)
     # A run may go on, or be evaluated, from another folder than it was started in.
     tree["data"] = {**tree["data"], **run.recorded_places()}
     resume = load_checkpoint(run.last) if run.last.is_file() else None
+    if rank() > 0:
+        tree["logger"] = None  # rank 0 writes for all
     experiment = build(tree, directory=run.path, resume_step=None if resume is None else resume["global_step"])
     data, model = experiment.data, experiment.model
     if note := getattr(data, "note", None):
         log.info("Note: %s.", note)
-    if hasattr(data, "save"):
+    if hasattr(data, "save") and rank() == 0:
         data.save(run.artifacts / "text")
-    if places := getattr(data, "recorded", None):
+    if rank() == 0 and (places := getattr(data, "recorded", None)):
         write_atomic(run.data_places, json.dumps(places))
     device = choose(tree, experiment, run)
     trainer = make_trainer(experiment, run, signals, tree, device)

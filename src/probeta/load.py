@@ -36,7 +36,7 @@ class Run:
             recorded = self.result.get("data_sha256")
             if recorded and data.sha256() != recorded:
                 raise RunDirectoryError(
-                    f"the data of {self.path} have changed since the run: {self.result['data_sha256'][:12]}… was recorded"
+                    f"the data of {self.path} have changed since the run (data_sha256 in its result.json)"
                 )
             self._data = data
         return self._data

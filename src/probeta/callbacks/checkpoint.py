@@ -95,6 +95,9 @@ class Checkpoint(LightningCheckpoint):
     def save(self, trainer: pl.Trainer) -> None:
         self._saved = time.monotonic()
         if self.last is not None:
+            # Rows first: a run that is killed now must find in its log all that the checkpoint is past.
+            for logger in trainer.loggers:
+                logger.save()
             partial = self.last.with_suffix(".partial")
             trainer.save_checkpoint(partial)
             if trainer.is_global_zero:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from typing import Any
 
 import pytorch_lightning as pl
@@ -21,7 +22,10 @@ class Interruption(LightningCheckpoint):
         self.signals, self.checkpoint = signals, checkpoint
 
     def answer(self, trainer: pl.Trainer) -> None:
-        if self.signals.received is not None:
+        here = self.signals.received is not None
+        # Ranks must leave at the same batch, or the others wait for them forever.
+        if trainer.strategy.reduce_boolean_decision(here, all=False) if trainer.world_size > 1 else here:
+            self.signals.received = self.signals.received or signal.SIGTERM
             if self.checkpoint is not None:
                 self.checkpoint.save(trainer)
             self.signals.check()

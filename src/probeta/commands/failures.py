@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from hydra.errors import HydraException
+from hydra.errors import HydraException, OverrideParseException
 from omegaconf.errors import OmegaConfBaseException
 
 from probeta.errors import UserError
@@ -60,6 +60,9 @@ def one_line(error: Exception) -> str:
     """Hydra's several lines as one; our own messages as they are."""
     if isinstance(error, UserError):
         return str(error)
+    if isinstance(error, OverrideParseException):
+        why = str(error.message).splitlines()[0]
+        return f"{error.override!r} does not read as key=value: {why} (quote special characters)"
     text = str(error)
     option = re.search(r"Could not find '([^']+)'\s+Available options in '([^']+)':\s+(.*)", text, re.DOTALL)
     if option:

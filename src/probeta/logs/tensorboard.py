@@ -28,12 +28,13 @@ class TensorBoard(TensorBoardLogger):
         )
 
     def save(self) -> None:
-        """Lightning would write a `hparams.yaml` here; the configuration has its own file."""
+        """Flush the events. Lightning would write a `hparams.yaml`; the configuration has its own file."""
+        if self._experiment is not None:
+            self.experiment.flush()
 
     def finalize(self, status: str) -> None:
         """Lightning calls this after the fit, but the run still has its final metrics to write: only flush."""
-        if self._experiment is not None:
-            self.experiment.flush()
+        self.save()
 
     def close(self) -> None:
         if self._experiment is not None:

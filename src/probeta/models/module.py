@@ -20,7 +20,7 @@ from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 from probeta.data.batches import Batches
 from probeta.errors import TrainingDiverged
-from probeta.nn.dropout import reseed
+from probeta.nn.dropout import mix, reseed
 
 Sums = dict[str, Tensor]
 OptimizerFactory = Callable[[Iterable[nn.Parameter]], Optimizer]
@@ -116,7 +116,9 @@ class Module(pl.LightningModule):
             loader.shard(self.trainer.global_rank, self.trainer.world_size)
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
-        reseed(self.net, self.seed, self.global_step)
+        # Under DDP every process has rows of its own, and so masks of its own.
+        rank = self.trainer.global_rank
+        reseed(self.net, mix(self.seed, rank) if rank else self.seed, self.global_step)
         measured = self.measure_training(batch)
         loss = self.mean_loss(measured)
         self.check_finite(loss.detach())
@@ -216,6 +218,7 @@ class Module(pl.LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["epoch_sums"] = {name: dict(meter.sums) for name, meter in self.meters.items()}
+        checkpoint["epoch_metrics"] = {name: float(value) for name, value in self.epoch_metrics.items()}
         if self.plateau is not None:
             checkpoint["plateau"] = self.plateau.state_dict()
 
@@ -223,4 +226,5 @@ class Module(pl.LightningModule):
         for name, sums in checkpoint.get("epoch_sums", {}).items():
             self.meters[name] = Meter()
             self.meters[name].sums = dict(sums)
+        self.epoch_metrics = dict(checkpoint.get("epoch_metrics", {}))
         self._plateau_state = checkpoint.get("plateau")
