@@ -19,7 +19,7 @@ class ProbetaSweeperConf:
     params: dict[str, str] = field(default_factory=dict)
     """Axes besides the command's: key → values in Hydra's sweep syntax."""
     check: str | None = None
-    """Import path of a function that raises `UserError` for a configuration that cannot run."""
+    """Import path of a function that raises `UserError` for a configuration that cannot run; null: the command's."""
 
 
 class ProbetaSweeper(Sweeper):

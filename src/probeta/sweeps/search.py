@@ -67,7 +67,8 @@ class Search:
             metrics=(metric,),
             compare=False,
         )
-        session = Session(self.context, self.task, self.config, directory, definition, named(self.check))
+        check = named(self.check, str(self.config.hydra.job.config_name))
+        session = Session(self.context, self.task, self.config, directory, definition, check)
         with terminated():
             return Trials(self, session, space, metric).run()
 

@@ -70,7 +70,8 @@ class Sweep:
         return self._carry_out(definition, directory, lambda session: session.compose(wanted))
 
     def _session(self, definition: Definition, directory: Path) -> Session:
-        return Session(self.context, self.task, self.config, directory, definition, named(self.check), self.batch_size)
+        check = named(self.check, str(self.config.hydra.job.config_name))
+        return Session(self.context, self.task, self.config, directory, definition, check, self.batch_size)
 
     def _carry_out(
         self, definition: Definition, directory: Path, jobs: Callable[[Session], Sequence[Any]]
