@@ -20,7 +20,7 @@ from probeta.callbacks.early_stopping import EarlyStopping
 from probeta.callbacks.interruption import Interruption
 from probeta.callbacks.progress import EpochProgress
 from probeta.devices import choose
-from probeta.distributed import rank
+from probeta.distributed import processes, rank, spawn
 from probeta.models.module import Module
 from probeta.run import Outcome, RunDirectory, Signals, write_atomic
 

@@ -14,7 +14,7 @@ from hydra import version
 from hydra._internal.callbacks import Callbacks
 from hydra._internal.hydra import Hydra
 from hydra._internal.utils import _run_hydra, create_config_search_path, get_args_parser
-from hydra.core.utils import run_job
+from hydra.core.utils import JobStatus, run_job
 from hydra.errors import ConfigCompositionException
 from hydra.types import HydraContext, RunMode
 from omegaconf import DictConfig, OmegaConf
@@ -67,6 +67,9 @@ def launch(command: str, task: Task, argv: list[str], check: Callable[[DictConfi
         job_subdir_key=None,
     )
     callbacks.on_run_end(config=config, config_name=name, job_return=ret)
+    if ret.status == JobStatus.FAILED:
+        # Hydra's own accessor prints a line of its own before it raises.
+        raise ret._return_value
     return ret.return_value
 
 
