@@ -30,7 +30,7 @@ def run_dir(tmp_path: Path) -> Path:
         norms = [f"{loss / 2}", f"{loss}", f"{loss * 1.2}"] if epoch % 10 == 0 else ["", "", ""]
         lines.append(",".join([str(epoch + 1), str(epoch), f"{loss}", f"{loss * 1.1}", "0.9", "0.8", "0.2", *norms]))
     (tmp_path / "metrics.csv").write_text("\n".join(lines) + "\n")
-    (tmp_path / "result.json").write_text(json.dumps({"status": "completed", "best_epoch": 12}))
+    (tmp_path / "result.json").write_text(json.dumps({"status": "completed", "metrics": {"best_epoch": 12.0}}))
     artifacts = tmp_path / "artifacts"
     artifacts.mkdir()
     rng = np.random.default_rng(0)

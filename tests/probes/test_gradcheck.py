@@ -76,6 +76,21 @@ def test_a_recurrent_net_passes(cell: str) -> None:
     assert all(check.right for check in check_gradients(model, sequences()))
 
 
+def test_a_step_across_a_kink_is_made_again_smaller() -> None:
+    class Kinked(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.theta = nn.Parameter(torch.tensor([1e-6], dtype=torch.float64))
+
+        def forward(self) -> Tensor:
+            return torch.relu(self.theta).sum() + 0.5
+
+    [check] = check_gradients(Kinked())
+    assert check.right
+    assert check.retried == 1
+    assert check.numeric == pytest.approx(1.0, rel=1e-4)
+
+
 def test_a_net_that_cannot_be_batched_is_checked_one_copy_at_a_time() -> None:
     class Branching(nn.Module):
         def __init__(self) -> None:

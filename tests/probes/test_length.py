@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from probeta.errors import ConfigError
 from probeta.probes.length import draw_nets, fitted_rate, gradients, measure_length
 
-SIZES = {"features": 3, "hidden_size": 5, "classes": 3, "batch_size": 4, "recurrent_scale": 1.7}
+SIZES = {"features": 3, "hidden_size": 5, "classes": 3, "batch_size": 4, "recurrent_scale": 1.7, "gate_bias": 0.9}
 CELLS = {"rnn": nn.RNNCell, "lstm": nn.LSTMCell, "gru": nn.GRUCell}
 
 
@@ -20,8 +20,13 @@ def test_weight_and_state_gradients_are_those_of_single_torch_nets(cell: str) ->
     measured = measure_length(cell, lengths, seeds=3, first_seed=5, **SIZES)
     nets = draw_nets(cell, 7, [5, 6, 7], dtype=torch.float64, **SIZES)
     for s in range(3):
-        single = CELLS[cell](3, 5, bias=False, dtype=torch.float64)
-        single.load_state_dict({name: value[s] for name, value in nets.parameters.items()})
+        single = CELLS[cell](3, 5, dtype=torch.float64)
+        for name, value in nets.parameters.items():
+            getattr(single, name).data.copy_(value[s])
+        nn.init.zeros_(single.bias_ih)
+        nn.init.zeros_(single.bias_hh)
+        if cell != "rnn":
+            nn.init.constant_(single.bias_ih[5:10], 0.9)  # the forget gate of an LSTM, the update gate of a GRU
         for i, length in enumerate(lengths):
             x = nets.x[s, :, 7 - length :]
             state = [torch.zeros(4, 5, dtype=torch.float64) for _ in range(2 if cell == "lstm" else 1)]

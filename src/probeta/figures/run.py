@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from probeta.figures.attention import attention_figure
 from probeta.figures.boundary import boundary_figure
 from probeta.figures.curves import Curve, layers_figure, line_figure, mark_best
+from probeta.figures.probes import draw_probe
 from probeta.figures.reliability import reliability_figure
 from probeta.figures.style import save
 from probeta.metrics.calibration import fit_temperature, probabilities, reliability
@@ -25,11 +26,19 @@ MOST_SENTENCES = 4
 SPLITS = {"train": "training", "val": "validation", "test": "test"}
 
 
-def draw(run_dir: Path) -> list[Path]:
-    """Draw everything that the run left data for into `figures/`; returns the files, in that order."""
+def draw(run_dir: Path, best_epoch: float | None = None) -> list[Path]:
+    """Draw everything that the run left data for into `figures/`; returns the files, in that order.
+
+    `best_epoch` (from 1) is that of the weights kept; a finished run's `result.json` says it too. A
+    probe's directory gets the probe's figures.
+    """
     run_dir = Path(run_dir)
-    columns, result = read_metrics(run_dir / "metrics.csv"), read_json(run_dir / "result.json") or {}
-    figures: dict[str, Figure] = {**metric_figures(columns, result), **layer_figures(columns)}
+    if (run_dir / "measurements.csv").is_file():
+        return draw_probe(run_dir)
+    columns = read_metrics(run_dir / "metrics.csv")
+    if best_epoch is None:
+        best_epoch = ((read_json(run_dir / "result.json") or {}).get("metrics") or {}).get("best_epoch")
+    figures: dict[str, Figure] = {**metric_figures(columns, best_epoch), **layer_figures(columns)}
     artifacts = run_dir / "artifacts"
     if (path := artifacts / "boundary.npz").is_file():
         with np.load(path, allow_pickle=False) as arrays:
@@ -87,7 +96,7 @@ def chosen(columns: Mapping[str, Column], names: Mapping[str, str]) -> dict[str,
     }
 
 
-def metric_figures(columns: Mapping[str, Column], result: Mapping[str, Any]) -> dict[str, Figure]:
+def metric_figures(columns: Mapping[str, Column], best: float | None) -> dict[str, Figure]:
     """Loss, accuracy or translation quality, and learning rate, against the epoch."""
     pairs = {
         "loss": ("Loss", "cross-entropy (nats per example or token)", {
@@ -103,14 +112,15 @@ def metric_figures(columns: Mapping[str, Column], result: Mapping[str, Any]) -> 
             name: name.replace("lr/", "group ") for name in columns if name == "lr" or name.startswith("lr/")
         }),
     }  # fmt: skip
-    best = result.get("best_epoch")
+    # The last epoch's weights need no mark.
+    marked = best is not None and best < np.nanmax(columns.get("epoch", np.zeros(1))) + 1
     figures = {}
     for name, (title, unit, wanted) in pairs.items():
         if curves := chosen(columns, wanted):
             log = None if name == "loss" else False
             figures[name] = line_figure(title, "epoch", unit, curves, log=log)
-            if isinstance(best, int) and best >= 0 and name in ("loss", "accuracy"):
-                mark_best(figures[name], best + 1, f"weights kept (epoch {best + 1})")
+            if best is not None and marked and name in ("loss", "accuracy", "bleu", "exact_match"):
+                mark_best(figures[name], best, f"weights kept (epoch {best:.0f})")
     return figures
 
 

@@ -80,6 +80,12 @@ def legend(axes: Axes, columns: int = 1, **place: Any) -> None:
     axes.legend(fontsize=9, frameon=False, handlelength=3.2, ncols=columns, **place)
 
 
+def legend_below(drawn: Figure, columns: int = 1) -> None:
+    """One key for the whole figure, under it: for panels that have no empty corner."""
+    handles, names = drawn.axes[0].get_legend_handles_labels()
+    drawn.legend(handles, names, loc="outside lower center", fontsize=9, frameon=False, handlelength=3.2, ncols=columns)
+
+
 def save(drawn: Figure, path: Path, formats: Sequence[str] = ("png",)) -> list[Path]:
     """Write `path` with each of the `formats` as its ending; the same figure gives the same bytes."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -42,6 +42,7 @@ class Nets:
     """`(S, B, T, I)`"""
     y: Tensor
     """`(S, B)` class ids."""
+    gate_bias: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -79,9 +80,13 @@ def draw_nets(
     classes: int,
     batch_size: int,
     recurrent_scale: float,
+    gate_bias: float = 0.0,
     dtype: torch.dtype,
 ) -> Nets:
     """The notebook's net and data: no recurrent bias, uniform weights in ±1/√fan-in, `recurrent_scale` on W_hh.
+
+    `gate_bias` is added before the sigmoid of the gate that keeps the state: an LSTM's forget gate
+    (Jozefowicz et al. 2015 recommend 1), a GRU's update gate.
 
     Each seed draws from a generator of its own, so it never depends on its neighbours.
     """
@@ -105,7 +110,7 @@ def draw_nets(
         )
     w_ih, w_hh, output, bias, x, y = (torch.stack(parts) for parts in zip(*drawn, strict=True))
     parameters = {"weight_ih": w_ih.to(dtype), "weight_hh": w_hh.to(dtype)}
-    return Nets(parameters, output.to(dtype), bias.to(dtype), x.transpose(1, 2).to(dtype), y)
+    return Nets(parameters, output.to(dtype), bias.to(dtype), x.transpose(1, 2).to(dtype), y, gate_bias)
 
 
 class Step(nn.Module):
@@ -136,6 +141,11 @@ def gradients(nets: Nets, cell: str, length: int) -> tuple[Tensor, list[CellStat
 
     advance = vmap(one)
     z = torch.einsum("sbti,sri->tsbr", x, nets.parameters["weight_ih"])
+    if cell != "rnn":
+        # The gate that keeps the state is the second in torch's order, of an LSTM and of a GRU alike.
+        keep = torch.zeros(z.shape[-1] // hidden_size, 1, dtype=z.dtype, device=z.device)
+        keep[1] = nets.gate_bias
+        z = z + keep.expand(-1, hidden_size).flatten()
     zeros = x.new_zeros(x.shape[0], x.shape[1], hidden_size)
     state: CellState = (zeros, zeros) if cell == "lstm" else (zeros,)
     states: list[CellState] = []
@@ -161,6 +171,7 @@ def measure_length(
     classes: int = 8,
     batch_size: int = 16,
     recurrent_scale: float = 1.0,
+    gate_bias: float = 0.0,
     dtype: torch.dtype = torch.float64,
     device: torch.device | None = None,
 ) -> LengthNorms:
@@ -188,11 +199,11 @@ def measure_length(
         numbers = [first_seed + s for s in range(start, min(start + chunk, seeds))]
         nets = draw_nets(
             cell, different[-1], numbers, features=features, hidden_size=hidden_size, classes=classes,
-            batch_size=batch_size, recurrent_scale=recurrent_scale, dtype=dtype,
+            batch_size=batch_size, recurrent_scale=recurrent_scale, gate_bias=gate_bias, dtype=dtype,
         )  # fmt: skip
         nets = Nets(
             {name: p.to(device) for name, p in nets.parameters.items()},
-            nets.output.to(device), nets.bias.to(device), nets.x.to(device), nets.y.to(device),
+            nets.output.to(device), nets.bias.to(device), nets.x.to(device), nets.y.to(device), gate_bias,
         )  # fmt: skip
         weight.append([])
         for length in different:

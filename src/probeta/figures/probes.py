@@ -1,0 +1,37 @@
+"""The figures of a finished probe, drawn from its `measurements.csv` alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from probeta.figures.depth import depth_figures
+from probeta.figures.gradcheck import gradcheck_figures
+from probeta.figures.layers import layers_figures
+from probeta.figures.length import length_figures
+from probeta.figures.measurements import Table
+from probeta.figures.state_machine import state_machine_figures
+from probeta.figures.style import save
+
+DRAWN: dict[str, Callable[[Table], dict[str, Figure]]] = {
+    "depth": depth_figures,
+    "gradcheck": gradcheck_figures,
+    "layers": layers_figures,
+    "length": length_figures,
+    "state_machine": state_machine_figures,
+}
+
+
+def draw_probe(run_dir: Path) -> list[Path]:
+    """Draw the probe's figures as PNG and SVG into `figures/`; returns the files."""
+    path = run_dir / "measurements.csv"
+    if not path.is_file():
+        return []
+    table = Table.read(path)
+    figures: dict[str, Figure] = {}
+    for probe in table.values("probe"):
+        if probe in DRAWN:
+            figures |= DRAWN[probe](table.where(probe=probe))
+    return [file for name, drawn in figures.items() for file in save(drawn, run_dir / "figures" / name, ("png", "svg"))]

@@ -1,0 +1,155 @@
+"""`probe=gradcheck`: backpropagation of the configured model, or of a scalar function, against differences."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from probeta.errors import ConfigError
+from probeta.probes.bugs import BUGS, culprits, injected
+from probeta.probes.finite_differences import layers
+from probeta.probes.gradcheck import STEPS, TOLERANCES, LayerCheck, check_gradients, error_by_step, torch_gradcheck
+from probeta.probes.probe import Findings, Objective, Probe, Row, Subject
+from probeta.probes.setting import DTYPES, device_and_dtype, names, positive, whole
+
+FUNCTIONS = ("model", "scalar")
+
+
+class Scalar(nn.Module):
+    """sin θ + θ² at θ = 0.7, whose derivative is cos θ + 2θ."""
+
+    def __init__(self, theta: float = 0.7) -> None:
+        super().__init__()
+        self.theta = nn.Parameter(torch.tensor([theta], dtype=torch.float64))
+
+    def forward(self) -> Tensor:
+        return (torch.sin(self.theta) + self.theta**2).sum()
+
+
+class GradcheckProbe(Probe):
+    """Check `count` parameters of every layer in each of the `dtypes`, and the error against the step size.
+
+    `step` and `tolerance` default to what suits a format. `inject_bug` breaks the backward pass of
+    `bug_layer` (null: the middle one); the check must then fail and name that layer. The verdict is that
+    of the first of the `dtypes`.
+    """
+
+    name = "gradcheck"
+
+    def __init__(
+        self,
+        function: str = "model",
+        count: int = 50,
+        dtypes: Sequence[str] = ("float64", "float32"),
+        step: float | None = None,
+        tolerance: float | None = None,
+        inject_bug: str | None = None,
+        bug_layer: str | None = None,
+        step_curve: bool = True,
+        batched: bool = True,
+        device: str = "cpu",
+    ) -> None:
+        if function not in FUNCTIONS:
+            raise ConfigError.unknown("probe.function", function, FUNCTIONS)
+        if inject_bug is not None and inject_bug not in BUGS:
+            raise ConfigError.unknown("probe.inject_bug", inject_bug, BUGS)
+        if bug_layer is not None and inject_bug is None:
+            raise ConfigError(f"probe.bug_layer={bug_layer} says where, and probe.inject_bug={'|'.join(BUGS)} what")
+        self.function, self.inject_bug, self.bug_layer = function, inject_bug, bug_layer
+        self.count = whole("probe.count", count, 1)
+        self.dtypes = names("probe.dtypes", dtypes, list(DTYPES))
+        for dtype in self.dtypes:
+            self.device = device_and_dtype(device, dtype)[0]
+        self.step = None if step is None else positive("probe.step", step)
+        self.tolerance = None if tolerance is None else positive("probe.tolerance", tolerance)
+        self.step_curve, self.batched = step_curve, batched
+
+    @property
+    def needs_model(self) -> bool:
+        return self.function == "model"
+
+    def measure(self, seed: int, subject: Subject | None) -> Findings:
+        objective, inputs = self.problem(seed, subject)
+        bug: AbstractContextManager[None] = nullcontext()
+        if self.inject_bug is not None:
+            own = [layer.name for layer in layers(objective)]
+            target = own[len(own) // 2] if self.bug_layer is None else self.bug_layer
+            if target not in own and self.function == "model":
+                # Layers are named as the model names them; inside the objective the model has a prefix.
+                target = f"model.{target}"
+            bug = injected(objective, inputs, target, self.inject_bug)
+        with bug:
+            return self.check(objective, inputs, seed)
+
+    def problem(self, seed: int, subject: Subject | None) -> tuple[nn.Module, tuple[Any, ...]]:
+        if subject is None or self.function == "scalar":
+            return Scalar().to(self.device), ()
+        batch = torch.utils._pytree.tree_map(lambda x: x.to(self.device) if isinstance(x, Tensor) else x, subject.batch)
+        return Objective(subject.build(seed)).to(self.device), (batch,)
+
+    def check(self, objective: nn.Module, inputs: tuple[Any, ...], seed: int) -> Findings:
+        rows: list[Row] = []
+        metrics: dict[str, float] = {}
+        report: list[str] = []
+        twin = torch_gradcheck(objective, inputs)
+        verdicts: dict[str, list[LayerCheck]] = {}
+        for dtype in self.dtypes:
+            checks = check_gradients(
+                objective, inputs, count=self.count, dtype=DTYPES[dtype], step=self.step, tolerance=self.tolerance,
+                seed=seed, batched=self.batched,
+            )  # fmt: skip
+            verdicts[dtype] = checks
+            rows += [self.row(dtype, check, twin) for check in checks]
+            metrics[f"error/{dtype}"] = max(check.error for check in checks)
+            metrics[f"max_error/{dtype}"] = max(check.max_error for check in checks)
+            report += [f"{dtype}, step {self.step or STEPS[DTYPES[dtype]]:g}", *map(line, checks), ""]
+        metrics["torch_gradcheck"] = float(all(twin.values()))
+        if self.step_curve:
+            for dtype in self.dtypes:
+                steps = [10.0 ** (-k / 2) for k in range(2, 27 if dtype == "float64" else 17)]
+                curve = error_by_step(objective, inputs, steps, DTYPES[dtype], min(self.count, 20), seed)
+                rows += [{"quantity": "step", "dtype": dtype, "step": step, "error": error} for step, error in curve]
+        first = verdicts[self.dtypes[0]]
+        wrong = [check for check in first if not check.right]
+        metrics["wrong_layers"] = float(len(wrong))
+        failure = None
+        if wrong:
+            found = culprits(objective, inputs, first, count=self.count, seed=seed)
+            failure = (
+                f"the gradient check failed: the backward pass of {' and '.join(map(short, found))} is wrong "
+                f"({len(wrong)} of {len(first)} layers get wrong gradients, greatest error "
+                f"{max(check.error for check in wrong):.2g})"
+            )
+        return Findings(rows, metrics, failure, report)
+
+    def row(self, dtype: str, check: LayerCheck, twin: dict[str, bool]) -> Row:
+        facts = asdict(check)
+        right, layer = facts.pop("right"), facts.pop("layer")
+        return {
+            "quantity": "layer", "dtype": dtype, "layer": short(layer), "verdict": "right" if right else "wrong",
+            "step": self.step or STEPS[DTYPES[dtype]], "tolerance": self.tolerance or TOLERANCES[DTYPES[dtype]],
+            "torch_gradcheck": "right" if twin[layer] else "wrong", **{k: finite(v) for k, v in facts.items()},
+        }  # fmt: skip
+
+
+def short(layer: str) -> str:
+    """`model.net.output` → `output`; the scalar's own parameter has no layer's name."""
+    return layer.removeprefix("model.").removeprefix("net.") or "function"
+
+
+def finite(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def line(check: LayerCheck) -> str:
+    verdict = "right" if check.right else "WRONG"
+    return (
+        f"  {short(check.layer):<28}{check.kind:<16}{check.count:>4} parameters   error {check.error:.1e}   "
+        f"worst {check.max_error:.1e}   {verdict}"
+    )

@@ -1,0 +1,91 @@
+"""What a probe is: settings in, a table and a few numbers out. It trains nothing of the project's."""
+
+from __future__ import annotations
+
+import csv
+import io
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+from torch import Tensor, nn
+
+from probeta.run import write_atomic
+
+Row = Mapping[str, Any]
+
+
+class Objective(nn.Module):
+    """A model's training loss on a batch as a scalar: what probes differentiate.
+
+    `model.measure(batch)` is what training and evaluation call too.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, batch: Any) -> Tensor:
+        measured = self.model.measure(batch)  # type: ignore[operator]
+        loss: Tensor = measured.objective / measured.weight
+        return loss
+
+
+@dataclass(frozen=True)
+class Subject:
+    """The configured model and data that a probe looks into."""
+
+    build: Callable[[int], nn.Module]
+    """Seed → the model as a run with that seed would initialise it."""
+    batch: Any
+    """The first batch of the training data, in its order before any shuffling."""
+
+
+@dataclass
+class Findings:
+    """What a probe measured."""
+
+    rows: list[Row]
+    """`measurements.csv`: a row a measurement."""
+    metrics: dict[str, float]
+    """What `result.json` and a sweep's table show."""
+    failure: str | None = None
+    """Why the probe must end as failed; the measurements are written all the same."""
+    report: list[str] = field(default_factory=list)
+    """Lines for the reader."""
+
+
+class Probe(ABC):
+    """A probe's constructor takes its settings and refuses wrong ones; `measure` does the work."""
+
+    name: ClassVar[str]
+
+    @property
+    def needs_model(self) -> bool:
+        """Whether the probe looks into the configured model rather than nets of its own."""
+        return False
+
+    @abstractmethod
+    def measure(self, seed: int, subject: Subject | None) -> Findings: ...
+
+
+class CheckFailed(RuntimeError):
+    """A probe found what it looks for and a user does not want: the run fails (exit 1)."""
+
+
+def write_measurements(path: Path, probe: str, rows: list[Row]) -> None:
+    """All rows as CSV with a `probe` column in front; columns in order of first appearance."""
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    text = io.StringIO()
+    writer = csv.DictWriter(text, ["probe", *columns], lineterminator="\n", restval="")
+    writer.writeheader()
+    for row in rows:
+        writer.writerow({"probe": probe, **{k: shortest(v) for k, v in row.items()}})
+    write_atomic(path, text.getvalue())
+
+
+def shortest(value: Any) -> Any:
+    """Six significant digits say all that a measurement over seeds can."""
+    return f"{value:.6g}" if isinstance(value, float) else value
