@@ -51,10 +51,17 @@ def limits(source: Tensor, pad_id: int, max_length: int, length_ratio: float | N
     return (lengths * length_ratio + extra).long().clamp(max=max_length)
 
 
-def allowed(log_probs: Tensor, never: Sequence[int]) -> Tensor:
-    """`log_probs (…, V)` with the ids that no translation contains at -inf (in place: the caller's own tensor)."""
-    log_probs[..., list(never)] = -torch.inf
-    return log_probs
+def best_words(logits: Tensor, count: int, never: Sequence[int]) -> tuple[Tensor, Tensor]:
+    """Of `logits (N, V)` the `count` most probable ids that are not in `never`: log p and ids, `(N, count)` each.
+
+    Overwrites `logits`: a search spends most of its time on matrices of this size, so it makes no second one.
+    """
+    excluded = logits[:, list(never)]
+    logits[:, list(never)] = -torch.inf
+    best, ids = logits.max(1, keepdim=True) if count == 1 else logits.topk(min(count, logits.shape[1]), dim=1)
+    top = torch.maximum(best[:, :1], excluded.amax(1, keepdim=True))
+    norm = logits.sub_(top).exp_().sum(1, keepdim=True) + (excluded - top).exp().sum(1, keepdim=True)
+    return best - (top + norm.log()), ids
 
 
 @torch.inference_mode()
@@ -82,10 +89,10 @@ def greedy(
     weights: list[tuple[Tensor, Tensor]] = []
     while alive.numel():
         logits, attention, state = model.step(token, state)
-        log_probs = allowed(torch.log_softmax(logits.float(), dim=-1), (model.pad_id, bos_id))
-        best, token = log_probs.max(dim=-1)
+        best, ids = best_words(logits.float(), 1, (model.pad_id, bos_id))
+        token = ids[:, 0]
         words[alive, steps] = token
-        score[alive] += best
+        score[alive] += best[:, 0]
         if need_weights and attention is not None:
             weights.append((alive, attention))
         steps += 1
@@ -229,11 +236,13 @@ def beam_search(
     history: Tensor | None = None
     while alive:
         logits, attention, state = model.step(token, state)
-        log_probs = allowed(torch.log_softmax(logits.float(), dim=-1), (model.pad_id, bos_id))
-        vocab = log_probs.shape[-1]
-        total = (score.view(-1, 1) + log_probs).view(len(alive), k * vocab)
+        vocab = logits.shape[-1]
         # At most k candidates end the sentence, one for each prefix: of the best 2k, k can go on.
-        best, place = total.topk(min(2 * k, k * vocab), dim=-1)
+        log_probs, ids = best_words(logits.float(), 2 * k, (model.pad_id, bos_id))
+        total = (score.view(-1, 1) + log_probs).view(len(alive), -1)
+        best, order = total.topk(min(2 * k, total.shape[1]), dim=-1)
+        prefix = torch.arange(k, device=device)[:, None] * vocab
+        place = (ids.view(len(alive), k, -1) + prefix).view(len(alive), -1).gather(1, order)
         if need_weights and attention is not None:
             history = torch.cat([*([] if history is None else [history]), attention[:, None]], dim=1)
         frontier = advance(alive, best, place, vocab, eos_id, words, history)
