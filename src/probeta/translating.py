@@ -60,15 +60,12 @@ class TextTranslator:
 
     def translate(self, texts: Sequence[str], n_best: int = 1, need_weights: bool = False) -> list[list[Translation]]:
         """The `n_best` translations of each line, best first; none for a blank line."""
-        lines = [self._read(text) for text in texts]
+        lines = [tokens[:LONGEST] for tokens in self.codec.source.tokenizer.tokenize_all(texts)]
         found: list[list[Translation]] = [[] for _ in texts]
         for rows in self._batches(lines):
             for row, best in zip(rows, self._search([lines[row] for row in rows], n_best, need_weights), strict=True):
                 found[row] = [self._translation(lines[row], hypothesis) for hypothesis in best]
         return found
-
-    def _read(self, text: str) -> list[str]:
-        return self.codec.source.tokenizer.tokenize(text)[:LONGEST]
 
     def _batches(self, lines: Sequence[Sequence[str]]) -> Iterator[list[int]]:
         """Row numbers, longest lines first; a batch of long lines holds fewer of them."""
