@@ -37,7 +37,7 @@ KEYS = (
 """The top level of a configuration."""
 
 RECIPE = (
-    "decode_every", "embedding_size", "gradient_clip", "hidden_size", "max_epochs", "min_delta", "mode", "monitor",
+    "decode_every", "embedding_size", "gradient_clip", "hidden_size", "max_epochs", "max_length", "min_delta", "mode", "monitor",
     "patience",
 )  # fmt: skip
 """What a choice of data or model may bring as defaults for the other groups."""

@@ -63,5 +63,9 @@ def translations_table(rows: list[dict[str, Any]], most: int = 8) -> Table:
     for row in chosen:
         source = [t for t in row["source"] if t not in ("<bos>", "<eos>")]
         hypothesis = [t for t in row["hypothesis"] if t != "<eos>"]
-        table.add_row(row["split"], " ".join(source), " ".join(hypothesis), " ".join(row["reference"]))
+        table.add_row(row["split"], *(clipped(words) for words in (source, hypothesis, row["reference"])))
     return table
+
+
+def clipped(words: list[str], most: int = 16) -> str:
+    return " ".join(words[:most]) + (" …" if len(words) > most else "")

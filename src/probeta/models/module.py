@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
@@ -196,6 +197,16 @@ class Module(pl.LightningModule):
         self.epoch_metrics.update(metrics)
         self.trainer.callback_metrics.update({name: torch.tensor(value) for name, value in metrics.items()})
         return metrics
+
+    @property
+    def lr(self) -> float:
+        """The optimizer's learning rate, as Lightning's finder reads and sets it."""
+        assert isinstance(self.optimizer_factory, partial)
+        return float(self.optimizer_factory.keywords["lr"])
+
+    @lr.setter
+    def lr(self, value: float) -> None:
+        self.optimizer_factory = partial(self.optimizer_factory, lr=value)  # type: ignore[arg-type]
 
     # --- optimisers ----------------------------------------------------------------------------------
 

@@ -1,0 +1,58 @@
+"""Every module of a model with its parameters and the shapes that went in and out: for `trainer=debug`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytorch_lightning as pl
+from rich.console import Console
+from rich.table import Table
+from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
+
+
+def shapes(values: Any) -> str:
+    """`(4, 7)` of a tensor; of a tree, those of its tensors."""
+    if isinstance(values, Tensor):
+        return f"({', '.join(map(str, values.shape))})"
+    if isinstance(values, dict):
+        values = list(values.values())
+    if isinstance(values, (tuple, list)):
+        return " ".join(filter(None, map(shapes, values)))
+    return ""
+
+
+class Shapes(pl.Callback):
+    """Watches one training step through forward hooks and prints a row a module, in the order of their calls."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, tuple[str, str, int, str, str]] = {}
+        self.handles: list[RemovableHandle] = []
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        for name, module in pl_module.net.named_modules():
+            self.handles.append(module.register_forward_hook(self.hook(name or "net"), with_kwargs=True))
+
+    def hook(self, name: str) -> Any:
+        def seen(module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
+            parameters = sum(p.numel() for p in module.parameters(recurse=False))
+            row = (name, type(module).__name__, parameters, shapes([*args, *kwargs.values()]), shapes(output))
+            self.rows.setdefault(name, row)
+
+        return seen
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        if not self.handles:
+            return
+        for handle in self.handles:
+            handle.remove()
+        self.handles = []
+        table = Table("module", "class", "parameters", "in", "out", header_style="bold")
+        for name, kind, parameters, given, returned in self.rows.values():
+            table.add_row(name, kind, f"{parameters:,}" if parameters else "", given, returned)
+        total = sum(p.numel() for p in pl_module.parameters())
+        if trainer.is_global_zero:
+            Console().print(table)
+            Console().print(f"{total:,} parameters; batch {shapes(batch)}", highlight=False)

@@ -1,0 +1,62 @@
+"""Translations as a TensorBoard table, and their attention as images, while a translator learns."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytorch_lightning as pl
+
+from probeta.callbacks.images import check_interval, due, writer_of
+from probeta.errors import ConfigError
+
+
+class Translations(pl.Callback):
+    """Every `every_n_epochs` epochs: `sentences` of training and of validation, translated greedily.
+
+    The table stands beside its references under TEXT; where the model attends, the first sentence's weights
+    are an image. Does nothing for other models; a search draws no random number.
+    """
+
+    def __init__(self, every_n_epochs: int = 50, sentences: int = 8) -> None:
+        self.every_n_epochs = check_interval(every_n_epochs)
+        if sentences < 1:
+            raise ConfigError.value("sentences", sentences, "a whole number from 1")
+        self.sentences = sentences
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        writer = writer_of(trainer)
+        if writer is None or not hasattr(pl_module, "search") or not due(trainer, self.every_n_epochs):
+            return
+        training = pl_module.training
+        pl_module.eval()
+        for split in ("train", "val"):
+            rows = self.translate(pl_module, trainer.datamodule, split)
+            writer.add_text(f"translations/{split}", table(rows), trainer.global_step)
+            if rows and rows[0]["attention"]:
+                self.draw(writer, split, rows[0], trainer)
+        pl_module.train(training)
+
+    def translate(self, model: Any, data: Any, split: str) -> list[dict[str, Any]]:
+        count = min(self.sentences, len(data.references(split)))
+        batch = data.encode([data.sources(split)[row] for row in range(count)])
+        found = model.search(batch.source.to(model.device), beam_size=1, need_weights=True)
+        return [model.translation(split, row, found[row], data) for row in range(count)]
+
+    @staticmethod
+    def draw(writer: Any, split: str, row: dict[str, Any], trainer: pl.Trainer) -> None:
+        from probeta.figures.attention import attention_figure
+
+        title = f"Attention, epoch {trainer.current_epoch + 1}"
+        figure = attention_figure(title, row["source"], row["hypothesis"], row["attention"], row["reference"])
+        writer.add_figure(f"attention/{split}", figure, trainer.global_step, close=False)
+
+
+def table(rows: list[dict[str, Any]]) -> str:
+    """Markdown: TensorBoard's text tab renders it."""
+    lines = ["| source | translation | reference |", "|---|---|---|"]
+    for row in rows:
+        source = " ".join(t for t in row["source"] if t not in ("<bos>", "<eos>"))
+        lines.append(
+            f"| {source} | {' '.join(row['hypothesis'])} | {' '.join(row['reference'])} |".replace("<", "&lt;")
+        )
+    return "\n".join(lines)
