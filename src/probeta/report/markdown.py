@@ -20,10 +20,9 @@ def summary_md(summary: Summary) -> str:
     parts.append(groups_table(summary))
     parts += [f"- {note}" for note in definition.get("notes") or ()]
     if summary.comparisons and summary.primary:
-        told = [f"- {verdict(c, summary.primary)}" for c in summary.comparisons[:MANY]]
-        more = len(summary.comparisons) - len(told)
-        told += [f"- and {more} more pairs (see report.html)"] if more else []
-        parts.append("## Differences\n\nPaired t-test over shared seeds, Holm's correction.\n\n" + "\n".join(told))
+        parts.append(
+            "## Differences\n\nPaired t-test over shared seeds, Holm's correction.\n\n" + _differences(summary)
+        )
     if summary.failures:
         from probeta.report.summary import _error
 
@@ -31,6 +30,16 @@ def summary_md(summary: Summary) -> str:
     if definition.get("command"):
         parts.append(f"## Command\n\n```\n{definition['command']}\n```")
     return "\n\n".join(parts) + "\n"
+
+
+def _differences(summary: Summary, most: int = 12) -> str:
+    """Every pair where they are few; of many only those that differ."""
+    real = [c for c in summary.comparisons if c.differs]
+    listed = summary.comparisons if len(summary.comparisons) <= most else real[:MANY]
+    told = [f"- {verdict(c, summary.primary or '')}" for c in listed]
+    if rest := len(summary.comparisons) - len(listed):
+        told.append(f"- {rest} other pairs, {len(real) - sum(c.differs for c in listed)} of which differ: report.html")
+    return "\n".join(told)
 
 
 def groups_table(summary: Summary, most: int = 60) -> str:
