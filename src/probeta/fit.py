@@ -15,6 +15,7 @@ import torch
 from omegaconf import DictConfig
 
 from probeta.build import Experiment, build, plain
+from probeta.callbacks.average import WeightAverage
 from probeta.callbacks.checkpoint import Checkpoint
 from probeta.callbacks.early_stopping import EarlyStopping
 from probeta.callbacks.interruption import Interruption
@@ -111,7 +112,12 @@ def make_trainer(
 
 
 def keep_best(experiment: Experiment) -> None:
-    """The weights that are tested and kept: early stopping's best where it kept any, else the last."""
+    """The weights that are tested and kept: the mean of the last epochs' where that is asked for, else early
+    stopping's best where it kept any, else the last.
+    """
+    average = experiment.callbacks.get("average")
+    if isinstance(average, WeightAverage) and average.apply(experiment.model):
+        return
     early = experiment.callbacks.get("early_stopping")
     if isinstance(early, EarlyStopping):
         early.restore(experiment.model)
@@ -129,7 +135,10 @@ def evaluate(trainer: pl.Trainer, model: Module, data: pl.LightningDataModule) -
 def how_it_went(experiment: Experiment, trainer: pl.Trainer) -> dict[str, float]:
     """Epochs trained, and the epoch (from 1) whose weights were kept."""
     early = experiment.callbacks.get("early_stopping")
-    kept = early.best_epoch + 1 if isinstance(early, EarlyStopping) and early.weights else trainer.current_epoch
+    average = experiment.callbacks.get("average")
+    averaged = isinstance(average, WeightAverage) and average.weights
+    best = early.best_epoch + 1 if isinstance(early, EarlyStopping) and early.weights else trainer.current_epoch
+    kept = trainer.current_epoch if averaged else best
     return {"epochs": float(trainer.current_epoch), "best_epoch": float(kept)}
 
 

@@ -38,6 +38,11 @@ def set_random_states(states: dict[str, Any]) -> None:
         torch.cuda.set_rng_state_all([s.cpu() for s in states["cuda"]])
 
 
+def between_steps(trainer: pl.Trainer, batch_idx: int) -> bool:
+    """Whether no gradients are being accumulated after this batch: a checkpoint does not hold them."""
+    return (batch_idx + 1) % trainer.accumulate_grad_batches == 0
+
+
 class Checkpoint(LightningCheckpoint):
     """Writes `last.ckpt` every `every_minutes` (at the next batch) and when a run is interrupted or done.
 
@@ -81,7 +86,7 @@ class Checkpoint(LightningCheckpoint):
         # The epoch's last batch is left to the epoch's end: between them validation would run twice.
         last_batch = batch_idx + 1 >= trainer.num_training_batches
         self.position = 0 if last_batch else batch_idx + 1
-        if not last_batch and self.due:
+        if not last_batch and self.due and between_steps(trainer, batch_idx):
             self.save(trainer)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:

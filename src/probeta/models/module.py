@@ -65,6 +65,9 @@ class Module(pl.LightningModule):
 
     accepts: ClassVar[type]
     """The `DataSpec` that this model reads."""
+    vectorizes: ClassVar[bool] = False
+    """Whether K members train as one batch dimension: `measure` must then be free of `.item()`, of branches on
+    values of tensors and of in-place writes into what it did not make."""
     net: nn.Module
     data: Any = None
     """The datamodule, while the kept weights are evaluated: translations are compared with its references."""
@@ -74,6 +77,8 @@ class Module(pl.LightningModule):
         self.optimizer_factory: OptimizerFactory | None = None
         self.scheduler_factory: SchedulerFactory | None = None
         self.seed = 0
+        self.draw_step = 0
+        """What a training step's draws (dropout, teacher forcing) are addressed by, beside the seed."""
         self.meters = {"train": Meter(), "val": Meter(), "test": Meter()}
         self.epoch_metrics: dict[str, float | Tensor] = {}
         """What the epoch's row in the log will hold; callbacks add to it."""
@@ -92,6 +97,18 @@ class Module(pl.LightningModule):
     def measure_training(self, batch: Any) -> Measured:
         """`measure` with whatever a training step draws (teacher forcing), addressed by (seed, step)."""
         return self.measure(batch)
+
+    def measure_thoroughly(self, batch: Any) -> Measured:
+        """`measure` with sums that are too costly for every epoch. Pure, as `measure` is."""
+        return self.measure(batch)
+
+    def thorough_at(self, epoch: int, max_epochs: int | None) -> bool:
+        """Whether the validation of `epoch` (from 0) measures thoroughly."""
+        return False
+
+    def validation_words(self, data: Any) -> dict[str, float]:
+        """Metrics of a thorough validation that are no sums over batches: those of translations."""
+        return {}
 
     @staticmethod
     @abstractmethod
@@ -119,7 +136,10 @@ class Module(pl.LightningModule):
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
         # Under DDP every process has rows of its own, and so masks of its own.
         rank = self.trainer.global_rank
-        reseed(self.net, mix(self.seed, rank) if rank else self.seed, self.global_step)
+        # Batches whose gradients are accumulated share an optimizer step, but not their masks.
+        accumulated = self.trainer.accumulate_grad_batches
+        self.draw_step = self.global_step * accumulated + batch_idx % accumulated
+        reseed(self.net, mix(self.seed, rank) if rank else self.seed, self.draw_step)
         measured = self.measure_training(batch)
         loss = self.mean_loss(measured)
         self.check_finite(loss.detach())

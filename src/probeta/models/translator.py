@@ -86,7 +86,7 @@ class TranslatorModule(Module):
         return metrics
 
     def measure_training(self, batch: PairBatch) -> Measured:
-        return self.measure(batch, self.draw_forced(batch.target.shape[1] - 1, self.seed, self.global_step))
+        return self.measure(batch, self.draw_forced(batch.target.shape[1] - 1, self.seed, self.draw_step))
 
     def draw_forced(self, steps: int, seed: int, step: int) -> Tensor | None:
         """Which of `steps` inputs are the reference in training step `step`: `(T,)`, or `None` for all."""
@@ -103,30 +103,44 @@ class TranslatorModule(Module):
 
     # --- validation ----------------------------------------------------------------------------------
 
-    @property
-    def decodes_now(self) -> bool:
-        """Whether this epoch's validation translates: every n-th epoch, and the last."""
-        epoch = self.current_epoch + 1
-        return epoch % self.decoding.every_n_epochs == 0 or epoch == self.trainer.max_epochs
+    def thorough_at(self, epoch: int, max_epochs: int | None) -> bool:
+        """Validation translates every n-th epoch, and in the last."""
+        return (epoch + 1) % self.decoding.every_n_epochs == 0 or epoch + 1 == max_epochs
 
-    def on_validation_epoch_start(self) -> None:
+    def measure_thoroughly(self, batch: PairBatch) -> Measured:
+        measured = self.measure(batch)
+        return measured._replace(sums={**measured.sums, "free": self.measure_free(batch)})
+
+    def start_sample(self, data: Any) -> None:
+        """Begin to translate the validation sentences that the run's curves show."""
         self.translations["val"] = {}
         if self.sample is None:
-            count = len(self.trainer.datamodule.references("val"))
-            order = torch.randperm(count, generator=torch.Generator().manual_seed(0))
+            order = torch.randperm(len(data.references("val")), generator=torch.Generator().manual_seed(0))
             self.sample = order[: self.decoding.sample]
 
-    def validation_step(self, batch: PairBatch, batch_idx: int) -> None:
-        measured = self.measure(batch)
-        if not self.decodes_now:
-            self.meters["val"].add(measured.sums)
-            return
-        self.meters["val"].add({**measured.sums, "free": self.measure_free(batch)})
+    def translate_sample(self, batch: PairBatch) -> None:
+        """Translate those sentences of `batch` that are in the sample."""
         assert self.sample is not None
         rows = torch.isin(batch.index.cpu(), self.sample).nonzero()[:, 0].to(batch.index.device)
         if rows.numel():
             found = self.search(batch.source[rows], beam_size=1)
             self.translations["val"].update(zip(batch.index[rows].tolist(), found, strict=True))
+
+    def validation_words(self, data: Any) -> dict[str, float]:
+        self.start_sample(data)
+        for batch in data.batches("val"):
+            self.translate_sample(type(batch)(*(t.to(self.device) for t in batch)))
+        return self.score("val", data)
+
+    def on_validation_epoch_start(self) -> None:
+        self.start_sample(self.trainer.datamodule)
+
+    def validation_step(self, batch: PairBatch, batch_idx: int) -> None:
+        if not self.thorough_at(self.current_epoch, self.trainer.max_epochs):
+            super().validation_step(batch, batch_idx)
+            return
+        self.meters["val"].add(self.measure_thoroughly(batch).sums)
+        self.translate_sample(batch)
 
     def on_validation_epoch_end(self) -> None:
         if self.translations["val"]:
