@@ -130,14 +130,22 @@ class Decoder(nn.Module):
         joined = torch.cat([output, *context, embedded], dim=-1) if context else output
         return joined if self.readout is None else torch.tanh(self.readout(joined))
 
-    def step(self, z: Tensor, embedded: Tensor, carry: Carry, memory: Memory, t: int = 0) -> Step:
-        """One step from `z (B, gates·H)`, the embeddings' share. `t` addresses dropout."""
+    def attend(self, query: Tensor, attended: tuple[Tensor, ...], t: int) -> tuple[Tensor, Tensor]:
+        """Context and weights for `query (B·k, H)`: the k prefixes of a sentence read its one row together."""
+        assert self.attention is not None
+        together = query.shape[0] != attended[0].shape[0]
+        query = query.view(attended[0].shape[0], -1, query.shape[-1]) if together else query
+        context, weights = self.attention(query, *attended, offset=t)
+        return (context.flatten(0, 1), weights.flatten(0, 1)) if together else (context, weights)
+
+    def step(self, z: Tensor, embedded: Tensor, carry: Carry, attended: tuple[Tensor, ...], t: int = 0) -> Step:
+        """One step from `z (B, gates·H)`, the embeddings' share, and `Memory.attended`. `t` addresses dropout."""
         context: tuple[Tensor, ...] = ()
         weights: tuple[Tensor, ...] = ()
         embedding_size, context_size, _ = self.splits
         weight = self.layer(0).weight_ih
         if self.attention is not None:
-            c, w = self.attention(carry.states[-1][0], *memory.attended, offset=t)
+            c, w = self.attend(carry.states[-1][0], attended, t)
             context, weights = (c,), (w,)
             z = z + F.linear(c, weight[:, embedding_size : embedding_size + context_size])
         if self.input_feeding:
@@ -185,7 +193,7 @@ class Decoder(nn.Module):
             if not given and drop is not None:
                 e = self.embedding(self.guess(steps[-1], inputs[-1])) * drop[:, t]
                 z_t = self.gates(e)
-            steps.append(self.step(z_t, e, carry, memory, t))
+            steps.append(self.step(z_t, e, carry, memory.attended, t))
             inputs.append(e)
             carry = steps[-1].carry
         weights = torch.stack([s.weights[0] for s in steps], dim=1) if self.attention is not None else None

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.utils._pytree import tree_map, tree_map_only
 
 from probeta.errors import ConfigError
+from probeta.nn.matmul import fast_float32
 from probeta.nn.translator import PerSource, State, Translator
 
 
@@ -65,6 +66,7 @@ def best_words(logits: Tensor, count: int, never: Sequence[int]) -> tuple[Tensor
 
 
 @torch.inference_mode()
+@fast_float32()
 def greedy(
     model: Translator,
     source: Tensor,
@@ -195,6 +197,7 @@ def advance(
 
 
 @torch.inference_mode()
+@fast_float32()
 def beam_search(
     model: Translator,
     source: Tensor,

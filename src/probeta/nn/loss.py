@@ -82,7 +82,8 @@ class ProjectedCrossEntropy(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        d_features, d_weight, d_bias = (None if g is None else g * grad for g in ctx.saved_tensors)
+        # In place: a second pass over the same graph is refused by autograd's own check.
+        d_features, d_weight, d_bias = (None if g is None else g.mul_(grad) for g in ctx.saved_tensors)
         return None if d_features is None else d_features.to(ctx.dtype), d_weight, d_bias, None, None, None, None
 
 

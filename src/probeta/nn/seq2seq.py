@@ -11,14 +11,16 @@ from probeta.errors import ConfigError
 from probeta.nn.attention import Attention
 from probeta.nn.decoder import Carry, Decoder, Memory
 from probeta.nn.encoder import Encoded, Encoder
-from probeta.nn.translator import Decoded, Translator
+from probeta.nn.translator import Decoded, PerSource, Translator
 
 
 class Progress(NamedTuple):
-    """The state of incremental decoding: the source's share, and what changes with each word."""
+    """The state of incremental decoding."""
 
-    memory: Memory
+    source: PerSource
+    """`Memory.attended`, a row a sentence."""
     carry: Carry
+    """What changes with each word, a row a prefix."""
 
 
 class Seq2Seq(Translator):
@@ -85,15 +87,11 @@ class Seq2Seq(Translator):
         return logits
 
     def start(self, memory: Memory) -> Progress:
-        return Progress(memory, self.decoder.begin(memory))
+        return Progress(PerSource(memory.attended), self.decoder.begin(memory))
 
     def step(self, token: Tensor, state: Progress) -> tuple[Tensor, Tensor | None, Progress]:
         decoder = self.decoder
         embedded = decoder.embedding_dropout(decoder.embedding(token))
-        step = decoder.step(decoder.gates(embedded), embedded, state.carry, state.memory)
+        step = decoder.step(decoder.gates(embedded), embedded, state.carry, state.source.value)
         features = step.features[0] if step.features else decoder.features(step.output, step.context, embedded)
-        return (
-            self.project(features),
-            step.weights[0] if step.weights else None,
-            Progress(state.memory, step.carry),
-        )
+        return self.project(features), step.weights[0] if step.weights else None, Progress(state.source, step.carry)
