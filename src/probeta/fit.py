@@ -41,6 +41,11 @@ def train(config: DictConfig, run: RunDirectory, signals: Signals, *, multirun: 
         tree["logger"] = None  # rank 0 writes for all
     experiment = build(tree, directory=run.path, resume_step=None if resume is None else resume["global_step"])
     data, model = experiment.data, experiment.model
+    figures = (tree.get("figures") or ("none" if multirun else "all")) == "all"
+    if not figures:
+        drawn = [name for name, callback in experiment.callbacks.items() if getattr(callback, "draws", False)]
+        for name in drawn:
+            del experiment.callbacks[name]
     if note := getattr(data, "note", None):
         log.info("Note: %s.", note)
     if hasattr(data, "save") and rank() == 0:
@@ -64,7 +69,7 @@ def train(config: DictConfig, run: RunDirectory, signals: Signals, *, multirun: 
         logger.finalize("success")
         if hasattr(logger, "close"):
             logger.close()
-    if (tree.get("figures") or ("none" if multirun else "all")) == "all" and trainer.is_global_zero:
+    if figures and trainer.is_global_zero:
         from probeta.figures.run import draw  # matplotlib takes longer to import than a small run to train
 
         draw(run.path)

@@ -19,6 +19,7 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from types import FrameType
@@ -149,6 +150,7 @@ def config_sha256(config: DictConfig | Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(identity, sort_keys=True, default=str).encode()).hexdigest()
 
 
+@cache
 def versions() -> dict[str, str]:
     """What the figures of this run were computed with."""
     found = {"python": platform.python_version()}
@@ -160,6 +162,7 @@ def versions() -> dict[str, str]:
     return found
 
 
+@cache
 def git_revision() -> str | None:
     """The commit of the source tree (`-dirty` where it was changed); `None` for an installed wheel."""
     root = Path(__file__).parents[2]
@@ -254,36 +257,12 @@ def execute(
     and the other jobs go on. `UserError` is raised in a single run, `Interrupted` always.
     """
     run = RunDirectory(Path(path).absolute())
-    record: dict[str, Any] = {
-        "status": FAILED,
-        "metrics": {},
-        "overrides": overrides,
-        "config_sha256": config_sha256(config),
-        "seed": config.get("seed"),
-        "duration_s": 0.0,
-        "fit_s": 0.0,
-        "device": None,
-        "launcher": launcher,
-        "versions": versions(),
-        "git": git_revision(),
-        "data_sha256": None,
-        "best_checkpoint": None,
-        "error": None,
-    }
+    record = new_record(config_sha256(config), config.get("seed"), overrides, launcher)
     started = time.perf_counter()
     raised: BaseException | None = None
     with locked(run.path), Signals() as signals:
         try:
-            outcome = job(config, run, signals)
-            record.update(
-                status=COMPLETED,
-                metrics=finite(outcome.metrics),
-                fit_s=round(outcome.fit_s, 4),
-                device=outcome.device,
-                data_sha256=outcome.data_sha256,
-                best_checkpoint=outcome.best_checkpoint,
-                **(outcome.extra or {}),
-            )
+            complete(record, job(config, run, signals))
         except (Interrupted, KeyboardInterrupt) as error:
             raised = error if isinstance(error, Interrupted) else Interrupted(signal.SIGINT)
             record["status"] = INTERRUPTED
@@ -300,6 +279,39 @@ def execute(
     if raised is not None and (isinstance(raised, Interrupted) or not multirun):
         raise raised
     return record
+
+
+def new_record(sha256: str, seed: int | None, overrides: list[str], launcher: str) -> dict[str, Any]:
+    """A `result.json` of a run that has not ended well yet."""
+    return {
+        "status": FAILED,
+        "metrics": {},
+        "overrides": overrides,
+        "config_sha256": sha256,
+        "seed": seed,
+        "duration_s": 0.0,
+        "fit_s": 0.0,
+        "device": None,
+        "launcher": launcher,
+        "versions": versions(),
+        "git": git_revision(),
+        "data_sha256": None,
+        "best_checkpoint": None,
+        "error": None,
+    }
+
+
+def complete(record: dict[str, Any], outcome: Outcome) -> None:
+    """Put into `record` how the job ended."""
+    record.update(
+        status=COMPLETED,
+        metrics=finite(outcome.metrics),
+        fit_s=round(outcome.fit_s, 4),
+        device=outcome.device,
+        data_sha256=outcome.data_sha256,
+        best_checkpoint=outcome.best_checkpoint,
+        **(outcome.extra or {}),
+    )
 
 
 def describe(error: BaseException) -> dict[str, str]:

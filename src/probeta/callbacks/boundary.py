@@ -14,6 +14,8 @@ class DecisionBoundary(pl.Callback):
     Does nothing for other data. Evaluating a grid changes no weight and draws no random number.
     """
 
+    draws = True
+
     def __init__(self, every_n_epochs: int = 100) -> None:
         self.every_n_epochs = check_interval(every_n_epochs)
 

@@ -57,18 +57,30 @@ class EarlyStopping(Checkpoint):
         if value is None:
             known = sorted(name for name in trainer.callback_metrics if "/" in name)
             raise ConfigError.unknown("metric", self.monitor, known)
-        if self.improves(float(value)):
-            self.best, self.best_epoch, self.best_step = float(value), trainer.current_epoch, trainer.global_step
-            self.waited = 0
+        if self.observe(float(value), trainer.current_epoch, trainer.global_step):
             self.weights = {k: v.detach().clone() for k, v in pl_module.state_dict().items()}
-            return
-        self.waited += 1
-        if self.patience is not None and self.waited >= self.patience:
+        elif self.exhausted:
             trainer.should_stop = True
-            log.info(
-                "Stopped after epoch %d: %s has not improved on %.4g (epoch %d) for %d epochs.",
-                trainer.current_epoch + 1, self.monitor, self.best, self.best_epoch + 1, self.waited,
-            )  # fmt: skip
+            log.info(self.told(trainer.current_epoch))
+
+    def observe(self, value: float, epoch: int, step: int) -> bool:
+        """Take in the epoch's `monitor`; whether it is an improvement, whose weights are to be kept."""
+        if self.improves(value):
+            self.best, self.best_epoch, self.best_step = value, epoch, step
+            self.waited = 0
+            return True
+        self.waited += 1
+        return False
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether training is to stop."""
+        return self.patience is not None and self.waited >= self.patience
+
+    def told(self, epoch: int) -> str:
+        """Why training stopped after `epoch`."""
+        since = f"{self.best:.4g} (epoch {self.best_epoch + 1}) for {self.waited} epochs"
+        return f"Stopped after epoch {epoch + 1}: {self.monitor} has not improved on {since}."
 
     def restore(self, pl_module: pl.LightningModule) -> None:
         """Put the best weights back; nothing where none were kept."""

@@ -17,6 +17,8 @@ class Translations(pl.Callback):
     are an image. Does nothing for other models; a search draws no random number.
     """
 
+    draws = True
+
     def __init__(self, every_n_epochs: int = 50, sentences: int = 8) -> None:
         self.every_n_epochs = check_interval(every_n_epochs)
         if sentences < 1:

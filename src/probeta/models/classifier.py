@@ -28,6 +28,7 @@ class Classifier(Module):
     `class_weight` is None (all 1), "balanced" (n / (classes · n_c), King & Zeng 2001) or one number a class.
     """
 
+    vectorizes = True
     class_weight: Tensor
 
     def __init__(self, spec: PointsSpec | SequenceSpec, class_weight: ClassWeight = None) -> None:

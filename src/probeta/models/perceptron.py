@@ -27,6 +27,7 @@ class Perceptron(Classifier):
 
     accepts = PointsSpec
     automatic_optimization = False
+    vectorizes = False
 
     def __init__(self, spec: PointsSpec, lr: float = 0.05) -> None:
         super().__init__(spec)

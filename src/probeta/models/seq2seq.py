@@ -19,6 +19,8 @@ from probeta.nn.seq2seq import Seq2Seq
 class RecurrentTranslator(TranslatorModule):
     """`attention=None` is the notebook's Seq2Seq (Sutskever et al. 2014), any attention its Seq2SeqAttn."""
 
+    vectorizes = True
+
     def __init__(
         self,
         spec: TextSpec,
