@@ -73,6 +73,22 @@ class WarmupCosine(LambdaLR):
         super().__init__(optimizer, factor)
 
 
+class InverseSquareRoot(LambdaLR):
+    """Linear up to the optimizer's learning rate in `warmup_steps`, then it falls as 1/√step.
+
+    factor(s) = min(s / w, √(w / s)) at step s = 1, 2, … (Vaswani et al. 2017, eq. 3; the learning rate of that
+    equation is D^-½ · w^-½ at its peak).
+    """
+
+    def __init__(
+        self, optimizer: Optimizer, total_steps: int = 1, total_epochs: int = 1, warmup_steps: int = 4000
+    ) -> None:
+        if warmup_steps < 1:
+            raise ConfigError.value("warmup_steps", warmup_steps, "a whole number from 1")
+        self.interval: Interval = "step"
+        super().__init__(optimizer, lambda t: min((t + 1) / warmup_steps, (warmup_steps / (t + 1)) ** 0.5))
+
+
 class Plateau(ReduceLROnPlateau):
     """Multiply the learning rate by `factor` when `monitor` has not improved for `patience` epochs."""
 

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from torch import nn
-from torch.optim import Optimizer
-
 from probeta.data.spec import TextSpec
 from probeta.models.decoding import Decoding
 from probeta.models.translator import TranslatorModule
@@ -48,16 +45,3 @@ class RecurrentTranslator(TranslatorModule):
             layers=layers,
             shared_embeddings=shared_embeddings,
         )
-
-    def configure_gradient_clipping(
-        self,
-        optimizer: Optimizer,
-        gradient_clip_val: float | None = None,
-        gradient_clip_algorithm: str | None = None,
-    ) -> None:
-        """bf16 gradients are not scaled, yet Lightning refuses to clip them under a fused optimizer."""
-        by_norm = gradient_clip_algorithm is None or gradient_clip_algorithm == "norm"
-        if self.trainer.precision == "bf16-mixed" and by_norm and gradient_clip_val:
-            nn.utils.clip_grad_norm_(self.parameters(), gradient_clip_val)
-        else:
-            self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from probeta.data.batch import PairBatch
 from probeta.data.spec import TextSpec
@@ -100,6 +101,19 @@ class TranslatorModule(Module):
         """Sum of the losses with the model's own words as inputs."""
         own = torch.zeros(batch.target.shape[1] - 1, dtype=torch.bool, device=batch.target.device)
         return self.measure(batch, own).objective.detach()
+
+    def configure_gradient_clipping(
+        self,
+        optimizer: Optimizer,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """bf16 gradients are not scaled, yet Lightning refuses to clip them under a fused optimizer."""
+        by_norm = gradient_clip_algorithm is None or gradient_clip_algorithm == "norm"
+        if self.trainer.precision == "bf16-mixed" and by_norm and gradient_clip_val:
+            nn.utils.clip_grad_norm_(self.parameters(), gradient_clip_val)
+        else:
+            self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
 
     # --- validation ----------------------------------------------------------------------------------
 
