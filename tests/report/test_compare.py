@@ -31,8 +31,7 @@ def write(folder: Path, hypotheses: list[list[str]], references: list[list[str]]
     artifacts = folder / "artifacts"
     artifacts.mkdir(parents=True)
     for name, sentences in (("sources", references), ("hypotheses", hypotheses), ("references", references)):
-        for kind in ("", ".words"):
-            (artifacts / f"{name}{kind}.test.txt").write_text("".join(f"{line}\n" for line in lines(sentences)))
+        (artifacts / f"{name}.test.txt").write_text("".join(f"{line}\n" for line in lines(sentences)))
     write_analysis(artifacts, "test", references, hypotheses, references)
     return folder
 
@@ -61,7 +60,7 @@ def test_a_run_does_not_differ_from_itself(tmp_path: Path) -> None:
 
 def test_other_tokens_of_the_same_text_are_compared_as_text(tmp_path: Path) -> None:
     first, second = write(tmp_path / "a", noisy(0.7)), write(tmp_path / "b", noisy(0.8))
-    (second / "artifacts" / "references.words.test.txt").write_text("other\n" * 50)
+    write_analysis(second / "artifacts", "test", REFERENCES, REFERENCES, [["other"]] * 50)
     assert "tok:13a" in compare(first, second, samples=20).scores.signature
 
 

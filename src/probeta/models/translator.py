@@ -215,7 +215,7 @@ class TranslatorModule(Module):
 
     def write_artifacts(self, data: Any, folder: Path) -> None:
         """`translations.json` (with attention, some of each split); `hypotheses.<split>.txt` beside references and
-        sources, as running text and as words; and what is wrong with them (`analysis.<split>.json`).
+        sources; their words and what is wrong with them (`errors.<split>.csv`, `analysis.<split>.json`).
         """
         rows: list[dict[str, Any]] = []
         for split, found in self.translations.items():
@@ -230,7 +230,6 @@ class TranslatorModule(Module):
                 ("hypotheses", [data.decode(found[row].tokens) for row in order]),
                 ("references", [references[row] for row in order]),
                 ("sources", [sources[row] for row in order]),
-                *((f"{name}.words", [" ".join(line) for line in lines]) for name, lines in words.items()),
             ):
                 write_atomic(folder / f"{name}.{split}.txt", "".join(f"{line}\n" for line in lines))
             write_analysis(folder, split, **words)

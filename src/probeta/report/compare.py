@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -77,19 +78,21 @@ class RunComparison:
 def compare(
     run_a: str | Path, run_b: str | Path, split: str = "test", samples: int = 1000, seed: int = SEED
 ) -> RunComparison:
-    """Compare the translations that two finished runs left (`artifacts/hypotheses*.<split>.txt`).
+    """Compare the translations that two finished runs left (`artifacts/errors.<split>.csv`).
 
     Runs with the same reference words are compared on words (`tok:none`); runs with other tokens, on running
     text (`tok:13a`). Raises `RunDirectoryError` where a run has no translations, or of other sentences.
     """
     folders = [Path(run).absolute() / "artifacts" for run in (run_a, run_b)]
-    kind, tokenize = ".words", "none"
-    references = [_read(folder, f"references{kind}", split) for folder in folders]
+    tokenize = "none"
+    references, hypotheses = zip(*(_words(folder, split) for folder in folders), strict=True)
     if references[0] != references[1]:
-        kind, tokenize = "", "13a"
-        references = [_read(folder, f"references{kind}", split) for folder in folders]
+        tokenize = "13a"
+        references, hypotheses = (
+            tuple(_read(folder, name, split) for folder in folders) for name in ("references", "hypotheses")
+        )
         _refuse_other_sentences(folders, references)
-    a, b = (_read(folder, f"hypotheses{kind}", split) for folder in folders)
+    a, b = hypotheses
     scores = paired_bootstrap(a, b, references[0], samples=samples, seed=seed, tokenize=tokenize)
     bleu_a, bleu_b = (sentence_bleu(lines, references[0], tokenize) for lines in (a, b))
     sources = _read(folders[0], "sources", split)
@@ -114,12 +117,27 @@ def compare(
     )
 
 
+def _words(folder: Path, split: str) -> tuple[list[str], list[str]]:
+    """References and hypotheses as words joined by blanks."""
+    path = folder / f"errors.{split}.csv"
+    try:
+        with path.open(encoding="utf-8", newline="") as stream:
+            rows = list(csv.DictReader(stream))
+    except FileNotFoundError:
+        raise _missing(path) from None
+    return [row["reference"] for row in rows], [row["hypothesis"] for row in rows]
+
+
+def _missing(path: Path) -> RunDirectoryError:
+    return RunDirectoryError(f"{path} is missing: only finished runs of translators can be compared")
+
+
 def _read(folder: Path, name: str, split: str) -> list[str]:
     path = folder / f"{name}.{split}.txt"
     try:
         return path.read_text(encoding="utf-8").split("\n")[:-1]
     except FileNotFoundError:
-        raise RunDirectoryError(f"{path} is missing: only finished runs of translators can be compared") from None
+        raise _missing(path) from None
 
 
 def _refuse_other_sentences(folders: Sequence[Path], references: Sequence[list[str]]) -> None:
