@@ -5,9 +5,12 @@ from __future__ import annotations
 from probeta.errors import ConfigError
 
 USAGE = """usage: probeta report DIR
+       probeta report RUN_A RUN_B
 
 Writes summary.csv, groups.csv, summary.md and report.html into the sweep's folder DIR (or one run's),
 from what its runs have written so far, and prints the summary.
+
+With two runs of translators: compares their translations of the test split by paired bootstrap.
 """
 
 
@@ -18,8 +21,13 @@ def main(argv: list[str]) -> int:
         if argv:
             return 0
         raise ConfigError("DIR is missing: probeta report DIR")
-    if len(argv) > 1:
-        raise ConfigError(f"{argv[1]} is not accepted: probeta report takes one folder")
+    if len(argv) == 2:
+        from probeta.report.compare import compare
+
+        print(compare(*argv).markdown(), end="")
+        return 0
+    if len(argv) > 2:
+        raise ConfigError(f"{argv[2]} is not accepted: probeta report takes one folder, or two runs to compare")
     from probeta.report import write_report
 
     written = write_report(argv[0])
