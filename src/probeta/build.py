@@ -37,8 +37,8 @@ KEYS = (
 """The top level of a configuration."""
 
 RECIPE = (
-    "decode_every", "embedding_size", "gradient_clip", "hidden_size", "max_epochs", "max_length", "min_delta", "mode", "monitor",
-    "patience",
+    "decode_every", "embedding_size", "gradient_clip", "hidden_size", "max_epochs", "max_length", "min_delta", "mode",
+    "monitor", "patience",
 )  # fmt: skip
 """What a choice of data or model may bring as defaults for the other groups."""
 
@@ -143,13 +143,14 @@ def check(config: DictConfig) -> None:
     """Refuse what cannot be run, before anything is read or written. Draws no random numbers."""
     tree = plain(config)
     check_keys(tree)
-    make(tree, "data")
     model_class = resolve(tree["model"]["_target_"], trusted(tree))
     data_class = resolve(tree["data"]["_target_"], trusted(tree))
     spec = EXAMPLES[getattr(model_class, "accepts", PointsSpec)]
     produced = spec_of(data_class)
     if produced is not None and produced is not type(spec):
         raise mismatch(tree, produced, type(spec))
+    make(tree, "data")
+    make(tree, "decoding")
     with torch.device("meta"):
         model = make(tree, "model", spec=spec)
     check_optimizer(tree, model)

@@ -26,7 +26,9 @@ class ConfigError(UserError):
     def unknown(cls, what: str, name: str, known: Iterable[str]) -> ConfigError:
         """`unknown key 'optimizer.lrr': did you mean 'optimizer.lr'?`"""
         known = sorted(known)
-        near = get_close_matches(name, known, n=3, cutoff=0.5)
+        # Of a dotted key only the last part is compared: what all the known keys share says nothing.
+        last = {key.rsplit(".", 1)[-1]: key for key in reversed(known)}
+        near = [last[word] for word in get_close_matches(name.rsplit(".", 1)[-1], last, n=3, cutoff=0.6)]
         hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"accepted: {', '.join(known)}"
         return cls(f"unknown {what} {name!r}: {hint}")
 

@@ -20,12 +20,21 @@ RESERVED = ("_target_", "_partial_", "_args_", "_recursive_", "_convert_")
 def parameters(target: Callable[..., Any]) -> Mapping[str, Any]:
     """Accepted keyword → type hint (`Any` where none can be read)."""
     function = target.__init__ if inspect.isclass(target) else target  # type: ignore[misc]
-    try:
-        hints = get_type_hints(function)
-    except Exception:  # a foreign signature may name types that exist only for type checkers
-        hints = {}
     known = inspect.signature(target).parameters.values()
-    return {p.name: hints.get(p.name, Any) for p in known if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
+    return {
+        p.name: hint(p.annotation, getattr(function, "__globals__", {}))
+        for p in known
+        if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
+    }
+
+
+def hint(annotation: Any, names: dict[str, Any]) -> Any:
+    """One annotation, evaluated where it stands as text; `Any` where it names types that only type checkers see."""
+    holder = type("Holder", (), {"__annotations__": {"hint": annotation}})
+    try:
+        return Any if annotation is inspect.Parameter.empty else get_type_hints(holder, names)["hint"]
+    except Exception:
+        return Any
 
 
 @cache
@@ -74,7 +83,7 @@ def fits(value: Any, hint: Any) -> bool:
         return isinstance(value, int) and not isinstance(value, bool)
     if hint in (str, bool):
         return isinstance(value, hint)
-    if isinstance(hint, type) and issubclass(hint, (Mapping, Iterable)):
+    if isinstance(hint, type) and issubclass(hint, Iterable) and hint.__module__ in ("builtins", "collections.abc"):
         return isinstance(value, (dict, list, str))
     if hint.__class__.__name__ == "TypeVar":
         return True

@@ -23,13 +23,13 @@ class LearningRateFinder(LightningFinder):
             raise ConfigError.value("minimum", minimum, f"a rate above 0 and below maximum={maximum}")
         if steps < 20:
             raise ConfigError.value("steps", steps, "a whole number from 20")
-        super().__init__(min_lr=minimum, max_lr=maximum, num_training_steps=steps, attr_name="lr")
+        super().__init__(min_lr=minimum, max_lr=maximum, num_training_steps=steps, attr_name="learning_rate")
         self._progress_bar = False
 
     def lr_find(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         states, loggers = random_states(), trainer.loggers
-        before = pl_module.lr
+        before = pl_module.learning_rate
         super().lr_find(trainer, pl_module)
         trainer.loggers = loggers
         set_random_states(states)
-        log.info("Learning rate: %.3g found by the range test (was %.3g).", pl_module.lr, before)
+        log.info("Learning rate: %.3g found by the range test (was %.3g).", pl_module.learning_rate, before)

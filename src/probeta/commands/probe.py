@@ -103,7 +103,7 @@ def make_subject(tree: Mapping[str, Any]) -> tuple[Subject, str | None]:
     from probeta.build import build_data, build_model
     from probeta.probes.probe import Subject
 
-    data = build_data(tree)
+    data: Any = build_data(tree)
     # The first batch of the data's own order: a probe that shuffled would measure another batch each seed.
     batch = next(iter(data.train_dataloader()))
     digest = data.sha256() if hasattr(data, "sha256") else None

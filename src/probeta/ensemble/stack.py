@@ -20,8 +20,10 @@ class Objective(nn.Module):
         super().__init__()
         self.model = model
 
-    def forward(self, batch: Any, forced: Tensor | None) -> Measured:
-        return self.model.measure(batch) if forced is None else self.model.measure(batch, forced)  # type: ignore[call-arg]
+    def forward(self, batch: Any, forced: Tensor | None, thorough: bool) -> Measured:
+        if forced is not None:
+            return self.model.measure(batch, forced)  # type: ignore[call-arg]
+        return self.model.measure_thoroughly(batch) if thorough else self.model.measure(batch)
 
 
 class Stack:
@@ -55,7 +57,13 @@ class Stack:
             self.buffers[name] = keys.to(self.device)
 
     def measure(
-        self, parameters: Sequence[Tensor], buffers: Sequence[Tensor], batch: Any, forced: Tensor | None, shared: bool
+        self,
+        parameters: Sequence[Tensor],
+        buffers: Sequence[Tensor],
+        batch: Any,
+        forced: Tensor | None,
+        shared: bool,
+        thorough: bool = False,
     ) -> Measured:
         """`measure` of every member: objective `(K,)`, weight `(K,)`, sums `(K,)` each.
 
@@ -64,7 +72,7 @@ class Stack:
 
         def one(p: list[Tensor], b: list[Tensor], batch: Any, forced: Tensor | None) -> Measured:
             named = dict(zip(self.parameters, p, strict=True)) | dict(zip(self.buffers, b, strict=True))
-            return functional_call(self.objective, {f"model.{n}": t for n, t in named.items()}, (batch, forced))
+            return functional_call(self.objective, {f"model.{n}": t for n, t in named.items()}, (batch, forced, thorough))
 
         dims = (0, 0, None if shared else 0, None if forced is None else 0)
         measured: Measured = vmap(one, in_dims=dims)(list(parameters), list(buffers), batch, forced)

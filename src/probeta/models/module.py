@@ -219,13 +219,13 @@ class Module(pl.LightningModule):
         return metrics
 
     @property
-    def lr(self) -> float:
+    def learning_rate(self) -> float:
         """The optimizer's learning rate, as Lightning's finder reads and sets it."""
         assert isinstance(self.optimizer_factory, partial)
         return float(self.optimizer_factory.keywords["lr"])
 
-    @lr.setter
-    def lr(self, value: float) -> None:
+    @learning_rate.setter
+    def learning_rate(self, value: float) -> None:
         self.optimizer_factory = partial(self.optimizer_factory, lr=value)  # type: ignore[arg-type]
 
     # --- optimisers ----------------------------------------------------------------------------------

@@ -19,6 +19,8 @@ from probeta.probes.probe import Findings, Objective, Probe, Row, Subject
 from probeta.probes.setting import DTYPES, device_and_dtype, names, positive, whole
 
 FUNCTIONS = ("model", "scalar")
+CURVE_PARAMETERS = 10
+"""Of each layer, in the curve of error against step: it is about the step, not about a layer."""
 
 
 class Scalar(nn.Module):
@@ -35,7 +37,8 @@ class Scalar(nn.Module):
 class GradcheckProbe(Probe):
     """Check `count` parameters of every layer in each of the `dtypes`, and the error against the step size.
 
-    `step` and `tolerance` default to what suits a format. `inject_bug` breaks the backward pass of
+    The loss is that of the first `examples` training examples. `step` and `tolerance` default to what suits a
+    format. `inject_bug` breaks the backward pass of
     `bug_layer` (null: the middle one); the check must then fail and name that layer. The verdict is that
     of the first of the `dtypes`.
     """
@@ -52,6 +55,7 @@ class GradcheckProbe(Probe):
         inject_bug: str | None = None,
         bug_layer: str | None = None,
         step_curve: bool = True,
+        examples: int = 32,
         batched: bool = True,
         device: str = "cpu",
     ) -> None:
@@ -63,6 +67,7 @@ class GradcheckProbe(Probe):
             raise ConfigError(f"probe.bug_layer={bug_layer} says where, and probe.inject_bug={'|'.join(BUGS)} what")
         self.function, self.inject_bug, self.bug_layer = function, inject_bug, bug_layer
         self.count = whole("probe.count", count, 1)
+        self.examples = whole("probe.examples", examples, 1)
         self.dtypes = names("probe.dtypes", dtypes, list(DTYPES))
         for dtype in self.dtypes:
             self.device = device_and_dtype(device, dtype)[0]
@@ -90,7 +95,9 @@ class GradcheckProbe(Probe):
     def problem(self, seed: int, subject: Subject | None) -> tuple[nn.Module, tuple[Any, ...]]:
         if subject is None or self.function == "scalar":
             return Scalar().to(self.device), ()
-        batch = torch.utils._pytree.tree_map(lambda x: x.to(self.device) if isinstance(x, Tensor) else x, subject.batch)
+        batch = torch.utils._pytree.tree_map(
+            lambda x: x[: self.examples].to(self.device) if isinstance(x, Tensor) else x, subject.batch
+        )
         return Objective(subject.build(seed)).to(self.device), (batch,)
 
     def check(self, objective: nn.Module, inputs: tuple[Any, ...], seed: int) -> Findings:
@@ -112,8 +119,8 @@ class GradcheckProbe(Probe):
         metrics["torch_gradcheck"] = float(all(twin.values()))
         if self.step_curve:
             for dtype in self.dtypes:
-                steps = [10.0 ** (-k / 2) for k in range(2, 27 if dtype == "float64" else 17)]
-                curve = error_by_step(objective, inputs, steps, DTYPES[dtype], min(self.count, 20), seed)
+                steps = [10.0**-k for k in range(1, 13 if dtype == "float64" else 8)]
+                curve = error_by_step(objective, inputs, steps, DTYPES[dtype], min(self.count, CURVE_PARAMETERS), seed)
                 rows += [{"quantity": "step", "dtype": dtype, "step": step, "error": error} for step, error in curve]
         first = verdicts[self.dtypes[0]]
         wrong = [check for check in first if not check.right]

@@ -47,16 +47,8 @@ class LayersProbe(Probe):
                 norms.setdefault(name, []).append(norm)
                 rows.append({"quantity": "output", "module": name, "seed": own, "gradient_norm": norm})
             for name, steps in recorder.step_norms(loss).items():
-                rows += [
-                    {
-                        "quantity": "state",
-                        "module": name.removeprefix("net."),
-                        "seed": own,
-                        "step": t,
-                        "gradient_norm": norm,
-                    }
-                    for t, norm in enumerate(steps)
-                ]
+                state = {"quantity": "state", "module": name.removeprefix("net."), "seed": own}
+                rows += [{**state, "step": t, "gradient_norm": norm} for t, norm in enumerate(steps)]
         metrics = {f"output_gradient/{name}": mean(values) for name, values in norms.items()}
         report = ["‖∂L/∂output‖₂ of every module, geometric mean over seeds", ""]
         report += [f"  {name:<40}{mean(values):.3g}" for name, values in norms.items()]

@@ -20,9 +20,7 @@ def summary_md(summary: Summary) -> str:
     parts.append(groups_table(summary))
     parts += [f"- {note}" for note in definition.get("notes") or ()]
     if summary.comparisons and summary.primary:
-        parts.append(
-            "## Differences\n\nPaired t-test over shared seeds, Holm's correction.\n\n" + _differences(summary)
-        )
+        parts += ["## Differences", "Paired t-test over shared seeds, Holm's correction.", _differences(summary)]
     if summary.failures:
         from probeta.report.summary import _error
 

@@ -19,7 +19,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from probeta.errors import ConfigError, RunDirectoryError, UserError
-from probeta.run import read_result, versions, write_atomic
+from probeta.run import config_sha256, read_result, versions, write_atomic
 from probeta.sweeps.compose import Composer
 from probeta.sweeps.jobs import Action, SweepJob, decide, headline, prepare
 from probeta.sweeps.launchers import launcher_for
@@ -76,6 +76,7 @@ class Session:
         OmegaConf.update(self.config, "hydra.sweep.dir", str(self.directory))
         self.stop = self.directory / STOP
         self._rounds: Rounds | None = None
+        self._checked: set[str] = set()
 
     def switch(self, name: str, default: Any) -> Any:
         value = OmegaConf.select(self.config, name, default=default)
@@ -92,8 +93,7 @@ class Session:
             label = " ".join(want.overrides)
             try:
                 jobs[name] = job = self._composed(name, want, len(self.jobs) + len(jobs))
-                if self.check is not None:
-                    self.check(job.config)
+                self._check(job)
             except (UserError, HydraException, OmegaConfBaseException) as error:
                 mistakes.setdefault(_reason(error), label)
         if mistakes:
@@ -102,6 +102,19 @@ class Session:
             raise ConfigError("; ".join(told + more))
         self.jobs.update(jobs)
         return list(jobs.values())
+
+    def _check(self, job: SweepJob) -> None:
+        """Jobs that differ in nothing but a whole-numbered seed are checked once."""
+        seed = job.config.get("seed")
+        if self.check is None:
+            return
+        kind: Any = None
+        if isinstance(seed, int) and not isinstance(seed, bool) and 0 <= seed < 2**32:
+            kind = config_sha256({**_resolved(job.config), "seed": 0})
+            if kind in self._checked:
+                return
+        self.check(job.config)
+        self._checked.add(kind or "")
 
     def _composed(self, name: str, want: Wanted, index: int) -> SweepJob:
         job = SweepJob(
@@ -280,6 +293,12 @@ def default_batch(launcher: object) -> int | None:
     import os
 
     return os.cpu_count() if type(launcher).__name__ == "LocalLauncher" else None
+
+
+def _resolved(config: DictConfig) -> dict[str, Any]:
+    tree = OmegaConf.to_container(config, resolve=True)
+    assert isinstance(tree, dict)
+    return {str(key): value for key, value in tree.items()}
 
 
 def _reason(error: Exception) -> str:

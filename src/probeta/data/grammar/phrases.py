@@ -60,6 +60,8 @@ class PhraseSampler:
         phrases = self._phrases(rng, clauses, rows, RECIPIENT, 2 * len(lex.VERBS) + clauses.verb[rows], pronoun)
         phrases.pronoun = np.where(pronoun, _THIRD_PERSONS[phrases.pronoun % 3], -1)
         phrases.case[:] = 2
+        # *gibt einem Mann das Buch nicht* means a certain man; nobody says it of any man.
+        phrases.article = np.where((phrases.article == A) & clauses.negated[rows], THE, phrases.article)
         return phrases
 
     def places(self, rng: np.random.Generator, clauses: Clauses, trailing: Flags) -> Phrases:

@@ -1,0 +1,51 @@
+"""What tests of whole runs share: composing as the command line does, and running in a folder of their own."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+# Tests check results, not speed; one thread each leaves the other cores to other tests.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import pytest
+import torch
+from hydra import compose, initialize_config_module
+from omegaconf import DictConfig, OmegaConf
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def configure() -> Iterator[Callable[..., DictConfig]]:
+    """`configure("data=moons", …)` → the configuration that `probeta train data=moons …` composes."""
+    from probeta.commands.front import register_plugins, register_resolvers
+
+    register_resolvers()
+    register_plugins()
+    with initialize_config_module("probeta.conf", version_base="1.3"):
+        yield lambda *overrides, config="train": compose(config, list(overrides))
+
+
+@pytest.fixture
+def train(configure: Callable[..., DictConfig], tmp_path: Path) -> Callable[..., dict[str, Any]]:
+    """`train("data=moons", …, into="a")` runs in `tmp_path/a` and returns what `result.json` holds."""
+    from functools import partial
+
+    from probeta.fit import train as job
+    from probeta.run import execute
+
+    def run(*overrides: str, into: str = "run", multirun: bool = False) -> dict[str, Any]:
+        config = configure(*overrides, "figures=none")
+        folder = tmp_path / into / ".hydra"
+        folder.mkdir(parents=True, exist_ok=True)
+        OmegaConf.save(config, folder / "config.yaml")
+        OmegaConf.save(OmegaConf.create(list(overrides)), folder / "overrides.yaml")
+        return execute(partial(job, multirun=multirun), config, tmp_path / into, overrides=list(overrides))
+
+    return run
