@@ -183,6 +183,7 @@ class TranslatorModule(Module):
             data.reference_words(split, rows),
             [data.decode(found[row].tokens) for row in rows],
             [references[row] for row in rows],
+            lowercase=data.target.tokenizer.lowercase,
         )
         return {f"{split}/{name}": value for name, value in values.items()}
 
