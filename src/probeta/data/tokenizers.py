@@ -103,11 +103,14 @@ def _spacy_rules(language: str, pipeline: str | None) -> Any:
     try:
         nlp = spacy.load(pipeline) if pipeline else spacy.blank(language)
     except OSError:
-        raise ConfigError.value(
-            "data.pipeline", pipeline, f"an installed spaCy pipeline (python -m spacy download {pipeline})"
+        raise ConfigError(
+            f"spaCy has no pipeline {pipeline!r} here: null for the rules of the blank language, or first "
+            f"python -m spacy download {pipeline}"
         ) from None
     except ImportError:
-        raise ConfigError.value("data.language", language, "a language code that spaCy knows, as en or de") from None
+        raise ConfigError(
+            f"spaCy knows no language {language!r}: its rules are found by a code such as en or de"
+        ) from None
     return nlp.tokenizer
 
 
