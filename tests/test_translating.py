@@ -80,6 +80,11 @@ def test_unknown_words_are_copied_from_where_the_attention_lies(translator: Text
         assert through[i][0].tokens[at] == expected.upper()
 
 
+def test_an_endless_line_is_cut_and_told(translator: TextTranslator, caplog: pytest.LogCaptureFixture) -> None:
+    assert translator(["a b " * 600, "d"]) == translator(["a b " * 500, "d"])
+    assert "1 of 2 lines are longer than 1000 tokens" in caplog.text
+
+
 def test_wrong_settings_are_refused(translator: TextTranslator) -> None:
     with pytest.raises(ConfigError, match="batch_size=0"):
         replace(translator, batch_size=0)

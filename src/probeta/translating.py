@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +16,13 @@ from probeta.load import load_run
 from probeta.models.decoding import Decoding
 from probeta.models.translator import TranslatorModule
 from probeta.nn.decoding import Hypothesis, beam_search, greedy, replace_unknown
+from probeta.nn.positions import LearnedPositions
 from probeta.nn.translator import Translator
 
 LONGEST = 1000
 """Source tokens beyond this many are not read: one endless line must not take the memory of a whole batch."""
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -60,12 +64,22 @@ class TextTranslator:
 
     def translate(self, texts: Sequence[str], n_best: int = 1, need_weights: bool = False) -> list[list[Translation]]:
         """The `n_best` translations of each line, best first; none for a blank line."""
-        lines = [tokens[:LONGEST] for tokens in self.codec.source.tokenizer.tokenize_all(texts)]
+        lines = self.codec.source.tokenizer.tokenize_all(texts)
+        longest = self.longest
+        if cut := sum(len(tokens) > longest for tokens in lines):
+            log.warning("%d of %d lines are longer than %d tokens: their ends are not read", cut, len(lines), longest)
+            lines = [tokens[:longest] for tokens in lines]
         found: list[list[Translation]] = [[] for _ in texts]
         for rows in self._batches(lines):
             for row, best in zip(rows, self._search([lines[row] for row in rows], n_best, need_weights), strict=True):
                 found[row] = [self._translation(lines[row], hypothesis) for hypothesis in best]
         return found
+
+    @property
+    def longest(self) -> int:
+        """Source tokens that are read at most: learned positions end, and memory does too."""
+        learned = [len(m.weight) - 2 for m in self.net.modules() if isinstance(m, LearnedPositions)]
+        return min([LONGEST, *learned])
 
     def _batches(self, lines: Sequence[Sequence[str]]) -> Iterator[list[int]]:
         """Row numbers, longest lines first; a batch of long lines holds fewer of them."""
