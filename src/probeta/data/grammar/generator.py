@@ -88,7 +88,7 @@ class Grammar:
             found += len(part)
             if found >= n:
                 break
-            if number >= 20 and found < number * CHUNK * 1e-4:
+            if number >= 10 and found < number * CHUNK * 1e-4:
                 raise ConfigError(
                     f"only {found} of {(number + 1) * CHUNK} sentences are within data.min_length={self.min_length}, "
                     f"data.max_length={self.max_length}, data.min_reordering={self.min_reordering} and "

@@ -16,8 +16,9 @@ from probeta.errors import ConfigError
 
 KINDS = ("iid", "length", "composition")
 HELD_OUT_SHARE = 0.25
-PATIENCE = 200
-"""Chunks without a single new pair after which the grammar counts as exhausted."""
+PATIENCE = 20
+"""Chunks in a row with hardly a new pair after which the grammar counts as exhausted."""
+HARDLY = 10
 
 Rule = Callable[[Corpus], NDArray[np.bool_]]
 
@@ -92,7 +93,7 @@ def _collect(
         _, first = np.unique(hashes, return_index=True)
         first = np.sort(first)
         new = first[~np.isin(hashes[first], seen)][: size - count]
-        barren = 0 if len(new) else barren + 1
+        barren = barren + 1 if len(new) < HARDLY else 0
         if len(new):
             parts.append(chunk.select(chosen[new]))
             seen = np.concatenate([seen, hashes[new]])
