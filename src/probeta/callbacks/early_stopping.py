@@ -18,9 +18,10 @@ log = logging.getLogger(__name__)
 class EarlyStopping(Checkpoint):
     """An improvement is a change of `monitor` by more than `min_delta` in the direction `mode` (Prechelt 1998).
 
-    After `patience` epochs without one, training stops. The weights of the last improvement are kept in
-    memory and put back when training ends, so they are what is tested and saved as `best`. With
-    `patience=None` it does nothing: the last weights are the result.
+    After `patience` epochs without one, training stops; epochs in which it is not measured (a translator
+    decodes every n-th) do not count. The weights of the last improvement are kept in memory and put back
+    when training ends, so they are what is tested and saved as `best`. With `patience=None` it does nothing:
+    the last weights are the result.
 
     A subclass of Lightning's `Checkpoint` only because those are called after the epoch's metrics are in.
     """
@@ -55,6 +56,9 @@ class EarlyStopping(Checkpoint):
             return
         value = trainer.callback_metrics.get(self.monitor)
         if value is None:
+            thorough_at = getattr(pl_module, "thorough_at", None)
+            if thorough_at is not None and not thorough_at(trainer.current_epoch, trainer.max_epochs):
+                return  # not measured in this epoch: neither an improvement nor a failure to improve
             known = sorted(name for name in trainer.callback_metrics if "/" in name)
             raise ConfigError.unknown("metric", self.monitor, known)
         if self.observe(float(value), trainer.current_epoch, trainer.global_step):

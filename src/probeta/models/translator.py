@@ -147,6 +147,9 @@ class TranslatorModule(Module):
         return self.score("val", data)
 
     def on_validation_epoch_start(self) -> None:
+        # A score of an earlier epoch must not pass for this one's.
+        for name in [name for name in self.trainer.callback_metrics if name.startswith("val/")]:
+            del self.trainer.callback_metrics[name]
         self.start_sample(self.trainer.datamodule)
 
     def validation_step(self, batch: PairBatch, batch_idx: int) -> None:
