@@ -116,13 +116,15 @@ class Alone(nn.Module):
     def __init__(self, module: nn.Module, call: tuple[tuple[Any, ...], dict[str, Any]], seed: int) -> None:
         super().__init__()
         self.module = module
-        self.leaves, self.spec = tree_flatten(call)
+        self.leaves, spec = tree_flatten(call)
+        # A function is shared by copies of this module; a tree's specification does not like to be copied.
+        self.rebuild: Callable[[list[Any]], Any] = lambda leaves: tree_unflatten(leaves, spec)
         self.inputs = nn.ParameterList([leaf for leaf in self.leaves if is_real(leaf)])
         self.seed = seed
 
     def forward(self) -> Tensor:
         real = iter(self.inputs)
-        args, kwargs = tree_unflatten([next(real) if is_real(x) else x for x in self.leaves], self.spec)
+        args, kwargs = self.rebuild([next(real) if is_real(x) else x for x in self.leaves])
         generator = torch.Generator().manual_seed(self.seed)
         total = torch.zeros(())
         for y in tree_flatten(self.module(*args, **kwargs))[0]:
@@ -134,7 +136,7 @@ class Alone(nn.Module):
 
 
 def culprits(
-    objective: nn.Module, inputs: tuple[Any, ...], checks: list[LayerCheck], *, count: int = 50, seed: int = 0
+    objective: nn.Module, inputs: tuple[Any, ...], checks: list[LayerCheck], *, count: int = 20, seed: int = 0
 ) -> list[str]:
     """The layers whose own backward pass is wrong, out of those that failed in `checks`.
 

@@ -127,7 +127,7 @@ class GradcheckProbe(Probe):
         metrics["wrong_layers"] = float(len(wrong))
         failure = None
         if wrong:
-            found = culprits(objective, inputs, first, count=self.count, seed=seed)
+            found = culprits(objective, inputs, first, seed=seed)
             failure = (
                 f"the gradient check failed: the backward pass of {' and '.join(map(short, found))} is wrong "
                 f"({len(wrong)} of {len(first)} layers get wrong gradients, greatest error "
