@@ -72,7 +72,7 @@ def train(config: DictConfig, run: RunDirectory, signals: Signals, *, multirun: 
     if figures and trainer.is_global_zero:
         from probeta.figures.run import draw  # matplotlib takes longer to import than a small run to train
 
-        draw(run.path)
+        draw(run.path, metrics.get("best_epoch"))
     return Outcome(
         metrics=metrics,
         fit_s=fit_s,
