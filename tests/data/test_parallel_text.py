@@ -245,6 +245,7 @@ def _open_in_a_process(arguments: tuple[Path, int]) -> tuple[int, int]:
     return len(data.pairs["train"]), int(data.pairs["train"].target.ids.astype(np.int64).sum())
 
 
+@pytest.mark.slow
 def test_jobs_that_start_together_build_one_corpus(root: Path) -> None:
     with multiprocessing.get_context("spawn").Pool(3) as pool:
         results = pool.map(_open_in_a_process, [(root, i) for i in range(3)])
