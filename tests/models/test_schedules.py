@@ -7,7 +7,7 @@ import torch
 from torch.optim.lr_scheduler import CosineAnnealingLR, ReduceLROnPlateau
 
 from probeta.errors import ConfigError
-from probeta.models.schedules import Cosine, Plateau, WarmupCosine
+from probeta.models.schedules import Cosine, InverseSquareRoot, Plateau, WarmupCosine
 
 
 def optimizer(lr: float = 0.3) -> torch.optim.Optimizer:
@@ -48,6 +48,14 @@ def test_without_warm_up_it_is_the_cosine() -> None:
     assert rates(WarmupCosine(optimizer(), total_steps=9, warmup=0.0), 9) == pytest.approx(
         rates(Cosine(optimizer(), total_steps=9), 9)
     )
+
+
+def test_inverse_square_root_is_equation_3_of_the_paper() -> None:
+    width, warmup = 128, 5
+    found = rates(InverseSquareRoot(optimizer(width**-0.5 * warmup**-0.5), warmup_steps=warmup), 30)
+    assert found == pytest.approx([width**-0.5 * min(s**-0.5, s * warmup**-1.5) for s in range(1, 31)])
+    with pytest.raises(ConfigError, match="warmup_steps=0"):
+        InverseSquareRoot(optimizer(), warmup_steps=0)
 
 
 def test_plateau_is_torch_s_and_survives_its_state() -> None:
