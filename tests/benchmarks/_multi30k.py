@@ -75,6 +75,17 @@ def sample(pairs: EncodedPairs, count: int, bucketed: bool) -> list[Pair]:
     return [tuple(pairs.batch(np.sort(rows))[:2]) for rows in chosen]
 
 
+def longest(pairs: EncodedPairs, bucketed: bool) -> Pair:
+    """The batch of an epoch with the longest target."""
+    if bucketed:
+        plan = [np.asarray(rows) for rows in PairBatches(pairs, batch_size=BATCH).plan(0)]
+    else:
+        order = np.random.default_rng(0).permutation(len(pairs))
+        plan = [order[i : i + BATCH] for i in range(0, len(order), BATCH)]
+    rows = max(plan, key=lambda rows: int(pairs.target.lengths[rows].max()))
+    return tuple(pairs.batch(np.sort(rows))[:2])
+
+
 def real_tokens(batches: list[Pair]) -> int:
     return sum(int((target[:, 1:] != PAD_ID).sum()) for _, target in batches)
 
@@ -96,8 +107,8 @@ def ours(corpus: Corpus) -> Seq2Seq:
 class OurTraining:
     """One optimisation step as a run of probeta takes it."""
 
-    def __init__(self, corpus: Corpus, precision: str = "float32") -> None:
-        self.net = ours(corpus).train()
+    def __init__(self, corpus: Corpus, precision: str = "float32", net: Seq2Seq | None = None) -> None:
+        self.net = (ours(corpus) if net is None else net).train()
         self.optimizer = torch.optim.Adam(self.net.parameters(), LR, fused=True)
         self.low = precision == "bf16"
 
