@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -148,3 +149,16 @@ def test_a_lexicon_is_a_word_a_tab_and_its_translation(tmp_path: Path) -> None:
     path.write_text("dog\tHund\ncat Katze\n")
     with pytest.raises(DataError, match="line 2"):
         translate.read_lexicon(path)
+
+
+def test_a_pipe_is_answered_without_waiting_for_its_end() -> None:
+    reading, writing = os.pipe()
+    with os.fdopen(reading, "rb") as stream, os.fdopen(writing, "wb", buffering=0) as pipe:
+        answers = translate.translate_stream(Upper(), stream)
+        pipe.write(b"one\n")
+        assert next(answers) == "ONE"
+        pipe.write(b"two\n\nthr")
+        assert [next(answers), next(answers)] == ["TWO", ""]
+        pipe.write("ee\nfür".encode())
+        pipe.close()
+        assert list(answers) == ["THREE", "FÜR"]

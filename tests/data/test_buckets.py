@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch.nn.utils.rnn import pad_sequence
 
 from probeta.data.buckets import PairBatches
@@ -33,11 +35,11 @@ def test_padding_equals_torchs_pad_sequence(pairs: EncodedPairs) -> None:
             assert torch.equal(padded, twin.long())
 
 
-@pytest.mark.parametrize("settings", [{"batch_size": 8}, {"batch_tokens": 90}, {}, {"batch_size": 8, "width": None}])
+@pytest.mark.parametrize("keys", [{"batch_size": 8}, {"batch_tokens": 90}, {}, {"batch_size": 8, "width": None}])
 def test_an_epoch_has_every_pair_once_and_the_announced_number_of_batches(
-    pairs: EncodedPairs, settings: dict[str, int | None]
+    pairs: EncodedPairs, keys: dict[str, int | None]
 ) -> None:
-    batches = PairBatches(pairs, shuffle_seed=0, **settings)  # type: ignore[arg-type]
+    batches = PairBatches(pairs, shuffle_seed=0, **keys)  # type: ignore[arg-type]
     for epoch in range(4):
         batches.set_epoch(epoch)
         order = seen(batches)
@@ -124,3 +126,22 @@ def test_fewer_pairs_than_ranks_leave_no_rank_without_work() -> None:
 
 def test_an_empty_split_has_no_batches() -> None:
     assert seen(PairBatches(EncodedPairs.from_lists([], []))) == []
+
+
+@given(
+    lengths=st.lists(st.tuples(st.integers(2, 30), st.integers(2, 30)), min_size=1, max_size=60),
+    budget=st.integers(2, 200),
+    width=st.sampled_from([1, 2, 5, None]),
+    epoch=st.integers(0, 3),
+)
+@settings(max_examples=60, deadline=None)
+def test_any_lengths_make_whole_epochs_within_the_budget(
+    lengths: list[tuple[int, int]], budget: int, width: int | None, epoch: int
+) -> None:
+    pairs = EncodedPairs.from_lists(*([[4] * pair[side] for pair in lengths] for side in (0, 1)))
+    batches = PairBatches(pairs, batch_tokens=budget, shuffle_seed=1, width=width)
+    plan = batches.plan(epoch)
+    assert len(plan) == len(batches)
+    assert sorted(i for rows in plan for i in rows.tolist()) == list(range(len(lengths)))
+    for rows in plan:
+        assert len(rows) == 1 or len(rows) * max(max(lengths[i]) for i in rows) <= budget

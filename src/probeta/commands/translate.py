@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from itertools import islice
+from io import BufferedReader
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from probeta.commands.arguments import parse, required
 from probeta.errors import ConfigError, DataError
@@ -34,9 +34,6 @@ ACCEPTED = {
     "device": "auto, cpu, cuda, mps: where to compute (auto)",
 }
 
-CHUNK = 2048
-"""Lines that are sorted by length together, and that an interrupted command loses at most."""
-
 
 def main(argv: list[str]) -> int:
     values = parse(USAGE, argv, ACCEPTED)
@@ -50,7 +47,7 @@ def main(argv: list[str]) -> int:
 
         translate_file(translator, run, values)
     else:
-        for line in translate_stream(translator, sys.stdin.buffer):
+        for line in translate_stream(translator, cast(BufferedReader, sys.stdin.buffer)):
             print(line, flush=True)
     return 0
 
@@ -145,9 +142,18 @@ def draw_heatmap(translation: Translation, path: Path) -> None:
     save(figure, path.with_suffix(""), (path.suffix.lstrip("."),))
 
 
-def translate_stream(translator: TextTranslator, stream: Iterable[bytes]) -> Iterator[str]:
-    """Line by line at a terminal, in chunks from a pipe: each as soon as it is done, in order."""
-    size = 1 if sys.stdin.isatty() else CHUNK
-    lines = (line.decode("utf-8", errors="replace").strip() for line in stream)
-    while chunk := list(islice(lines, size)):
-        yield from translator(chunk)
+def translate_stream(translator: Callable[[list[str]], list[str]], stream: BufferedReader) -> Iterator[str]:
+    """Translations in order, as many lines at a time as have arrived: one at a terminal, many from a full pipe."""
+    for lines in arrived(stream):
+        yield from translator([line.decode("utf-8", errors="replace").strip() for line in lines])
+
+
+def arrived(stream: BufferedReader) -> Iterator[list[bytes]]:
+    """All whole lines that can be read without waiting for more, again and again; at the end, the unfinished one."""
+    rest = b""
+    while block := stream.read1(1 << 17):
+        *lines, rest = (rest + block).split(b"\n")
+        if lines:
+            yield lines
+    if rest:
+        yield [rest]

@@ -11,7 +11,8 @@ import hashlib
 import json
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from probeta.translating import TextTranslator
 
 CHUNK = 2048
+"""Lines that are sorted by length together, and that an interrupted command loses at most."""
 
 
 def translate_file(translator: TextTranslator, run: str, values: Mapping[str, str], chunk: int = CHUNK) -> None:
@@ -49,7 +51,7 @@ def translate_file(translator: TextTranslator, run: str, values: Mapping[str, st
     if done:
         print(f"{done:,} of {total:,} lines are there already: going on", file=sys.stderr)
     target.parent.mkdir(parents=True, exist_ok=True)
-    with partial.open("ab") as out, bar(total, done) as advance:
+    with partial.open("ab") as out, progress_bar(total, done) as advance:
         out.truncate(size)
         lines = islice(read_lines(source), done, None)
         for texts in chunks(lines, chunk):
@@ -91,17 +93,10 @@ def resume_point(partial: Path, progress: Path, job: Mapping[str, Any]) -> tuple
     return lines, size
 
 
-class bar:  # noqa: N801 (used as a context manager)
-    """A progress bar on standard error; where that is no terminal, one line at the end."""
-
-    def __init__(self, total: int, done: int) -> None:
-        columns = (TextColumn("translating"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        self._progress = Progress(*columns, console=Console(stderr=True))
-        self._task = self._progress.add_task("", total=total, completed=done)
-
-    def __enter__(self) -> Any:
-        self._progress.start()
-        return lambda lines: self._progress.advance(self._task, lines)
-
-    def __exit__(self, *_: object) -> None:
-        self._progress.stop()
+@contextmanager
+def progress_bar(total: int, done: int) -> Iterator[Callable[[int], None]]:
+    """A bar on standard error (one line at the end where that is no terminal); yields what moves it on."""
+    columns = (TextColumn("translating"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        task = progress.add_task("", total=total, completed=done)
+        yield lambda lines: progress.advance(task, lines)
