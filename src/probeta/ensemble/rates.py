@@ -19,8 +19,9 @@ def scheduled(factory: SchedulerFactory | None, lr: float, steps: int, epochs: i
     dummy = torch.nn.Parameter(torch.zeros(1))
     dummy.grad = torch.zeros(1)
     optimizer = torch.optim.SGD([dummy], lr=lr)
-    optimizer.step()  # or torch warns that the scheduler came first
-    return factory(optimizer, total_steps=steps, total_epochs=epochs)
+    scheduler = factory(optimizer, total_steps=steps, total_epochs=epochs)
+    optimizer.step()  # or torch warns that the schedule was ahead of it
+    return scheduler
 
 
 def table(scheduler: LRScheduler, epochs: int, batches: int) -> list[float]:

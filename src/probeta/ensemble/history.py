@@ -1,0 +1,47 @@
+"""The curves of many members: a few arrays an epoch while they train, rows as single runs log them afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+
+Row = dict[str, float]
+
+
+@dataclass
+class Epoch:
+    """What one epoch found, for the members that were still training."""
+
+    number: int
+    step: int
+    members: Sequence[int]
+    values: Mapping[str, np.ndarray]
+    """Name → `(K,)`, in the order in which a single run logs them."""
+
+
+@dataclass
+class History:
+    epochs: list[Epoch] = field(default_factory=list)
+
+    def rows(self, ends: Mapping[int, int]) -> dict[int, list[tuple[int, Row]]]:
+        """Member → its rows `(step, row)` up to (without) the epoch `ends[member]`."""
+        found: dict[int, list[tuple[int, Row]]] = {member: [] for member in ends}
+        for epoch in self.epochs:
+            names = ["epoch", *epoch.values]
+            columns = [values.tolist() for values in epoch.values.values()]
+            for member, *values in zip(epoch.members, *columns, strict=True):
+                if epoch.number < ends[member]:
+                    found[member].append((epoch.step, dict(zip(names, [float(epoch.number), *values], strict=True))))
+        return found
+
+
+def together(metrics: Mapping[str, Tensor]) -> dict[str, np.ndarray]:
+    """Tensors `(K,)` as arrays of double precision, with one transfer from the device."""
+    if not metrics:
+        return {}
+    stacked = torch.stack([value.double() for value in metrics.values()])
+    return dict(zip(metrics, stacked.cpu().numpy(), strict=True))
