@@ -51,7 +51,10 @@ class SweepJob:
     """Launches that count against `retries`."""
 
     def __post_init__(self) -> None:
-        self.sha256 = config_sha256(self.config)
+        tree = OmegaConf.to_container(self.config, resolve=True)
+        assert isinstance(tree, dict)
+        self.resolved: dict[str, Any] = {str(key): value for key, value in tree.items()}
+        self.sha256 = config_sha256(self.resolved)
 
     @property
     def path(self) -> Path:
@@ -107,7 +110,9 @@ def refuse_changed(job: SweepJob, run: RunDirectory) -> None:
     before = run.load_config()
     if config_sha256(before) == job.sha256:
         return
-    changes = difference(_flat(before), _flat(job.config))
+    now = OmegaConf.to_container(before, resolve=True)
+    assert isinstance(now, dict)
+    changes = difference(_flat(now), _flat(job.resolved))
     raise RunDirectoryError(
         f"{job.path} holds a run of another configuration ({'; '.join(changes)}): "
         "rerun=true repeats it and keeps the earlier one under attempts/, name=NAME keeps them apart"
@@ -171,8 +176,7 @@ def headline(error: Mapping[str, Any]) -> str:
     return text if len(text) <= 300 else text[:299] + "…"
 
 
-def _flat(config: DictConfig) -> dict[str, Any]:
-    tree = OmegaConf.to_container(config, resolve=True)
+def _flat(tree: Mapping[Any, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {}
 
     def walk(node: Any, prefix: str) -> None:
@@ -182,6 +186,5 @@ def _flat(config: DictConfig) -> dict[str, Any]:
         else:
             found[prefix] = node
 
-    assert isinstance(tree, dict)
     walk({k: v for k, v in tree.items() if k not in SWITCHES}, "")
     return found

@@ -110,7 +110,7 @@ class Session:
             return
         kind: Any = None
         if isinstance(seed, int) and not isinstance(seed, bool) and 0 <= seed < 2**32:
-            kind = config_sha256({**_resolved(job.config), "seed": 0})
+            kind = config_sha256({**job.resolved, "seed": 0})
             if kind in self._checked:
                 return
         self.check(job.config)
@@ -293,12 +293,6 @@ def default_batch(launcher: object) -> int | None:
     import os
 
     return os.cpu_count() if type(launcher).__name__ == "LocalLauncher" else None
-
-
-def _resolved(config: DictConfig) -> dict[str, Any]:
-    tree = OmegaConf.to_container(config, resolve=True)
-    assert isinstance(tree, dict)
-    return {str(key): value for key, value in tree.items()}
 
 
 def _reason(error: Exception) -> str:

@@ -47,9 +47,14 @@ def misbehave(config: DictConfig, run: RunDirectory, step: int) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
     if config.fault == "fill":
         with open(run.path / "large.bin", "wb") as file:
-            while True:
+            for _ in range(20):
                 file.write(b"0" * 1_000_000)
                 file.flush()
+        raise RuntimeError("the disk is larger than the test meant it to be")
+    if config.fault == "threads":
+        import torch
+
+        (run.path / "threads.txt").write_text(str(torch.get_num_threads()))
     if config.fault == "once" and not (run.path / "attempts").exists():
         raise ConnectionError("only the first time")
 
