@@ -17,6 +17,7 @@ SIMPLE = (0, 1)
 """The constructions of one verb, present and past: what goes with *before* and *while*."""
 IF, BEFORE, WHILE = 4, 5, 6
 FUTURE = [construction.name for construction in CONSTRUCTIONS].index("future")
+TOMORROW, SOON = (list(dict(lex.TIMES)).index(name) for name in ("tomorrow", "soon"))
 PLURAL_SHARE, NEGATED_SHARE = 0.3, 0.2
 
 
@@ -26,6 +27,7 @@ class Chances:
     def __init__(self, second_person: bool) -> None:
         verbs, nouns = lex.VERBS, lex.NOUNS
         self.frame = np.array([FRAMES[verb.frame] for verb in verbs])
+        self.stative = np.array([verb.stative for verb in verbs])
         self.takes_place = np.array([verb.place for verb in verbs])
         self.object_person = np.array([bool(verb.object & Kind.PERSON) for verb in verbs])
         self.may_be_owned = np.array([not noun.kind & (Kind.PERSON | lex.PLACE) for noun in nouns])
@@ -57,8 +59,8 @@ class Chances:
         self.pronouns = Urns([repeated([{"I": 3, "you": 3 * second_person}.get(name, 2) for name in PRONOUNS])])
         self.constructions = Urns(
             [
-                repeated([c.weight if c.past in past and (c.copula or not copula) else 0 for c in CONSTRUCTIONS])
-                for copula in (False, True)
+                repeated([c.weight if c.past in past and (c.stative or not stative) else 0 for c in CONSTRUCTIONS])
+                for stative in (False, True)
                 for past in ((False, True), (False,), (True,))
             ]
         )

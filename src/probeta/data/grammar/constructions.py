@@ -30,8 +30,8 @@ class Construction:
     """Auxiliary; `haben` stands for *haben* or *sein*."""
     times: tuple[str, ...] = ("today",)
     """The English adverbs of time that go with it."""
-    copula: bool = True
-    """`be` is used in it."""
+    stative: bool = True
+    """It suits a state, as *be* or *know*."""
 
     @property
     def semi_modal(self) -> bool:
@@ -42,16 +42,16 @@ CONSTRUCTIONS = (
     Construction("present", 32, False, Form.PRESENT, times=("today", "now")),
     Construction("past", 20, True, Form.PAST, times=("today", "yesterday")),
     Construction("perfect", 12, False, Form.PARTICIPLE, "have", "haben"),
-    Construction("pluperfect", 4, True, Form.PARTICIPLE, "had", "hatte", copula=False),
+    Construction("pluperfect", 4, True, Form.PARTICIPLE, "had", "hatte", ("yesterday",), stative=False),
     Construction("future", 8, False, Form.BASE, "will", "werden", ("today", "tomorrow", "soon")),
-    Construction("can", 6, False, Form.BASE, "can", "können", ("today", "now"), copula=False),
-    Construction("have_to", 4, False, Form.BASE, "have to", "müssen", ("today", "now", "tomorrow"), copula=False),
-    Construction("want_to", 4, False, Form.BASE, "want to", "wollen", ("today", "now"), copula=False),
-    Construction("may", 3, False, Form.BASE, "may", "dürfen", ("today", "now"), copula=False),
-    Construction("should", 3, False, Form.BASE, "should", "sollte", ("today", "now", "tomorrow"), copula=False),
-    Construction("could", 2, True, Form.BASE, "could", "konnte", ("today", "yesterday"), copula=False),
-    Construction("had_to", 2, True, Form.BASE, "had to", "musste", ("today", "yesterday"), copula=False),
-    Construction("wanted_to", 2, True, Form.BASE, "wanted to", "wollte", ("today", "yesterday"), copula=False),
+    Construction("can", 6, False, Form.BASE, "can", "können", ("today", "now"), stative=False),
+    Construction("have_to", 4, False, Form.BASE, "have to", "müssen", ("today", "now", "tomorrow"), stative=False),
+    Construction("want_to", 4, False, Form.BASE, "want to", "wollen", ("today", "now"), stative=False),
+    Construction("may", 3, False, Form.BASE, "may", "dürfen", ("today", "now"), stative=False),
+    Construction("should", 3, False, Form.BASE, "should", "sollte", ("today", "now", "tomorrow"), stative=False),
+    Construction("could", 2, True, Form.BASE, "could", "konnte", ("today", "yesterday"), stative=False),
+    Construction("had_to", 2, True, Form.BASE, "had to", "musste", ("today", "yesterday"), stative=False),
+    Construction("wanted_to", 2, True, Form.BASE, "wanted to", "wollte", ("today", "yesterday"), stative=False),
 )
 
 _GERMAN_PAST = {"hatte": "haben", "konnte": "können", "musste": "müssen", "wollte": "wollen", "sollte": "sollen"}

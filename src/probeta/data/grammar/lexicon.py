@@ -86,6 +86,8 @@ class Verb:
     """The perfect is built with *sein*."""
     place: bool = True
     """Goes with a place (*in the garden*)."""
+    stative: bool = False
+    """A state rather than an action: nobody *may know today* or *has to love tomorrow*."""
 
 
 NOUNS = (
@@ -169,12 +171,12 @@ VERBS = (
     Verb("fall fell fallen +asleep", "ein|schlafen schläf schlief geschlafen", _INTRANSITIVE, P | A, be=True),
     Verb("come came come +back", "zurück|kommen - kam gekommen", _INTRANSITIVE, P | A, be=True, place=False),
     Verb("see saw seen", "sehen sieh sah gesehen", _ACC, P | A, P | A | O | M | PLACE),
-    Verb("know knew known", "kennen - kannte gekannt", _ACC, P, P | T | PLACE, place=False),
-    Verb("love", "lieben", _ACC, P, P | A | T | PLACE, place=False),
+    Verb("know knew known", "kennen - kannte gekannt", _ACC, P, P | T | PLACE, place=False, stative=True),
+    Verb("love", "lieben", _ACC, P, P | A | T | PLACE, place=False, stative=True),
     Verb("find found found", "finden - fand gefunden", _ACC, P, P | A | T | O),
     Verb("visit", "besuchen", _ACC, P, P | PLACE, place=False),
     Verb("buy bought bought", "kaufen", _ACC, P, A | GOODS),
-    Verb("sell sold sold", "verkaufen", _ACC, P, A | GOODS | B),
+    Verb("sell sold sold", "verkaufen", _ACC, P, A | GOODS),
     Verb("eat ate eaten", "essen iss aß gegessen", _ACC, P, F),
     Verb("cook", "kochen", _ACC, P, F),
     Verb("write wrote written", "schreiben - schrieb geschrieben", _ACC, P, T),
@@ -217,11 +219,11 @@ VERBS = (
     Verb("go went gone >into", "gehen - ging gegangen", _PREP, P | A, PLACE, "in+acc", be=True, place=False),
     Verb("drive drove driven >to", "fahren fähr fuhr gefahren", _PREP, P, P | B, "zu+dat", be=True, place=False),
     Verb("say said said", "sagen", _CLAUSAL, place=False),
-    Verb("know knew known", "wissen - wusste gewusst", _CLAUSAL, place=False),
+    Verb("know knew known", "wissen - wusste gewusst", _CLAUSAL, place=False, stative=True),
     Verb("believe", "glauben", _CLAUSAL, place=False),
     Verb("hope", "hoffen", _CLAUSAL, place=False),
     Verb("think thought thought", "denken - dachte gedacht", _CLAUSAL, place=False),
-    Verb("be was been", "sein - war gewesen", _COPULAR, ~PLACE, be=True, place=False),
+    Verb("be was been", "sein - war gewesen", _COPULAR, ~PLACE, be=True, place=False, stative=True),
 )
 
 PREPOSITIONS = (("in", "in", PLACE), ("behind", "hinter", B), ("next to", "neben", B), ("near", "bei", B))

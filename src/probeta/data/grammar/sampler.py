@@ -15,6 +15,8 @@ from probeta.data.grammar.chances import (
     IF,
     NEGATED_SHARE,
     SIMPLE,
+    SOON,
+    TOMORROW,
     Chances,
 )
 from probeta.data.grammar.constructions import CONSTRUCTIONS
@@ -73,8 +75,8 @@ class Sampler:
         relative = context.gap != NO_GAP
         urn = np.where(relative, 2 + context.gap * len(lex.NOUNS) + context.head, 0 if may_embed else 1)
         verb = self.chances.verbs.draw(rng, urn)
-        copula = self.chances.frame[verb] == FRAMES[Frame.COPULAR]
-        construction = self.chances.constructions.draw(rng, 3 * copula + (context.past == 0) + 2 * (context.past == 1))
+        stative = self.chances.stative[verb]
+        construction = self.chances.constructions.draw(rng, 3 * stative + (context.past == 0) + 2 * (context.past == 1))
         future_if = (construction == FUTURE) & (context.conjunction == IF)  # "if the man will sleep"
         construction = np.where(future_if, 0, construction)
         construction = np.where(context.construction >= 0, context.construction, construction)
@@ -130,15 +132,17 @@ class Sampler:
         n = len(clauses)
         u = rng.random((5, n), dtype=np.float32)
         time = self.chances.times.draw(rng, clauses.construction)
+        time = np.where(clauses.negated & (time == SOON), TOMORROW, time)
+        stative = self.chances.stative[clauses.verb]
         main, front_clause = clauses.context.slot < 0, clauses.children[:, FRONT_CLAUSE]
         fronted = main & ~front_clause & (u[0] < 0.25)
         sentence_adverb = (u[1] * len(lex.SENTENCE_ADVERBS)).astype(np.int64) % len(lex.SENTENCE_ADVERBS)
-        adverb = np.where(u[2] < 0.5, sentence_adverb, len(lex.SENTENCE_ADVERBS) + time)
+        adverb = np.where((u[2] < 0.5) | stative, sentence_adverb, len(lex.SENTENCE_ADVERBS) + time)
         clauses.front_adverb = np.where(fronted, adverb, -1)
         clauses.order[fronted | (main & front_clause)] = int(Order.INVERTED)
-        has_time = ~fronted & ~trailing & (u[2] < 0.2)
+        has_time = ~fronted & ~trailing & ~stative & (u[2] < 0.2)
         clauses.time = np.where(has_time, time, -1)
-        often = ~clauses.negated & ~has_time & ~(fronted & (u[2] >= 0.5)) & (u[3] < 0.12)
+        often = ~clauses.negated & ~has_time & ~stative & ~(fronted & (u[2] >= 0.5)) & (u[3] < 0.12)
         frequency = (u[4] * len(lex.FREQUENCIES)).astype(np.int64) % len(lex.FREQUENCIES)
         clauses.frequency = np.where(often, frequency, -1)
 
