@@ -48,7 +48,7 @@ def boundary_figure(
     handles.append(Line2D([], [], color=INK, linewidth=1.8, label="boundary (probability 0.5)"))
     axes.set_xlim(float(x1[0]), float(x1[-1]))
     axes.set_ylim(float(x2[0]), float(x2[-1]))
-    axes.set_aspect("equal", adjustable="datalim")
+    axes.set_aspect("equal", adjustable="box")
     bar = drawn.colorbar(image, ax=axes, ticks=[0, 0.25, 0.5, 0.75, 1], shrink=0.8, pad=0.02)
     bar.set_label("probability of class 1", fontsize=10, color=INK)
     label(axes, "$x_1$ (no unit)", "$x_2$ (no unit)")

@@ -27,5 +27,5 @@ def reliability_figure(title: str, diagrams: Mapping[str, Reliability]) -> Figur
     label(bottom, "confidence (probability of the predicted class)", "predictions")
     bottom.set_yscale("symlog", linthresh=1)
     bottom.set_ylim(bottom=0)
-    legend(top, loc="upper left")
+    legend(top, loc="lower right")
     return drawn

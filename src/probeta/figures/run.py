@@ -119,6 +119,8 @@ def metric_figures(columns: Mapping[str, Column], best: float | None) -> dict[st
         if curves := chosen(columns, wanted):
             log = None if name == "loss" else False
             figures[name] = line_figure(title, "epoch", unit, curves, log=log)
+            if name == "learning_rate":
+                figures[name].axes[0].set_ylim(bottom=0)
             if best is not None and marked and name in ("loss", "accuracy", "bleu", "exact_match"):
                 mark_best(figures[name], best, f"weights kept (epoch {best:.0f})")
     return figures

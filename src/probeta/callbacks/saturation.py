@@ -1,0 +1,71 @@
+"""The share of activations through which next to no gradient flows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
+
+from probeta.errors import ConfigError
+from probeta.models.module import Module
+from probeta.nn.mlp import Activation
+
+# From an output y: φ'(z) as a share of its greatest value.
+SLOPES: dict[str, Callable[[Tensor], Tensor]] = {
+    "sigmoid": lambda y: 4 * y * (1 - y),
+    "tanh": lambda y: 1 - y * y,
+    "relu": lambda y: (y > 0).to(y.dtype),
+}
+
+
+class Saturation(pl.Callback):
+    """Logs `saturated/<layer>`: the share of activations whose slope is below `slope` times the steepest.
+
+    Counted over the training batches of every `every_n_epochs`-th epoch, for sigmoid and tanh, and for relu
+    (whose flat half counts). At the default slope of 0.05 a tanh is saturated beyond ±0.975.
+    """
+
+    def __init__(self, slope: float = 0.05, every_n_epochs: int = 1) -> None:
+        if not 0 < slope < 1:
+            raise ConfigError.value("slope", slope, "a share, 0 < slope < 1")
+        if every_n_epochs < 1:
+            raise ConfigError.value("every_n_epochs", every_n_epochs, "a whole number from 1")
+        self.slope, self.every_n_epochs = slope, every_n_epochs
+        self.active = False
+        self.counts: dict[str, Tensor] = {}
+        """Per layer `(2,)`: saturated, all."""
+        self._handles: list[RemovableHandle] = []
+
+    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        for name, module in pl_module.named_modules():
+            if isinstance(module, Activation) and module.name in SLOPES:
+                layer = name.removeprefix("net.").removesuffix(".activation")
+                self._handles.append(module.register_forward_hook(self._count(layer, SLOPES[module.name])))
+
+    def _count(self, layer: str, slope: Callable[[Tensor], Tensor]) -> Callable[[nn.Module, object, Tensor], None]:
+        def count(module: nn.Module, _: object, y: Tensor) -> None:
+            if self.active and module.training:
+                with torch.no_grad():
+                    flat = (slope(y) < self.slope).sum()
+                    counted = torch.stack([flat, torch.tensor(y.numel(), device=y.device)])
+                    self.counts[layer] = self.counts.get(layer, 0) + counted
+
+        return count
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self.active = trainer.current_epoch % self.every_n_epochs == 0
+        self.counts.clear()
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self.active = False
+        assert isinstance(pl_module, Module)
+        for layer, (flat, total) in self.counts.items():
+            pl_module.epoch_metrics[f"saturated/{layer}"] = float(flat) / float(total)
+
+    def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        for handle in self._handles:
+            handle.remove()
+        self._handles.clear()
