@@ -56,6 +56,7 @@ def test_a_run_is_evaluated_and_translates_from_any_folder(
     run = tmp_path / "a"
     assert result["metrics"]["val/bleu"] > 20
     assert "tok:none" in result["signatures"]["bleu"]
+    assert result["corpus"]["train"]["too_long"] == 0
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
     loaded = load_run(run)

@@ -135,6 +135,10 @@ class ParallelTextData(TextData):
             )  # fmt: skip
         log.info("vocabularies: %s source, %s target tokens", *(f"{len(v):,}" for v in self.codec.vocabularies()))
 
+    def facts(self) -> dict[str, dict[str, dict[str, int]]]:
+        """For the run's record: pairs, tokens, unknown tokens and what was dropped, by split."""
+        return {"corpus": self.counts}
+
     def sha256(self) -> str:
         """The hash of the files' content."""
         return self.data_sha256
