@@ -12,7 +12,7 @@ from torch import Tensor
 from probeta.nn.attention import Additive
 from probeta.nn.decoder import Decoder
 from probeta.nn.encoder import Encoder
-from probeta.nn.matmul import fast_float32, onednn_keeps_float32, transformed
+from probeta.nn.matmul import fast_float32, linear, onednn_keeps_float32, transformed
 from probeta.nn.scan import AttentiveScan, LSTMScan
 from probeta.nn.seq2seq import Seq2Seq
 
@@ -97,6 +97,16 @@ def test_products_handed_to_onednn_keep_float32_precision() -> None:
     assert float((fast - exact).abs().max()) < 5e-4
     assert torch.backends.mkldnn.matmul.fp32_precision == before
     assert isinstance(onednn_keeps_float32(), bool)
+
+
+@pytest.mark.parametrize("bias", [False, True])
+def test_the_fast_linear_map_is_torchs(bias: bool) -> None:
+    x, w, b = leaf(2, 3, 5), leaf(4, 5), leaf(4) if bias else None
+    leaves = [x, w] + ([b] if b is not None else [])
+    got, want = linear(x, w, b), torch.nn.functional.linear(x, w, b)
+    torch.testing.assert_close(got, want)
+    pull = torch.randn_like(want)
+    torch.testing.assert_close(torch.autograd.grad(got, leaves, pull), torch.autograd.grad(want, leaves, pull))
 
 
 def test_autocast_stays_near_float32() -> None:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from probeta.errors import ConfigError
 from probeta.nn.dropout import Dropout
+from probeta.nn.matmul import linear
 
 
 def masked_softmax(scores: Tensor, mask: Tensor | None) -> Tensor:
@@ -74,8 +75,7 @@ class Additive(Attention):
         self.energy = nn.Linear(size, 1, bias=False)
 
     def prepare(self, memory: Tensor) -> Tensor:
-        keys: Tensor = self.key(memory)
-        return keys
+        return linear(memory, self.key.weight, self.key.bias)
 
     def scores(self, query: Tensor, keys: Tensor) -> Tensor:
         energy = torch.tanh(self.query(query)[:, :, None] + keys[:, None])

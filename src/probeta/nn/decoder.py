@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from probeta.errors import ConfigError
 from probeta.nn.attention import Additive, Attention
 from probeta.nn.dropout import Dropout
-from probeta.nn.matmul import transformed
+from probeta.nn.matmul import linear, transformed
 from probeta.nn.rnn import CellState, RecurrentLayer
 from probeta.nn.scan import attentive_scan, lstm_scan
 
@@ -128,7 +128,7 @@ class Decoder(nn.Module):
     def features(self, output: Tensor, context: tuple[Tensor, ...], embedded: Tensor) -> Tensor:
         """`(…, H)`, `(…, M)`, `(…, E)` → `(…, F)`, before dropout."""
         joined = torch.cat([output, *context, embedded], dim=-1) if context else output
-        return joined if self.readout is None else torch.tanh(self.readout(joined))
+        return joined if self.readout is None else torch.tanh(linear(joined, self.readout.weight, self.readout.bias))
 
     def attend(self, query: Tensor, attended: tuple[Tensor, ...], t: int) -> tuple[Tensor, Tensor]:
         """Context and weights for `query (B·k, H)`: the k prefixes of a sentence read its one row together."""
@@ -210,7 +210,7 @@ class Decoder(nn.Module):
         if isinstance(attention, Additive):
             keys, values, mask = memory.attended
             weights = (layer.weight_hh, attention.query.weight, attention.energy.weight[0])
-            piece = partial(attentive_scan, F.linear(values, layer.weight_ih[:, split:]), keys, mask, *weights)
+            piece = partial(attentive_scan, linear(values, layer.weight_ih[:, split:]), keys, mask, *weights)
         bias = None if layer.bias_ih is None or layer.bias_hh is None else layer.bias_ih + layer.bias_hh
         parts: list[Tensor] = []
         shown: list[Tensor] = []
@@ -220,7 +220,7 @@ class Decoder(nn.Module):
             if start and drop is not None:
                 own = self.embedding(self.choose(parts[-1][:, -1])) * drop[:, start]
                 e = torch.cat([own[:, None], e[:, 1:]], dim=1)
-            z = F.linear(e.transpose(0, 1), layer.weight_ih[:, :split], bias)
+            z = linear(e.transpose(0, 1), layer.weight_ih[:, :split], bias)
             run, c, *alpha = piece(z, h, c)
             h = run[-1]
             context = tuple(torch.bmm(a, memory.attended[1]) for a in alpha)

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 from probeta.nn.matmul import fast_float32, product_dtype
@@ -81,6 +82,7 @@ class ProjectedCrossEntropy(torch.autograd.Function):
         return total
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         # In place: a second pass over the same graph is refused by autograd's own check.
         d_features, d_weight, d_bias = (None if g is None else g.mul_(grad) for g in ctx.saved_tensors)

@@ -8,6 +8,8 @@ from functools import cache
 from typing import Any
 
 import torch
+from torch import Tensor
+from torch.nn import functional as F
 
 
 @cache
@@ -57,3 +59,31 @@ def transformed() -> bool:
 def product_dtype(device: str) -> torch.dtype | None:
     """The dtype in which autocast wants matrix products, or `None`."""
     return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else None
+
+
+class FastLinear(torch.autograd.Function):
+    """`x (…, I)` → `x Wᵀ + b`, with `fast_float32` in both directions: autograd's backward leaves the block."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        with fast_float32():
+            return F.linear(x, weight, bias)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        x, weight = ctx.saved_tensors
+        wants_x, wants_weight, wants_bias = ctx.needs_input_grad
+        rows = grad.flatten(0, -2)
+        with fast_float32():
+            d_x = torch.mm(rows, weight).view_as(x) if wants_x else None
+            d_weight = torch.mm(rows.t(), x.flatten(0, -2)) if wants_weight else None
+        return d_x, d_weight, rows.sum(0) if wants_bias else None
+
+
+def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """`torch.nn.functional.linear`, fast where that is exact; torch's own under autocast and `torch.func`."""
+    if transformed() or product_dtype(x.device.type) is not None:
+        return F.linear(x, weight, bias)
+    result: Tensor = FastLinear.apply(x, weight, bias)  # type: ignore[no-untyped-call]
+    return result

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from probeta.errors import ConfigError
 from probeta.nn.dropout import Dropout
-from probeta.nn.matmul import transformed
+from probeta.nn.matmul import linear, transformed
 from probeta.nn.scan import LSTMScan
 
 GATES = {"rnn": 1, "gru": 3, "lstm": 4}
@@ -194,7 +194,7 @@ class Recurrent(nn.Module):
                 cell = self._cell(i)
                 h, c = cell.initial(x) if states is None else states[i]
                 bias = None if cell.bias_ih is None or cell.bias_hh is None else cell.bias_ih + cell.bias_hh
-                z = F.linear(x.transpose(0, 1), cell.weight_ih, bias)
+                z = linear(x.transpose(0, 1), cell.weight_ih, bias)
                 run, *state = LSTMScan.apply(z, cell.weight_hh, h, c, mask, direction == 1)  # type: ignore[no-untyped-call]
                 outputs.append(run)
                 final.append(tuple(state))

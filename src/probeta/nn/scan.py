@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from probeta.nn.matmul import fast_float32, product_dtype
 
@@ -82,6 +83,7 @@ class LSTMScan(torch.autograd.Function):
         return outputs, hs[-1].clone(), cs[-1].clone()
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, d_out: Tensor, d_h: Tensor, d_c: Tensor) -> tuple[Tensor | None, ...]:
         weight, gates, hs, cs, tanh_c, mask = ctx.saved_tensors
         steps, reverse, low = gates.shape[0], ctx.reverse, ctx.low
@@ -162,6 +164,7 @@ class AttentiveScan(torch.autograd.Function):
         return hs[1:], cs[-1].clone(), alpha.transpose(0, 1).contiguous()
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, d_out: Tensor, d_c: Tensor, d_alpha: Tensor) -> tuple[Tensor | None, ...]:
         p, keys, joint, v, gates, hs, cs, tanh_c, energy, alpha = ctx.saved_tensors
         steps, batch, _ = alpha.shape
