@@ -5,7 +5,8 @@ Its pins are old, so it lives in a folder of its own, next to the checkout's env
     pip install --no-deps --target .joeynmt joeynmt==2.3.0 importlib_metadata zipp subword-nmt sacremoses lazy-importer
 
 PROBETA_JOEYNMT names another folder. Its recurrent model (LSTM, Bahdanau attention, input feeding, attentional vector
-of 512 before the vocabulary) is compared with ours with a read-out of the same 512: the same products in a step.
+of 512 before the vocabulary, and a bidirectional encoder, without which it fails) is compared with ours with the same
+encoder and a read-out of the same 512. A step of ours reads the context (1024) where theirs reads that vector (512).
 """
 
 from __future__ import annotations
@@ -49,10 +50,9 @@ def missing() -> str | None:
 
 def ours_alike(corpus: multi30k.Corpus) -> Seq2Seq:
     torch.manual_seed(0)
+    encoder = partial(Encoder, embedding_size=E, bidirectional=True)
     decoder = partial(Decoder, embedding_size=E, readout_size=H)
-    return Seq2Seq(
-        len(corpus.source), len(corpus.target), PAD_ID, H, partial(Encoder, embedding_size=E), decoder, Additive
-    )
+    return Seq2Seq(len(corpus.source), len(corpus.target), PAD_ID, H, encoder, decoder, Additive)
 
 
 def theirs(corpus: multi30k.Corpus) -> Any:
@@ -65,8 +65,8 @@ def theirs(corpus: multi30k.Corpus) -> Any:
     )  # fmt: skip
     side = {"type": "recurrent", "rnn_type": "lstm", "hidden_size": H, "embeddings": {"embedding_dim": E}}
     config = {
-        "encoder": {**side, "bidirectional": False},
-        "decoder": {**side, "attention": "bahdanau", "init_hidden": "last", "input_feeding": True},
+        "encoder": {**side, "bidirectional": True},
+        "decoder": {**side, "attention": "bahdanau", "init_hidden": "bridge", "input_feeding": True},
     }
     torch.manual_seed(0)
     model = build_model(
@@ -85,8 +85,9 @@ def their_ids(ids: Tensor) -> Tensor:
 def their_batch(source: Tensor, target: Tensor | None) -> Any:
     from joeynmt.batch import Batch
 
-    # They leave <s> out of the source.
-    source = their_ids(source[:, 1:])
+    # They leave <s> out of the source, and want the longest sentence first.
+    order = (source != PAD_ID).sum(1).sort(descending=True).indices
+    source, target = their_ids(source[order, 1:]), None if target is None else target[order]
     return Batch(
         src=source, src_length=(source != 1).sum(1), src_prompt_mask=None,
         trg=None if target is None else their_ids(target), trg_prompt_mask=None,
@@ -103,8 +104,6 @@ class TheirTraining:
 
     def step(self, source: Tensor, target: Tensor) -> float:
         batch = their_batch(source, target)
-        order = batch.src_length.sort(descending=True).indices
-        batch = their_batch(source[order], target[order])
         total, _, _, _ = self.net(return_type="loss", **vars(batch))
         loss = total / batch.ntokens
         loss.backward()

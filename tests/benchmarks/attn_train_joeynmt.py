@@ -34,6 +34,6 @@ def run() -> list[dict[str, Any]]:
             "b": rate["joeynmt"],
             "unit": "real target tokens/s",
             "target": f">= {TARGET:g}",
-            "note": "float32, LSTM, E 256, H 512, read-out 512 before the vocabulary on both sides",
+            "note": "float32; both: LSTM, E 256, H 512, bidirectional encoder, 512 before the vocabulary",
         }
     ]
