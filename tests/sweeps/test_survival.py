@@ -18,7 +18,8 @@ from probeta.run import read_result
 from probeta.sweeps.naming import job_name
 from tests.sweeps.command import command, environment, run
 
-JOBS = ["model.width=2,4,8", "seed=1,2,3,4", "steps=4", "name=crashed"]
+JOBS = ["model.width=2,4,8", "seed=1,2,3,4", "steps=4", "delay=0.05", "name=crashed"]
+JOBLIB = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]
 KILLS = 10
 TIMES = ("duration_s", "fit_s")
 
@@ -64,14 +65,11 @@ def killed_at(folder: Path, arguments: list[str], steps: int, later: float) -> b
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "launcher", [[], ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]], ids=["basic", "joblib"]
-)
+@pytest.mark.parametrize("launcher", [[], JOBLIB], ids=["basic", "joblib"])
 def test_a_sweep_killed_ten_times_ends_as_if_it_never_was(tmp_path: Path, launcher: list[str]) -> None:
     calm, stormy = tmp_path / "calm", tmp_path / "stormy"
     calm.mkdir()
     stormy.mkdir()
-    # The pauses only make room for the kills between the steps; they are no part of what is compared.
     assert run(calm, *JOBS, *launcher).returncode == 0
     moments = random.Random(len(launcher))
     directory = stormy / "outputs" / "crashed"
@@ -79,11 +77,11 @@ def test_a_sweep_killed_ten_times_ends_as_if_it_never_was(tmp_path: Path, launch
     for _ in range(KILLS):
         done = {path.parent.name for path in directory.glob("*/result.json")}
         before = starts(directory)
-        kills += killed_at(stormy, [*JOBS, *launcher, "delay=0.05"], moments.randint(0, 5), moments.uniform(0, 0.1))
+        kills += killed_at(stormy, [*JOBS, *launcher], moments.randint(0, 5), moments.uniform(0, 0.1))
         after = starts(directory)
         assert all(after[name] == before[name] for name in done), "a completed job ran again"
     assert kills == KILLS
-    last = run(stormy, *JOBS, *launcher, "delay=0.05")
+    last = run(stormy, *JOBS, *launcher)
     assert last.returncode == 0, last.stdout + last.stderr
     assert timeless(directory / "summary.csv") == timeless(calm / "outputs" / "crashed" / "summary.csv")
     assert (directory / "groups.csv").read_bytes() == (calm / "outputs" / "crashed" / "groups.csv").read_bytes()

@@ -1,18 +1,27 @@
-"""The pictures of a sweep's page: what runs drew, a few runs' worth."""
+"""The pictures of a sweep's page: what a few of its runs drew, or left to be drawn."""
 
 from __future__ import annotations
 
+import io
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from probeta.report.runs import Run
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 MOST = 24
 """Pictures on a page."""
 
 BYTES = 6_000_000
 """All of them together: a page that is mailed has to stay small."""
+
+SECONDS = 3.0
+"""After this long no further run's pictures are drawn: a multirun's runs leave only the data for them."""
 
 
 @dataclass(frozen=True)
@@ -32,8 +41,12 @@ def pictures(runs: Sequence[Run]) -> list[Picture]:
             first.setdefault(run.variant, run)
     found: list[Picture] = []
     size = 0
+    until = time.process_time() + SECONDS
     for run in first.values():
-        for title, png in figures(run.path):
+        saved = (run.path / "figures").is_dir()
+        if not saved and time.process_time() > until:
+            continue
+        for title, png in figures(run.path) if saved else drawn(run.path):
             if len(found) == MOST or size + len(png) > BYTES:
                 return found
             seed = f", seed {run.replicate[0]}" if run.replicate else ""
@@ -46,3 +59,30 @@ def figures(path: Path) -> Iterator[tuple[str, bytes]]:
     """Title and content of each PNG under the run's `figures/`."""
     for file in sorted((path / "figures").rglob("*.png")):
         yield file.stem.replace("_", " "), file.read_bytes()
+
+
+def drawn(path: Path) -> Iterator[tuple[str, bytes]]:
+    """What can be seen only of a single run, drawn from its `artifacts/`: the boundary, the attention."""
+    artifacts = path / "artifacts"
+    if (artifacts / "boundary.npz").is_file():
+        import numpy as np
+
+        from probeta.figures.boundary import boundary_figure
+
+        with np.load(artifacts / "boundary.npz", allow_pickle=False) as arrays:
+            parts = {name: arrays[name] for name in ("x1", "x2", "probability", "points", "labels")}
+            yield "decision boundary", _png(boundary_figure("Decision boundary", **parts, split=arrays.get("split")))
+    if (artifacts / "translations.json").is_file():
+        from probeta.figures.attention import attention_figure
+        from probeta.figures.run import attended
+
+        for sentence in attended(artifacts / "translations.json")[:2]:
+            title = f"attention, {sentence['split']}"
+            source, hypothesis, weights = sentence["source"], sentence["hypothesis"], sentence["attention"]
+            yield title, _png(attention_figure(title, source, hypothesis, weights, sentence.get("reference")))
+
+
+def _png(figure: Figure, dpi: int = 90) -> bytes:
+    content = io.BytesIO()
+    figure.savefig(content, format="png", dpi=dpi, metadata={"Software": None})
+    return content.getvalue()

@@ -58,7 +58,7 @@ def render(summary: Summary) -> str:
         failures=[
             (run.name, headline(run.error or {}), (run.error or {}).get("traceback") or "") for run in summary.failures
         ],
-        pictures=_encoded(pictures(summary.sweep.runs)),
+        pictures=_encoded(pictures([run for group in ranked(summary) for run in group.runs])),
         command=definition.get("command") or "",
         versions=_versions(summary),
         directory=str(summary.sweep.directory),

@@ -17,7 +17,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from probeta.errors import TrainingDiverged
-from probeta.run import Outcome, RunDirectory, Signals, execute
+from probeta.run import Outcome, RunDirectory, Signals, execute, write_atomic
 
 
 def job(config: DictConfig, run: RunDirectory, signals: Signals) -> Outcome:
@@ -29,11 +29,10 @@ def job(config: DictConfig, run: RunDirectory, signals: Signals) -> Outcome:
         time.sleep(config.delay)
         signals.check()
         misbehave(config, run, step)
-        temporary = run.last.with_suffix(".new")
-        temporary.write_text(str(step + 1))
-        temporary.rename(run.last)
-        with open(run.metrics, "a") as log:
-            log.write("step,epoch,val/loss\n" * (step == 0) + f"{step},{step},{1 / (step + 1)}\n")
+        # What was logged after the checkpoint that a run goes on from is cut before it is logged again.
+        rows = run.metrics.read_text().splitlines()[: step + 1] if step else ["step,epoch,val/loss"]
+        write_atomic(run.metrics, "\n".join([*rows, f"{step},{step},{1 / (step + 1)}"]) + "\n")
+        write_atomic(run.last, str(step + 1))
     loss = 1.0 / config.model.width + 0.01 * config.seed + abs(config.optimizer.lr - 0.2)
     return Outcome({"test/loss": loss, "val/loss": loss + 0.1, "test/acc": 1 - loss / 10})
 
