@@ -99,13 +99,16 @@ def sample(
 
 def used_rows(model: nn.Module, args: tuple[Any, ...]) -> dict[str, Tensor]:
     """Rows of embedding tables that the batch reads: the gradient of any other is 0 and shows nothing."""
+    tables = [module for module in model.modules() if isinstance(module, nn.Embedding)]
+    if not tables:
+        return {}
     seen: dict[str, list[Tensor]] = {}
     names = {id(parameter): name for name, parameter in model.named_parameters()}
 
     def watch(module: nn.Module, call: tuple[Any, ...]) -> None:
         seen.setdefault(names.get(id(module.weight), ""), []).append(call[0].reshape(-1))
 
-    handles = [m.register_forward_pre_hook(watch) for m in model.modules() if isinstance(m, nn.Embedding)]
+    handles = [table.register_forward_pre_hook(watch) for table in tables]
     try:
         with torch.no_grad():
             model(*args)

@@ -98,13 +98,14 @@ def check_gradients(
     generator = torch.Generator().manual_seed(seed)
     with frozen(objective, inputs, dtype) as (model, args):
         parameters = dict(model.named_parameters())
-        names = [name for layer in layers(model) for name in layer.parameters]
+        checked = layers(model)
+        names = [name for layer in checked for name in layer.parameters]
         rows = used_rows(model, args)
         loss = model(*args)
         gradients = dict(zip(names, gradient(loss, [parameters[name] for name in names]), strict=True))
         noise = ROUNDINGS * torch.finfo(dtype).eps * max(abs(float(loss.detach())), 1e-30) / (2 * step)
         found = []
-        for layer in layers(model):
+        for layer in checked:
             parts: list[_Part] = []
             for name, index in sample(layer, parameters, rows, count, generator).items():
                 exact = gradients[name].reshape(-1)[index].double()
