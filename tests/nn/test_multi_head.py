@@ -11,7 +11,7 @@ from torch import Tensor
 from probeta.errors import ConfigError
 from probeta.nn import multi_head
 from probeta.nn.dropout import reseed
-from probeta.nn.multi_head import CrossAttention, SelfAttention, additive_mask
+from probeta.nn.multi_head import CrossAttention, KeysValues, SelfAttention, additive_mask
 
 KEEP = torch.tensor([[True, True, True, True], [True, True, False, False], [True, True, True, False]])
 
@@ -63,7 +63,7 @@ def test_cross_attention_is_the_loop(fused: bool, monkeypatch: pytest.MonkeyPatc
     keys, values = torch.randn(2, 3, 4, 6, dtype=torch.float64)
     split = [y.view(3, 4, 2, 3).transpose(1, 2) for y in (keys, values)]
     with torch.no_grad():
-        got = attention(x, *split, additive_mask(KEEP, x.dtype)[:, None, None])
+        got = attention(x, KeysValues(*split), additive_mask(KEEP, x.dtype)[:, None, None])
         context, _ = attend_by_loop(attention.query(x), keys, values, 2, KEEP, causal=False)
         torch.testing.assert_close(got, attention.output(context))
 

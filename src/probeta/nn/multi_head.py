@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -12,6 +14,15 @@ from probeta.nn.positions import RotaryPositions
 
 LONG = 96 * 96
 """Weights a head from which the fused kernel is the faster one on a CPU (measured, D 128, 4 heads, AVX-512)."""
+
+
+class KeysValues(NamedTuple):
+    """What queries read. Two tensors, since products of slices of one would copy it first."""
+
+    keys: Tensor
+    """`(B, h, S, d)`."""
+    values: Tensor
+    """`(B, h, S, d)`."""
 
 
 def additive_mask(keep: Tensor, dtype: torch.dtype) -> Tensor:
@@ -109,17 +120,15 @@ class SelfAttention(MultiHeadAttention):
             q, k = self.rotary(q), self.rotary(k)
         return self.attend(q, k, v, mask, self.causal, record)
 
-    def step(self, x: Tensor, cache: Tensor) -> tuple[Tensor, Tensor]:
-        """`x (B, 1, D)` after the `t` tokens in `cache (B, h, 2, t, d)` → `(B, 1, D)`, the cache with `x`."""
+    def step(self, x: Tensor, cache: KeysValues) -> tuple[Tensor, KeysValues]:
+        """`x (B, 1, D)` after the `t` tokens in `cache` → `(B, 1, D)`, the cache with `x`."""
         q, k, v = self.split(self.query_key_value(x), 3)
         if self.rotary is not None:
-            start = cache.shape[3]
+            start = cache.keys.shape[2]
             q, k = self.rotary(q, start), self.rotary(k, start)
-        # Sentence and head side by side: their products are one batch then, without a copy.
-        cache = torch.cat([cache, torch.stack([k, v], dim=2)], dim=3)
-        keys, values = cache.unbind(2)
+        cache = KeysValues(torch.cat([cache.keys, k], dim=2), torch.cat([cache.values, v], dim=2))
         # All that is cached is the past: nothing to mask.
-        return self.attend(q, keys, values, None, False, None), cache
+        return self.attend(q, cache.keys, cache.values, None, False, None), cache
 
 
 class CrossAttention(MultiHeadAttention):
@@ -131,13 +140,8 @@ class CrossAttention(MultiHeadAttention):
         self.query = projection(width, 1)
 
     def forward(
-        self,
-        x: Tensor,
-        keys: Tensor,
-        values: Tensor,
-        mask: Tensor | None = None,
-        record: list[Tensor] | None = None,
+        self, x: Tensor, source: KeysValues, mask: Tensor | None = None, record: list[Tensor] | None = None
     ) -> Tensor:
-        """`x (B, T, D)`, `keys`, `values (B, h, S, d)`, additive `mask (B, 1, 1, S)` → `(B, T, D)`."""
+        """`x (B, T, D)`, `source` of length S, additive `mask (B, 1, 1, S)` → `(B, T, D)`."""
         (q,) = self.split(self.query(x), 1)
-        return self.attend(q, keys, values, mask, False, record)
+        return self.attend(q, source.keys, source.values, mask, False, record)

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from probeta.errors import ConfigError
 from probeta.nn.dropout import Dropout, dropouts
-from probeta.nn.multi_head import MultiHeadAttention, additive_mask
+from probeta.nn.multi_head import KeysValues, MultiHeadAttention, additive_mask
 from probeta.nn.positions import added_positions
 from probeta.nn.transformer_layers import Decoder, Encoder, LayerSettings
 from probeta.nn.translator import Decoded, PerSource, Translator
@@ -32,8 +32,8 @@ class Memory(NamedTuple):
 class Source(NamedTuple):
     """What the decoder reads of a source, computed once."""
 
-    keys_values: tuple[tuple[Tensor, Tensor], ...]
-    """Every layer's keys and values, `(B, h, S, d)` each."""
+    layers: tuple[KeysValues, ...]
+    """Every layer's keys and values."""
     mask: Tensor
     """`(B, 1, 1, S)` additive."""
 
@@ -43,8 +43,8 @@ class Incremental(NamedTuple):
 
     source: PerSource
     """A `Source`, one row for all prefixes of a sentence."""
-    caches: tuple[Tensor, ...]
-    """A layer's keys and values of the target so far, `(B·k, h, 2, t, d)` each."""
+    caches: tuple[KeysValues, ...]
+    """Every layer's keys and values of the target so far, `(B·k, h, t, d)` each."""
 
 
 class AttentionMaps(NamedTuple):
@@ -219,11 +219,10 @@ class Transformer(Translator):
 
     def start(self, memory: Memory) -> Incremental:
         """No target token yet; the source's keys and values of all layers."""
-        keys_values = self.decoder.keys_values(memory.states)
+        layers = self.decoder.keys_values(memory.states)
         mask = additive_mask(memory.keep, memory.states.dtype)[:, None, None]
-        B, heads, _, d = keys_values[0][0].shape
-        caches = tuple(keys.new_zeros(B, heads, 2, 0, d) for keys, _ in keys_values)
-        return Incremental(PerSource(Source(keys_values, mask)), caches)
+        caches = tuple(KeysValues(keys[:, :, :0], values[:, :, :0]) for keys, values in layers)
+        return Incremental(PerSource(Source(layers, mask)), caches)
 
     def step(self, token: Tensor, state: Incremental) -> tuple[Tensor, Tensor, Incremental]:
         """`token (B·k,)` → logits `(B·k, V)`, the last layer's mean weights `(B·k, S)`, the next state."""
@@ -236,8 +235,8 @@ class Transformer(Translator):
     ) -> tuple[Tensor, Incremental]:
         """`step`, with weights only where there is a `record`."""
         source: Source = state.source.value
-        x = self.embed_target(token[:, None], start=state.caches[0].shape[3])
-        x, caches = self.decoder.step(x, state.caches, source.keys_values, source.mask, record)
+        x = self.embed_target(token[:, None], start=state.caches[0].keys.shape[2])
+        x, caches = self.decoder.step(x, state.caches, source.layers, source.mask, record)
         return self.project(x[:, 0]), state._replace(caches=caches)
 
     def attention_maps(self, source: Tensor, target: Tensor) -> AttentionMaps:

@@ -12,7 +12,7 @@ from probeta.errors import ConfigError
 from probeta.nn.dropout import Dropout
 from probeta.nn.feed_forward import FeedForward
 from probeta.nn.mlp import ACTIVATIONS
-from probeta.nn.multi_head import CrossAttention, SelfAttention, projection
+from probeta.nn.multi_head import CrossAttention, KeysValues, SelfAttention, projection
 
 NORMS = ("pre", "post", "none")
 
@@ -118,36 +118,28 @@ class DecoderLayer(nn.Module):
         self.feed_forward_sublayer = Sublayer(settings) if self.feed_forward is not None else None
 
     def forward(
-        self, x: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None = None,
+        self, x: Tensor, source: KeysValues, mask: Tensor | None = None,
         record: list[Tensor] | None = None, cross_record: list[Tensor] | None = None,
     ) -> Tensor:  # fmt: skip
-        """`x (B, T, D)`, the source's `keys`, `values (B, h, S, d)`, `mask (B, 1, 1, S)` → `(B, T, D)`."""
+        """`x (B, T, D)`, the `source`'s keys and values, additive `mask (B, 1, 1, S)` → `(B, T, D)`."""
         x = self.attention_sublayer(x, lambda y: self.attention(y, None, record))
-        return self.rest(x, keys, values, mask, cross_record)
+        return self.rest(x, source, mask, cross_record)
 
     def step(
-        self,
-        x: Tensor,
-        cache: Tensor,
-        keys: Tensor,
-        values: Tensor,
-        mask: Tensor,
-        cross_record: list[Tensor] | None,
-    ) -> tuple[Tensor, Tensor]:
-        """`forward` of the one token `x (B·k, 1, D)` that follows those in `cache (B·k, h, 2, t, d)`.
+        self, x: Tensor, cache: KeysValues, source: KeysValues, mask: Tensor, cross_record: list[Tensor] | None
+    ) -> tuple[Tensor, KeysValues]:
+        """`forward` of the one token `x (B·k, 1, D)` that follows those in `cache` (B·k rows).
 
-        The k prefixes of one source read the same `keys`, `values (B, h, S, d)`, as k queries.
+        The k prefixes of one sentence read the same row of `source`, as k queries.
         """
         y, cache = self.attention.step(self.attention_sublayer.before(x), cache)
         x = self.attention_sublayer.after(x, y)
-        B, D = keys.shape[0], x.shape[-1]
-        return self.rest(x.view(B, -1, D), keys, values, mask, cross_record).view(-1, 1, D), cache
+        B, D = source.keys.shape[0], x.shape[-1]
+        return self.rest(x.view(B, -1, D), source, mask, cross_record).view(-1, 1, D), cache
 
-    def rest(
-        self, x: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None, cross_record: list[Tensor] | None
-    ) -> Tensor:
+    def rest(self, x: Tensor, source: KeysValues, mask: Tensor | None, cross_record: list[Tensor] | None) -> Tensor:
         """All that follows self-attention: the same for a whole prefix and for one step."""
-        x = self.cross_sublayer(x, lambda y: self.cross(y, keys, values, mask, cross_record))
+        x = self.cross_sublayer(x, lambda y: self.cross(y, source, mask, cross_record))
         if self.feed_forward is not None and self.feed_forward_sublayer is not None:
             x = self.feed_forward_sublayer(x, self.feed_forward)
         return x
@@ -178,12 +170,12 @@ class Decoder(nn.Module):
         self.source_keys_values = projection(settings.width, 2 * layers)
         self.norm = nn.LayerNorm(settings.width) if settings.norm == "pre" else nn.Identity()
 
-    def keys_values(self, memory: Tensor) -> tuple[tuple[Tensor, Tensor], ...]:
-        """`memory (B, S, D)` → every layer's keys and values, `(B, h, S, d)` each."""
+    def keys_values(self, memory: Tensor) -> tuple[KeysValues, ...]:
+        """`memory (B, S, D)` → what every layer reads of it."""
         B, S, D = memory.shape
         projected = self.source_keys_values(memory).view(B, S, len(self.layers), 2, self.heads, D // self.heads)
         keys, values = projected.permute(3, 2, 0, 4, 1, 5).contiguous().unbind(0)
-        return tuple(zip(keys.unbind(0), values.unbind(0), strict=True))
+        return tuple(map(KeysValues, keys.unbind(0), values.unbind(0)))
 
     def forward(
         self, x: Tensor, memory: Tensor, mask: Tensor, record: list[Tensor] | None = None,
@@ -193,23 +185,19 @@ class Decoder(nn.Module):
 
         `record` and `cross_record` get each layer's weights; `last_only`: the last layer's alone.
         """
-        for i, (layer, (keys, values)) in enumerate(zip(self.layers, self.keys_values(memory), strict=True)):
+        for i, (layer, source) in enumerate(zip(self.layers, self.keys_values(memory), strict=True)):
             wanted = not last_only or i == len(self.layers) - 1
-            x = layer(x, keys, values, mask, record, cross_record if wanted else None)
+            x = layer(x, source, mask, record, cross_record if wanted else None)
         return self.norm(x)
 
     def step(
-        self,
-        x: Tensor,
-        caches: Sequence[Tensor],
-        keys_values: Sequence[tuple[Tensor, Tensor]],
-        mask: Tensor,
+        self, x: Tensor, caches: Sequence[KeysValues], sources: Sequence[KeysValues], mask: Tensor,
         record: list[Tensor] | None,
-    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+    ) -> tuple[Tensor, tuple[KeysValues, ...]]:  # fmt: skip
         """`x (B·k, 1, D)` → `(B·k, 1, D)`, the grown caches; `record` gets the last layer's `(B, h, k, S)`."""
         layers = cast("Iterable[DecoderLayer]", self.layers)
         grown = []
-        for i, (layer, cache, (keys, values)) in enumerate(zip(layers, caches, keys_values, strict=True)):
-            x, cache = layer.step(x, cache, keys, values, mask, record if i == len(caches) - 1 else None)
+        for i, (layer, cache, source) in enumerate(zip(layers, caches, sources, strict=True)):
+            x, cache = layer.step(x, cache, source, mask, record if i == len(caches) - 1 else None)
             grown.append(cache)
         return self.norm(x), tuple(grown)
