@@ -7,11 +7,11 @@ changes no bit.
 from __future__ import annotations
 
 import math
-import operator
 from typing import Any
 
 import torch
-from torch.fx import GraphModule, Node
+
+from probeta.ensemble.tape import Operation, Slot, Tape, mapped
 
 aten = torch.ops.aten
 
@@ -24,6 +24,8 @@ IN_PLACE = {
     aten.tanh.default: aten.tanh_.default,
     aten.sigmoid.default: aten.sigmoid_.default,
     aten.neg.default: aten.neg_.default,
+    aten.exp.default: aten.exp_.default,
+    aten.reciprocal.default: aten.reciprocal_.default,
 }
 COMMUTES = {aten.add.Tensor, aten.mul.Tensor}
 OUT = {
@@ -33,102 +35,131 @@ OUT = {
 }
 """Backward formulas that are elementwise in their first argument, which then may be their output too."""
 
-
-def simplify(graph: GraphModule) -> GraphModule:
-    """`graph` with the same results from less memory traffic."""
-    drop_identities(graph)
-    reuse(graph)
-    graph.graph.lint()
-    graph.recompile()
-    return graph
+RESHAPES = (aten.view.default, aten.expand.default, aten._unsafe_view.default)
 
 
-def drop_identities(graph: GraphModule) -> None:
+def simplify(tape: Tape) -> Tape:
+    """The same results from fewer operations and less memory."""
+    drop_identities(tape)
+    drop_unused(tape)
+    Memory(tape).reuse()
+    return tape
+
+
+def drop_identities(tape: Tape) -> None:
     """`x * 1`, `detach`, and views that change nothing: vmap and autograd leave many behind."""
-    outputs = set(next(n for n in graph.graph.nodes if n.op == "output").all_input_nodes)
-    for node in list(graph.graph.nodes):
-        if node.op != "call_function" or not isinstance(node.args[0] if node.args else None, Node):
-            continue
-        source = node.args[0]
-        same_shape = meta(node) is not None and meta(node) == meta(source)
-        times_one = node.target is aten.mul.Scalar and node.args[1] == 1
-        same = node.target in (aten.view.default, aten.expand.default, aten._unsafe_view.default) and same_shape
-        if (times_one or same or node.target is aten.detach.default) and node not in outputs:
-            node.replace_all_uses_with(source)
-            graph.graph.erase_node(node)
+    same: dict[Any, Any] = {}
+    kept = []
+    for operation in tape.operations:
+        change = lambda leaf: same.get(leaf, leaf) if isinstance(leaf, Slot) else leaf  # noqa: E731
+        operation.args, operation.kwargs = mapped(change, operation.args), mapped(change, operation.kwargs)
+        source = operation.args[0] if operation.args else None
+        made = operation.result
+        if isinstance(source, Slot) and isinstance(made, Slot) and identity(tape, operation, source, made):
+            same[made] = source
+        else:
+            kept.append(operation)
+    tape.operations = kept
+    tape.outputs = [same.get(slot, slot) for slot in tape.outputs]
 
 
-def meta(node: Any) -> tuple[Any, ...] | None:
-    """Shape, dtype and strides of what `node` makes, where that is one tensor."""
-    value = node.meta.get("val") if isinstance(node, Node) else None
-    return (tuple(value.shape), value.dtype, value.stride()) if isinstance(value, torch.Tensor) else None
+def identity(tape: Tape, operation: Operation, source: Slot, made: Slot) -> bool:
+    function = operation.function
+    if function is aten.detach.default:
+        return True
+    if tape.layouts[source] != tape.layouts[made]:
+        return False
+    # What was multiplied by one may not become an output that is an input: the caller keeps those apart.
+    times_one = function is aten.mul.Scalar and operation.args[1] == 1 and made not in tape.outputs
+    return times_one or function in RESHAPES
 
 
-def reuse(graph: GraphModule) -> None:
-    """Write elementwise results over an input that owns its memory and that nothing reads afterwards."""
-    memory = Memory(list(graph.graph.nodes))
-    for node in memory.nodes:
-        if node.op != "call_function" or node.target not in (*IN_PLACE, *OUT):
-            continue
-        candidates = [0, 1] if node.target in COMMUTES and len(node.args) == 2 and not node.kwargs else [0]
-        for which in candidates:
-            source = node.args[which]
-            if not isinstance(source, Node) or not memory.free(source, node):
-                continue
-            if node.target in OUT:
-                node.kwargs = {**node.kwargs, "grad_input": source}
-                node.target = OUT[node.target]
-            else:
-                node.target = IN_PLACE[node.target]
-                node.args = (source, *(a for i, a in enumerate(node.args) if i != which))
-            memory.merge(node, source)
-            break
+def mutates(operation: Operation) -> bool:
+    schema = getattr(operation.function, "_schema", None)
+    # Batch norm writes its running statistics without saying so.
+    return schema is None or schema.is_mutable or "batch_norm" in schema.name
+
+
+def drop_unused(tape: Tape) -> None:
+    """Leave out what nothing reads."""
+    needed = set(tape.outputs)
+    kept = []
+    for operation in reversed(tape.operations):
+        if mutates(operation) or any(slot in needed for slot in operation.makes()):
+            needed.update(operation.reads())
+            kept.append(operation)
+    tape.operations = kept[::-1]
 
 
 class Memory:
-    """Which node allocated what each node holds, and who reads that last."""
+    """Which slot allocated what each slot holds, and which operation reads that last."""
 
-    def __init__(self, nodes: list[Node]) -> None:
-        self.nodes = nodes
-        self.place = {node: i for i, node in enumerate(nodes)}
-        self.owner: dict[Node, Node | None] = {}
-        self.last: dict[Node, int] = {}
-        for node in nodes:
-            self.owner[node] = self.root(node)
-            for used in node.all_input_nodes:
-                if (own := self.owner.get(used)) is not None:
-                    self.last[own] = self.place[node]
+    def __init__(self, tape: Tape) -> None:
+        self.tape = tape
+        self.owner: dict[Slot, Slot | None] = dict.fromkeys(tape.inputs)
+        self.last: dict[Slot, int] = {}
+        for i, operation in enumerate(tape.operations):
+            for slot in operation.makes():
+                self.owner[slot] = self.root(operation, slot)
+            for slot in (*operation.reads(), *operation.makes()):
+                if (own := self.owner.get(slot)) is not None:
+                    self.last[own] = i
+        for slot in tape.outputs:
+            if (own := self.owner.get(slot)) is not None:
+                self.last[own] = len(tape.operations)
 
-    def root(self, node: Node) -> Node | None:
-        """`node` itself, the owner of what it is a view of, or `None` for inputs and whatever is not known."""
-        if node.op != "call_function":
-            return None
-        first = node.args[0] if node.args else None
-        behind = self.owner.get(first) if isinstance(first, Node) else None
-        if node.target is operator.getitem or node.target is aten._unsafe_view.default:
+    def root(self, operation: Operation, slot: Slot) -> Slot | None:
+        """`slot` itself, the owner of what it is a view of, or `None` for whatever is not known."""
+        if slot in self.owner:
+            return self.owner[slot]
+        first = operation.args[0] if operation.args else None
+        behind = self.owner.get(first) if isinstance(first, Slot) else None
+        schema = getattr(operation.function, "_schema", None)
+        if operation.function is aten._unsafe_view.default:
             return behind
-        if not isinstance(node.target, torch._ops.OpOverload):
-            return None
-        returns = node.target._schema.returns
-        if any(r.alias_info is not None for r in returns):
+        if schema is None or any(r.alias_info is not None for r in schema.returns):
             return behind
-        return node if len(returns) == 1 and meta(node) is not None else None
+        return slot if isinstance(operation.result, Slot) else None
 
-    def free(self, source: Node, user: Node) -> bool:
-        """Whether `user` may write its result into `source`."""
+    def reuse(self) -> None:
+        """Write elementwise results over an input that owns its memory and that nothing reads afterwards."""
+        for i, operation in enumerate(self.tape.operations):
+            function = operation.function
+            if function not in IN_PLACE and function not in OUT:
+                continue
+            either = function in COMMUTES and len(operation.args) == 2 and not operation.kwargs
+            for which in (0, 1) if either else (0,):
+                source = operation.args[which]
+                if isinstance(source, Slot) and self.free(source, operation, i):
+                    self.merge(operation.result, source)
+                    if function in OUT:
+                        operation.function = OUT[function]
+                        operation.kwargs = {**operation.kwargs, "grad_input": source}
+                    else:
+                        operation.function = IN_PLACE[function]
+                        others = [a for j, a in enumerate(operation.args) if j != which]
+                        operation.args = (source, *others)
+                    break
+
+    def free(self, source: Slot, operation: Operation, i: int) -> bool:
+        """Whether the operation may write its result into `source`."""
         own = self.owner.get(source)
-        if own is None or self.last.get(own) != self.place[user]:
+        if own is None or self.last.get(own) != i or not isinstance(operation.result, Slot):
             return False
-        mine, whole = meta(source), meta(own)
-        if mine is None or whole is None or mine != meta(user) or math.prod(mine[0]) != math.prod(whole[0]):
+        layouts = self.tape.layouts
+        if layouts[source] != layouts[operation.result]:
             return False
-        return sum(self.owner.get(n) is own for n in user.all_input_nodes) == 1 and user.args.count(source) == 1
+        if math.prod(layouts[source].shape) != math.prod(layouts[own].shape):
+            return False
+        return sum(self.owner.get(slot) == own for slot in operation.reads()) == 1
 
-    def merge(self, node: Node, source: Node) -> None:
-        """`node` now lives in the memory of `source`."""
-        own, mine = self.owner[source], self.owner[node]
+    def merge(self, made: Slot, source: Slot) -> None:
+        """`made` now lives in the memory of `source`."""
+        own, mine = self.owner[source], self.owner[made]
         assert own is not None
-        for other, held in self.owner.items():
-            if held is mine:
-                self.owner[other] = own
-        self.last[own] = max(self.last[own], self.last.get(mine, -1) if mine is not None else -1)
+        if mine is None:
+            return
+        for slot, held in self.owner.items():
+            if held == mine:
+                self.owner[slot] = own
+        self.last[own] = max(self.last[own], self.last.get(mine, -1))

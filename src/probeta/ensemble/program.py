@@ -12,11 +12,11 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.fx import GraphModule
-from torch.fx.experimental.proxy_tensor import make_fx
 
 from probeta.ensemble.inplace import simplify
+from probeta.ensemble.invariant import Invariant
 from probeta.ensemble.stack import Stack
+from probeta.ensemble.tape import compiled, record
 from probeta.models.module import Sums
 
 Function = Callable[..., list[Tensor]]
@@ -36,14 +36,14 @@ class Stepped(NamedTuple):
 class Program:
     """Steps and evaluations of ensembles of one group, of any size and batch shape; `use` says whose tensors count.
 
-    `patience` calls of one shape run unrecorded; recording costs about twenty of them, and replaying saves half
-    of one, so shapes that come seldom are never recorded.
+    `patience` calls of one shape run unrecorded. Recording costs about two of them and replaying saves more than
+    half of one, so only shapes that come seldom are never recorded.
     """
 
-    def __init__(self, patience: int = 40) -> None:
+    def __init__(self, patience: int = 3) -> None:
         self.patience = patience
         self.seen: dict[Any, int] = {}
-        self.recorded: dict[Any, GraphModule] = {}
+        self.recorded: dict[Any, Function] = {}
         self.names: dict[str, list[str]] = {}
 
     def use(self, stack: Stack) -> None:
@@ -78,7 +78,7 @@ class Program:
         self.seen[key] = self.seen.get(key, 0) + 1
         # Its own words as inputs make a step depend on values.
         if self.seen[key] > self.patience and kind != "thorough" and forced is None:
-            self.recorded[key] = record(function, inputs)
+            self.recorded[key] = compiled(simplify(record(function, inputs)))
             return self._call(kind, params, buffers, batch, forced, shared)
         return function(*inputs)
 
@@ -90,7 +90,7 @@ class Program:
 
         def train(*inputs: Tensor) -> list[Tensor]:
             p, b, batch, forced = split(inputs)
-            with torch.enable_grad():
+            with torch.enable_grad(), Invariant():
                 leaves = [t.detach().requires_grad_() for t in p]
                 measured = self.stack.measure(leaves, b, batch, forced, shared)
                 loss = measured.objective / measured.weight
@@ -100,15 +100,9 @@ class Program:
 
         def evaluate(*inputs: Tensor) -> list[Tensor]:
             p, b, batch, _ = split(inputs)
-            with torch.no_grad():
+            with torch.no_grad(), Invariant():
                 measured = self.stack.measure(p, b, batch, None, shared, thorough=kind == "thorough")
             self.names[kind] = list(measured.sums)
             return list(measured.sums.values())
 
         return train if kind == "train" else evaluate
-
-
-def record(function: Function, inputs: Sequence[Tensor]) -> GraphModule:
-    """The operations of `function` on tensors of the shapes of `inputs`, which are not touched."""
-    graph: GraphModule = make_fx(function, tracing_mode="fake")(*inputs)
-    return simplify(graph)
