@@ -77,6 +77,9 @@ class TransformerModule(TranslatorModule):
             max_positions=max_positions,
         )
 
+    def head_weights(self, source: Tensor, inputs: Tensor) -> Tensor | None:
+        return self.net.attention_maps(source, inputs).cross
+
     def write_artifacts(self, data: Any, folder: Path) -> None:
         super().write_artifacts(data, folder)
         rows = [

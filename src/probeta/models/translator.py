@@ -12,10 +12,12 @@ from torch.optim import Optimizer
 
 from probeta.data.batch import PairBatch
 from probeta.data.spec import TextSpec
+from probeta.data.vocabulary import BOS, EOS
 from probeta.errors import ConfigError
 from probeta.metrics.translation import score_all
 from probeta.metrics.translation_analysis import write_analysis
 from probeta.models.decoding import Decoding
+from probeta.models.gold import GoldData, GoldScores, gold_links
 from probeta.models.module import Measured, Module, Sums
 from probeta.nn.decoding import Hypothesis, beam_search, greedy
 from probeta.nn.dropout import mix
@@ -204,6 +206,7 @@ class TranslatorModule(Module):
 
     def on_test_epoch_start(self) -> None:
         self.translations = {split: {} for split in self.test_splits}
+        self.gold_scores: dict[str, GoldScores] = {}
 
     def test_step(self, batch: PairBatch, batch_idx: int, dataloader_idx: int = 0) -> None:
         super().test_step(batch, batch_idx, dataloader_idx)
@@ -211,11 +214,30 @@ class TranslatorModule(Module):
         self.meters[f"test:{split}"].add({"free": self.measure_free(batch)})
         found = self.search(batch.source, self.decoding.beam_size, need_weights=True)
         self.translations[split].update(zip(batch.index.tolist(), found, strict=True))
+        if isinstance(self.data, GoldData):
+            self.align(batch, split)
+
+    def align(self, batch: PairBatch, split: str) -> None:
+        """Score the attention of a pass over the reference, which is what the gold links are of."""
+        inputs = batch.target[:, :-1]
+        weights = self.net.decode(self.net.encode(batch.source), inputs, need_weights=True).attention
+        if weights is not None:
+            scores = self.gold_scores.setdefault(split, GoldScores(self.data, split))
+            scores.add(batch, weights, self.head_weights(batch.source, inputs))
+
+    def head_weights(self, source: Tensor, inputs: Tensor) -> Tensor | None:
+        """`(B, layers, heads, T, S)` where attention has several."""
+        return None
 
     def on_test_epoch_end(self) -> None:
         super().on_test_epoch_end()
         for split in self.test_splits:
             self.evaluated[split].update(self.score(split, self.data))
+        # The head that a test score is reported of is chosen on validation.
+        chosen = self.gold_scores["val"].best_head() if "val" in self.gold_scores else None
+        for split, scores in self.gold_scores.items():
+            metrics = scores.metrics(chosen)
+            self.evaluated[split].update({f"{split}/{name}": value for name, value in metrics.items()})
 
     def write_artifacts(self, data: Any, folder: Path) -> None:
         """`translations.json` (with attention, some of each split); `hypotheses.<split>.txt` beside references and
@@ -237,6 +259,9 @@ class TranslatorModule(Module):
             ):
                 write_atomic(folder / f"{name}.{split}.txt", "".join(f"{line}\n" for line in lines))
             write_analysis(folder, split, **words)
+            if split in self.gold_scores:
+                scores = self.gold_scores[split].report(order, words["hypotheses"], words["references"])
+                write_atomic(folder / f"alignment.{split}.json", json.dumps(scores))
             for row in order[:KEPT_TRANSLATIONS]:
                 rows.append(self.translation(split, row, found[row], data))
         write_atomic(folder / "translations.json", json.dumps(rows, ensure_ascii=False))
@@ -244,12 +269,14 @@ class TranslatorModule(Module):
     @staticmethod
     def translation(split: str, number: int, found: Hypothesis, data: Any) -> dict[str, Any]:
         """One sentence as reports read it: rows of `attention` are the hypothesis' tokens, columns the source's."""
-        source = data.source.vocabulary.tokens
-        ids = data.source.encode(data.sources(split)[number])
+        # The words themselves: what the vocabulary made of them is no help to a reader.
+        source = [BOS, *data.source.tokenizer.tokenize(data.sources(split)[number]), EOS]
+        hypothesis = data.target.tokens(found.tokens)
         return {
             "split": split,
-            "source": [source[i] for i in ids],
+            "source": source,
             "reference": data.reference_words(split, [number])[0],
-            "hypothesis": data.target.tokens(found.tokens),
+            "hypothesis": hypothesis,
+            "gold": gold_links(data, split, number, hypothesis),
             "attention": None if (w := found.attention) is None else [[round(x, 5) for x in row] for row in w.tolist()],
         }

@@ -1,0 +1,116 @@
+"""A translator's attention against gold links, where the data have them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from torch import Tensor
+
+from probeta.data.batch import PairBatch
+from probeta.metrics.alignment import AlignmentCounts, Gold, corpus_counts, word_weights
+from probeta.metrics.attention_shape import coverage, entropy, path
+from probeta.metrics.groups import scores_by_group
+from probeta.metrics.translation import Words
+
+LABELS = ("diagonal", "jumps", "repetitions")
+LENGTHS = (5, 10, 15, 20, 30, 40)
+DISTANCES = (0, 2, 4, 6, 8, 12)
+"""Upper edges of the groups by source length and by reordering distance."""
+
+
+@runtime_checkable
+class GoldData(Protocol):
+    """Data that know the word alignment of every pair."""
+
+    def gold(self, split: str, row: int) -> Gold: ...
+    def reordering(self, split: str) -> Any: ...
+    def source_lengths(self, split: str) -> Any: ...
+
+
+class GoldScores:
+    """Scores of one split's attention, from teacher-forced passes over the reference targets.
+
+    `weights` are `(B, T, S)`: what the net calls its attention. `heads`, where it has several, are
+    `(B, layers, heads, T, S)`. A target word links the source word of its largest weight, or none where
+    that is `<bos>` or `<eos>`.
+    """
+
+    def __init__(self, data: GoldData, split: str) -> None:
+        self.data, self.split = data, split
+        self.counts: AlignmentCounts | None = None
+        self.head_counts: AlignmentCounts | None = None
+        self.shapes: list[tuple[float, ...]] = []
+
+    def add(self, batch: PairBatch, weights: Tensor, heads: Tensor | None = None) -> None:
+        golds = [self.data.gold(self.split, row) for row in batch.index.tolist()]
+        mean = weights.detach().float().cpu().numpy()
+        counts = corpus_counts(mean, golds)
+        self.counts = counts if self.counts is None else self.counts + counts
+        if heads is not None:
+            found = corpus_counts(heads.detach().float().cpu().numpy(), golds)
+            self.head_counts = found if self.head_counts is None else self.head_counts + found
+        for one, gold in zip(mean, golds, strict=True):
+            shape = len(gold.target), len(gold.source)
+            rows = word_weights(one, *shape, "kept")
+            labels = path(word_weights(one, *shape)).labels
+            read = float((coverage(rows)[1:-1] >= 0.5).mean())
+            self.shapes.append((float(entropy(rows).mean()), read, *(float(name in labels) for name in LABELS)))
+
+    def metrics(self, head: tuple[int, ...] | None = None) -> dict[str, float]:
+        """Names without the split: `aer`, precision and recall on 0–1; entropy in nats; shares of sentences.
+
+        With `head`, a layer and a head, also `aer_head`, theirs.
+        """
+        assert self.counts is not None
+        alone = {} if head is None or self.head_counts is None else {"aer_head": self.head_counts.error_rate[head]}
+        nats, read, *labels = np.mean(self.shapes, axis=0).tolist()
+        return {
+            "aer": float(self.counts.error_rate),
+            "alignment_precision": float(self.counts.precision),
+            "alignment_recall": float(self.counts.recall),
+            "attention_entropy": nats,
+            "attention_coverage": read,
+            **{f"attention_{name}": share for name, share in zip(LABELS, labels, strict=True)},
+            **{name: float(value) for name, value in alone.items()},
+        }
+
+    def best_head(self) -> tuple[int, ...] | None:
+        """Layer and head of the lowest error rate."""
+        if self.head_counts is None:
+            return None
+        rates = self.head_counts.error_rate
+        return tuple(int(i) for i in np.unravel_index(np.nanargmin(rates), rates.shape))
+
+    def report(self, rows: Sequence[int], hypotheses: Sequence[Words], references: Sequence[Words]) -> dict[str, Any]:
+        """What `alignment.<split>.json` holds: scores, those of every layer and head, translations by group."""
+        lengths = np.asarray(self.data.source_lengths(self.split))[list(rows)].tolist()
+        distances = np.asarray(self.data.reordering(self.split))[list(rows)].tolist()
+        heads = self.head_counts
+        return {
+            "scores": self.metrics(),
+            "heads": None
+            if heads is None
+            else {
+                "aer": heads.error_rate.tolist(),
+                "precision": heads.precision.tolist(),
+                "recall": heads.recall.tolist(),
+            },
+            "by_source_length": scores_by_group(hypotheses, references, lengths, LENGTHS),
+            "by_reordering": scores_by_group(hypotheses, references, distances, DISTANCES),
+        }
+
+
+def gold_links(data: Any, split: str, row: int, hypothesis: Sequence[str]) -> list[list[int]] | None:
+    """`[source column, target row, sure]` of a translation that is its reference, else `None`.
+
+    Columns count from `<bos>`, as attention's do.
+    """
+    if not isinstance(data, GoldData):
+        return None
+    gold = data.gold(split, row)
+    if list(hypothesis) != list(gold.target):
+        return None
+    sure = set(gold.sure)
+    return [[s + 1, t, int((s, t) in sure)] for s, t in gold.alignment]

@@ -1,0 +1,77 @@
+"""A translator's attention scored against gold: perfect where it looks at the links, per head, by group."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from probeta.data.grammar.data import GrammarData
+from probeta.metrics.alignment import alignment_error_rate
+from probeta.models.gold import GoldData, GoldScores, gold_links
+
+
+@pytest.fixture(scope="module")
+def data() -> GrammarData:
+    found = GrammarData(n_samples=50, n_val=5, n_test=40, eval_batch_size=16)
+    found.setup()
+    return found
+
+
+def oracle(data: GrammarData, batch: object) -> torch.Tensor:
+    """Weights `(B, T, S)` that look at the first sure link of each word, and at `<eos>` where it has none."""
+    B, S = batch.source.shape
+    weights = torch.full((B, batch.target.shape[1] - 1, S), 1e-3)
+    for row, index in enumerate(batch.index.tolist()):
+        pair = data.gold("test", index)
+        for t in range(len(pair.target)):
+            sources = [s for s, target in sorted(pair.sure) if target == t]
+            weights[row, t, sources[0] + 1 if sources else len(pair.source) + 1] = 1.0
+    return weights / weights.sum(-1, keepdim=True)
+
+
+def test_attention_on_sure_links_has_perfect_precision_and_the_wrong_head_has_not(data: GrammarData) -> None:
+    assert isinstance(data, GoldData)
+    scores = GoldScores(data, "test")
+    for batch in data.batches("test"):
+        weights = oracle(data, batch)
+        heads = torch.stack([torch.stack([weights.roll(1, -1), weights])], 0).permute(2, 0, 1, 3, 4)
+        scores.add(batch, weights, heads)
+    found = scores.metrics(scores.best_head())
+    assert scores.best_head() == (0, 1)
+    assert found["alignment_precision"] == 1.0
+    assert found["aer"] == found["aer_head"] < 0.03
+    links = [(pair, {}) for pair in data.corpora["test"]]
+    for pair, first in links:
+        for s, t in sorted(pair.sure, reverse=True):
+            first[t] = s
+    # Sentence by sentence: the corpus' rate is their mean, weighted by |A| + |S|.
+    rates = [
+        alignment_error_rate({(s, t) for t, s in first.items()}, pair.sure, pair.alignment) for pair, first in links
+    ]
+    sizes = [len(first) + len(pair.sure) for pair, first in links]
+    assert found["aer"] == pytest.approx(np.average(rates, weights=sizes))
+    assert 0 <= found["attention_coverage"] <= 1
+
+
+def test_the_report_groups_translations_by_length_and_by_reordering(data: GrammarData) -> None:
+    scores = GoldScores(data, "test")
+    for batch in data.batches("test"):
+        scores.add(batch, oracle(data, batch))
+    rows = list(range(40))
+    references = data.reference_words("test", rows)
+    report = scores.report(rows, references, references)
+    assert report["heads"] is None
+    for group in ("by_source_length", "by_reordering"):
+        assert sum(found["count"] for found in report[group]) == 40
+        assert {found["exact_match"] for found in report[group]} == {1.0}
+
+
+def test_gold_links_are_given_where_the_translation_is_the_reference(data: GrammarData) -> None:
+    pair = data.gold("test", 0)
+    links = gold_links(data, "test", 0, pair.target)
+    assert links is not None
+    assert {(s - 1, t) for s, t, _ in links} == set(pair.alignment)
+    assert {(s - 1, t) for s, t, sure in links if sure} == set(pair.sure)
+    assert gold_links(data, "test", 0, pair.target[:-1]) is None
+    assert gold_links(object(), "test", 0, pair.target) is None
