@@ -33,9 +33,11 @@ def register_resolvers() -> None:
 
 def register_plugins() -> None:
     """Hydra finds plugins by walking `hydra_plugins`, which does not show it an editable install's."""
-    from hydra_plugins.probeta_sweeper.sweeper import register
+    from hydra_plugins.probeta_launcher import launcher
+    from hydra_plugins.probeta_sweeper import sweeper
 
-    register()
+    for plugin in (sweeper, launcher):
+        plugin.register()
 
 
 def launch(command: str, task: Task, argv: list[str], check: Callable[[DictConfig], None]) -> Any:

@@ -55,6 +55,11 @@ class Member:
     fit_s: float = 0.0
     device: str = "cpu"
 
+    @property
+    def accelerator(self) -> str:
+        """The device in Lightning's words."""
+        return {"cuda": "gpu"}.get(self.device, self.device)
+
 
 class Ensemble:
     """The members of one group. After `fit` each of `members` says how it went.

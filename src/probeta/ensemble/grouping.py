@@ -22,6 +22,11 @@ CALLBACKS = {
 }
 """What the engine does for every member; any other callback needs the Trainer."""
 
+DRAWING = ("probeta.callbacks.boundary.DecisionBoundary", "probeta.callbacks.translations.Translations")
+"""These draw into TensorBoard while a run trains, and only where figures=all."""
+
+AVERAGE = "probeta.callbacks.average.WeightAverage"
+
 LOGGERS = ("probeta.logs.csv.MetricsCSV", "probeta.logs.tensorboard.TensorBoard")
 
 TRAINER: dict[str, tuple[Any, ...]] = {
@@ -47,8 +52,13 @@ def reason_against(tree: Tree) -> str | None:
     model = tree["model"]["_target_"]
     if not getattr(resolve(model, [trust] if isinstance(trust, str) else trust), "vectorizes", False):
         return f"{model.rsplit('.', 1)[-1]} does not say that it can be vectorized"
+    if tree.get("checkpoints") == "all":
+        return "checkpoints=all keeps the Trainer's own state"
+    draws = tree.get("figures") == "all"
     for name, node in (tree.get("callbacks") or {}).items():
-        if node is not None and node.get("_target_") not in CALLBACKS:
+        if node is None or node.get("_target_") in (CALLBACKS if draws else {*CALLBACKS, *DRAWING}):
+            continue
+        if node.get("_target_") != AVERAGE or node.get("last") is not None:
             return f"callbacks.{name} needs a Trainer"
     for name, node in (tree.get("logger") or {}).items():
         if node.get("_target_") not in LOGGERS:
