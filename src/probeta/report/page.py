@@ -162,8 +162,11 @@ def _band(curves: Sequence[dict[int, float]]) -> dict[str, Any] | None:
 
 
 def _parallel(summary: Summary) -> dict[str, Any] | None:
-    """A line a variant across the settings that differ, ending at the primary metric."""
-    axes = summary.sweep.axes
+    """A line a variant across the settings of a grid, ending at the primary metric.
+
+    Keys that only some variants set (a study's, one change at a time) are no axes of a grid.
+    """
+    axes = [key for key in summary.sweep.axes if all(key in run.settings for run in summary.sweep.runs)]
     if len(axes) < 2 or summary.primary is None:
         return None
     lines = []

@@ -7,9 +7,10 @@ applies the values to copies, through Hydra's own machinery, so that the results
 
 from __future__ import annotations
 
-import copy
 import os
+import pickle
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from hydra._internal.config_loader_impl import ConfigLoaderImpl, get_overrides_dirname
 from hydra.core.override_parser.types import Override
@@ -18,6 +19,14 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from probeta.sweeps.naming import parse
+
+
+class Base(NamedTuple):
+    """What a set of choices composes to. Pickled: a copy by `loads` costs a sixth of `deepcopy`."""
+
+    whole: bytes
+    task: bytes
+    """Without the `hydra` node."""
 
 
 class Composer:
@@ -31,8 +40,7 @@ class Composer:
         held = OmegaConf.to_container(master.hydra.overrides.hydra)
         assert isinstance(held, list)
         self.held: list[str] = [str(line) for line in held]
-        self._bases: dict[tuple[str, ...], DictConfig] = {}
-        self._bare: dict[int, DictConfig] = {}
+        self._bases: dict[tuple[str, ...], Base] = {}
         _, self._repository = loader._parse_overrides_and_create_caching_repo(self.name, self.held)
 
     def __call__(self, overrides: Sequence[str]) -> DictConfig:
@@ -40,19 +48,13 @@ class Composer:
 
         Raises what Hydra's composition raises.
         """
-        config = copy.deepcopy(self._base(overrides))
+        config: DictConfig = pickle.loads(self._base(overrides).whole)
         return self._finish(config, overrides)
 
     def task(self, overrides: Sequence[str]) -> DictConfig:
         """The configuration that the job function gets: without the `hydra` node, and cheaper."""
         lines = self.held + list(overrides)
-        base = self._base(overrides)
-        if id(base) not in self._bare:
-            bare = copy.deepcopy(base)
-            with read_write(bare), open_dict(bare):
-                del bare["hydra"]
-            self._bare[id(base)] = bare
-        config = copy.deepcopy(self._bare[id(base)])
+        config: DictConfig = pickle.loads(self._base(overrides).task)
         values = [o for o in parse(lines) if self._is_value(o) and not o.is_hydra_override()]
         ConfigLoaderImpl._apply_overrides_to_config(values, config)
         return config
@@ -62,14 +64,18 @@ class Composer:
         is_value = isinstance(override.value(), dict) or not self._repository.group_exists(override.key_or_group)
         return is_value and override.key_or_group != "hydra.searchpath"
 
-    def _base(self, overrides: Sequence[str]) -> DictConfig:
+    def _base(self, overrides: Sequence[str]) -> Base:
         parsed = parse(self.held + list(overrides))
         ConfigLoaderImpl.validate_sweep_overrides_legal(parsed, run_mode=RunMode.RUN, from_shell=True)
         choices = tuple(str(o.input_line) for o in parsed if not self._is_value(o))
         if choices not in self._bases:
-            self._bases[choices] = self.loader.load_configuration(
+            config = self.loader.load_configuration(
                 config_name=self.name, overrides=list(choices), run_mode=RunMode.RUN
             )
+            whole = pickle.dumps(config)
+            with read_write(config), open_dict(config):
+                del config["hydra"]
+            self._bases[choices] = Base(whole, pickle.dumps(config))
         return self._bases[choices]
 
     def _finish(self, config: DictConfig, overrides: Sequence[str]) -> DictConfig:
