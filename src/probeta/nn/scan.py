@@ -117,9 +117,12 @@ class AttentiveScan(torch.autograd.Function):
     """The decoder's loop with additive attention, one LSTM layer.
 
     The context enters the gates as Σ_s α_s (W_c m_s): with `P = memory W_cᵀ (B, S, 4H)` made before the loop, a step
-    sums S rows where it would multiply by W_c. Inputs: `z (T, B, 4H)`, `P`, keys `K (B, S, A)`, mask `(B, S)`,
-    `W_hh (4H, H)`, `W_q (A, H)`, `v (A,)`, `h`, `c (B, H)`; outputs: hidden states `(T, B, H)`, the last cell `(B, H)`,
-    weights `(B, T, S)`. The contexts themselves, which only the read-out needs, are one product outside.
+    sums S rows where it would multiply by W_c. Energies are σ(2x) = (1 + tanh x) / 2, as in `Additive`; what that adds
+    to all scores of a sentence changes no weight and is left out.
+
+    Inputs: `z (T, B, 4H)`, `P`, keys `(B, S, A)` of `Additive.prepare`, mask `(B, S)`, `W_hh (4H, H)`, `W_q (A, H)`,
+    `v (A,)`, `h`, `c (B, H)`; outputs: hidden states `(T, B, H)`, the last cell `(B, H)`, weights `(B, T, S)`. The
+    contexts themselves, which only the read-out needs, are one product outside.
     """
 
     @staticmethod
@@ -137,7 +140,7 @@ class AttentiveScan(torch.autograd.Function):
     ) -> tuple[Tensor, Tensor, Tensor]:
         steps, (batch, size), length, width = z.shape[0], h.shape, keys.shape[1], keys.shape[2]
         low = product_dtype(z.device.type)
-        joint = torch.cat([w_hh, w_q])
+        joint = torch.cat([w_hh, 2 * w_q])
         w = joint.to(low).t() if low else joint.t()
         gates = h.new_empty(steps, batch, 4 * size)
         hs, cs = h.new_empty(steps + 1, batch, size), c.new_empty(steps + 1, batch, size)
@@ -145,13 +148,13 @@ class AttentiveScan(torch.autograd.Function):
         energy = h.new_empty(steps, batch, length, width)
         alpha = h.new_empty(steps, batch, length)
         hs[0], cs[0] = h, c
-        p, keys, v = p.to(h.dtype), keys.to(h.dtype), v.to(h.dtype)
+        p, keys, v = p.to(h.dtype), keys.to(h.dtype), 2 * v.to(h.dtype)
         hidden = None if bool(mask.all()) else ~mask
         lowest = torch.finfo(h.dtype).min
         with fast_float32():
             for t in range(steps):
                 u = product(hs[t], w, low)
-                torch.add(u[:, None, 4 * size :], keys, out=energy[t]).tanh_()
+                torch.add(u[:, None, 4 * size :], keys, out=energy[t]).sigmoid_()
                 scores = torch.mv(energy[t].view(-1, width), v).view(batch, length)
                 if hidden is not None:
                     scores.masked_fill_(hidden, lowest)
@@ -182,19 +185,19 @@ class AttentiveScan(torch.autograd.Function):
                 dc = cell_backward(dh + d_out[t], dc, gates[t], cs[t], tanh_c[t], dz)
                 da = torch.bmm(p, dz[:, :, None])[:, :, 0] + d_alpha[:, t]
                 ds = aten._softmax_backward_data.out(da, alpha[t], 1, da.dtype, grad_input=d_scores[t])
-                # (1 - e²) v, then times ∂L/∂score: the energies' gradient, with the scores' summed at the end.
-                torch.mul(energy[t], energy[t], out=scratch)
-                scratch.sub_(1.0).mul_(ds[:, :, None])
-                d_keys.sub_(scratch)
+                # ∂L/∂score σ (1 - σ); times 2v once it is summed.
+                torch.addcmul(energy[t], energy[t], energy[t], value=-1.0, out=scratch)
+                scratch.mul_(ds[:, :, None])
+                d_keys.add_(scratch)
                 torch.sum(scratch, dim=1, out=du[t, :, 4 * size :])
-                du[t, :, 4 * size :].mul_(-v)
+                du[t, :, 4 * size :].mul_(v)
                 dh = product(du[t], w, low)
             d_keys.mul_(v)
             dz_all = du[:, :, : 4 * size]
             d_p = torch.bmm(alpha.permute(1, 2, 0), dz_all.transpose(0, 1))
             d_joint = product(du.flatten(0, 1).t(), hs[:-1].flatten(0, 1), low)
-            d_v = torch.mv(energy.view(-1, keys.shape[2]).t(), d_scores.view(-1))
-        return dz_all, d_p, d_keys, None, d_joint[: 4 * size], d_joint[4 * size :], d_v, dh, dc
+            d_v = 2 * torch.mv(energy.view(-1, keys.shape[2]).t(), d_scores.view(-1))
+        return dz_all, d_p, d_keys, None, d_joint[: 4 * size], 2 * d_joint[4 * size :], d_v, dh, dc
 
 
 def lstm_scan(weight: Tensor, z: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
