@@ -23,6 +23,7 @@ from omegaconf.errors import OmegaConfBaseException
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
+from probeta.data.datamodule import DataModule
 from probeta.data.spec import DataSpec, PointsSpec, SequenceSpec, TextSpec
 from probeta.errors import ConfigError, UserError
 from probeta.models.module import Module
@@ -61,7 +62,7 @@ DATA_WORDS = {PointsSpec: "points", SequenceSpec: "sequences", TextSpec: "senten
 class Experiment:
     """Everything a run needs, built and set up."""
 
-    data: pl.LightningDataModule
+    data: DataModule
     model: Module
     callbacks: dict[str, pl.Callback]
     loggers: list[Logger]
@@ -199,11 +200,11 @@ def seed_everything(seed: int) -> None:
     torch.manual_seed(seed)
 
 
-def build_data(tree: Mapping[str, Any]) -> pl.LightningDataModule:
+def build_data(tree: Mapping[str, Any]) -> DataModule:
     """The datamodule, set up. What it holds depends on `data.seed`; its shuffling on `seed`."""
-    data: pl.LightningDataModule = make(tree, "data")
+    data: DataModule = make(tree, "data")
     data.shuffle_seed = tree["seed"]
-    data.setup()
+    data.setup("fit")
     if double_precision(tree) and hasattr(data, "to"):
         data.to(torch.float64)
     return data

@@ -20,6 +20,7 @@ from probeta.callbacks.checkpoint import Checkpoint
 from probeta.callbacks.early_stopping import EarlyStopping
 from probeta.callbacks.interruption import Interruption
 from probeta.callbacks.progress import EpochProgress
+from probeta.data.datamodule import DataModule
 from probeta.devices import choose
 from probeta.distributed import processes, rank, spawn
 from probeta.models.module import Module
@@ -128,7 +129,7 @@ def keep_best(experiment: Experiment) -> None:
         early.restore(experiment.model)
 
 
-def evaluate(trainer: pl.Trainer, model: Module, data: pl.LightningDataModule) -> dict[str, float]:
+def evaluate(trainer: pl.Trainer, model: Module, data: DataModule) -> dict[str, float]:
     """Metrics of the kept weights on every split, in evaluation mode."""
     loaders = model.evaluation_loaders(data)
     model.test_splits = tuple(loaders)

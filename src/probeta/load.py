@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pytorch_lightning as pl
-
 from probeta.build import build_data, build_model, check_keys, plain
+from probeta.data.datamodule import DataModule
 from probeta.data.text import TextData
 from probeta.errors import ConfigError, RunDirectoryError
 from probeta.fit import load_checkpoint, quiet
@@ -29,7 +28,7 @@ class Run:
     result: dict[str, Any]
 
     @property
-    def data(self) -> pl.LightningDataModule:
+    def data(self) -> DataModule:
         """The datamodule, set up (read again from where the run found it; changed content is refused)."""
         if self._data is None:
             data = build_data(self.tree)
@@ -41,7 +40,7 @@ class Run:
             self._data = data
         return self._data
 
-    _data: pl.LightningDataModule | None = None
+    _data: DataModule | None = None
 
 
 def load_run(directory: str | Path, trust: list[str] | None = None) -> Run:

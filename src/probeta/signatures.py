@@ -13,13 +13,15 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from probeta.errors import ConfigError
 
+CallableOrigin = get_origin(Callable[[], None])
+
 RESERVED = ("_target_", "_partial_", "_args_", "_recursive_", "_convert_")
 
 
 @cache
 def parameters(target: Callable[..., Any]) -> Mapping[str, Any]:
     """Accepted keyword → type hint (`Any` where none can be read)."""
-    function = target.__init__ if inspect.isclass(target) else target  # type: ignore[misc]
+    function = target.__init__ if inspect.isclass(target) else target
     known = inspect.signature(target).parameters.values()
     return {
         p.name: hint(p.annotation, getattr(function, "__globals__", {}))
@@ -97,9 +99,8 @@ def fits_container(value: Any, origin: type, args: tuple[Any, ...]) -> bool:
     if issubclass(origin, (Sequence, set, frozenset)) or origin is Iterable:
         items = [a for a in args if a is not Ellipsis]
         return isinstance(value, list) and all(any(fits(v, a) for a in items or [Any]) for v in value)
-    if origin is Callable or issubclass(origin, Callable):  # type: ignore[arg-type]
-        return False
-    return issubclass(origin, type) is False
+    # A function or a class is a node with a `_target_`, never a plain value.
+    return origin not in (CallableOrigin, type)
 
 
 def describe(hint: Any) -> str:

@@ -38,6 +38,9 @@ class ProbetaSweeper(Sweeper):
     def sweep(self, arguments: list[str]) -> Any:
         from probeta.sweeps.sweep import Sweep
 
+        assert self.hydra_context is not None
+        assert self.config is not None
+        assert self.task_function is not None
         sweep = Sweep(self.hydra_context, self.task_function, self.config, self.check, self.max_batch_size)
         return sweep([*(f"{key}={values}" for key, values in self.params.items()), *arguments])
 
@@ -76,6 +79,9 @@ class OptunaSweeper(Sweeper):
     def sweep(self, arguments: list[str]) -> Any:
         from probeta.sweeps.search import Search
 
+        assert self.hydra_context is not None
+        assert self.config is not None
+        assert self.task_function is not None
         search = Search(self.hydra_context, self.task_function, self.config, **self.options)
         return search([*(f"{key}={values}" for key, values in self.params.items()), *arguments])
 

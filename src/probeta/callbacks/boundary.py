@@ -20,7 +20,7 @@ class DecisionBoundary(pl.Callback):
         self.every_n_epochs = check_interval(every_n_epochs)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        splits = getattr(trainer.datamodule, "splits", None)
+        splits = getattr(trainer.datamodule, "splits", None)  # type: ignore[attr-defined]
         writer = writer_of(trainer)
         if writer is None or not splits or splits["train"].x.shape[1:] != (2,) or not due(trainer, self.every_n_epochs):
             return

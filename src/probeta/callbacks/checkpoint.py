@@ -68,7 +68,8 @@ class Checkpoint(LightningCheckpoint):
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._saved = time.monotonic()
         if self.position:
-            trainer.train_dataloader.start_at(self.position)
+            loader: Any = trainer.train_dataloader
+            loader.start_at(self.position)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         # In memory: whether it is kept is decided when the run has been tested.

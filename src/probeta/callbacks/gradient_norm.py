@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
@@ -40,4 +42,5 @@ class GradientNorm(pl.Callback):
         if trainer.global_step % self.every_n_steps:
             return
         norms = gradient_norms(pl_module)
-        pl_module.epoch_metrics.update({f"grad_norm/{layer}": norm for layer, norm in norms.items()})
+        metrics: Any = pl_module.epoch_metrics
+        metrics.update({f"grad_norm/{layer}": norm for layer, norm in norms.items()})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytorch_lightning as pl
 
 
@@ -12,4 +14,5 @@ class LearningRate(pl.Callback):
         # Read before the step: after it, the schedule has already set the next step's rate.
         groups = optimizer.param_groups  # type: ignore[attr-defined]
         names = ["lr"] if len(groups) == 1 else [f"lr/{i}" for i in range(len(groups))]
-        pl_module.epoch_metrics.update({name: float(g["lr"]) for name, g in zip(names, groups, strict=True)})
+        metrics: Any = pl_module.epoch_metrics
+        metrics.update({name: float(g["lr"]) for name, g in zip(names, groups, strict=True)})

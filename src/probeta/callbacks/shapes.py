@@ -30,7 +30,8 @@ class Shapes(pl.Callback):
         self.handles: list[RemovableHandle] = []
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        for name, module in pl_module.net.named_modules():
+        net: Any = pl_module.net
+        for name, module in net.named_modules():
             self.handles.append(module.register_forward_hook(self.hook(name or "net"), with_kwargs=True))
 
     def hook(self, name: str) -> Any:

@@ -32,7 +32,7 @@ class Translations(pl.Callback):
         training = pl_module.training
         pl_module.eval()
         for split in ("train", "val"):
-            rows = self.translate(pl_module, trainer.datamodule, split)
+            rows = self.translate(pl_module, trainer.datamodule, split)  # type: ignore[attr-defined]
             writer.add_text(f"translations/{split}", table(rows), trainer.global_step)
             if rows and rows[0]["attention"]:
                 self.draw(writer, split, rows[0], trainer)

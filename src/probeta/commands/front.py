@@ -119,7 +119,7 @@ def known_keys(hydra: Hydra, name: str, overrides: list[str], wrong: str) -> lis
     node = OmegaConf.select(config, parent) if parent else config
     if not isinstance(node, DictConfig):
         return [str(key) for key in config]
-    return [f"{parent}.{key}" if parent else str(key) for key in node if key != "_target_"]
+    return [f"{parent}.{key!s}" if parent else str(key) for key in node if key != "_target_"]
 
 
 def without_hydra(config: DictConfig) -> DictConfig:

@@ -23,7 +23,11 @@ def show(path: Path) -> None:
     translations = path / "artifacts" / "translations.json"
     if translations.is_file():
         console.print(translations_table(json.loads(translations.read_text(encoding="utf-8"))))
-    places = [("run", path), ("figures", path / "figures"), ("TensorBoard", f"tensorboard --logdir {shown(path)}")]
+    places: list[tuple[str, Path | str]] = [
+        ("run", path),
+        ("figures", path / "figures"),
+        ("TensorBoard", f"tensorboard --logdir {shown(path)}"),
+    ]
     for name, place in places:
         if not isinstance(place, Path) or place.exists():
             console.print(f"{name:<12}{shown(place)}", highlight=False, soft_wrap=True)

@@ -26,13 +26,16 @@ def main(argv: list[str]) -> int:
 
     import torch
 
+    from probeta.data.spec import PointsSpec, SequenceSpec
     from probeta.load import load_run, trust_argument
     from probeta.models.classifier import Classifier
 
     run = load_run(directory, trust_argument(values.get("trust")))
     if not isinstance(run.model, Classifier):
         raise ConfigError(f"run={directory} is no classifier: probeta translate reads sentences")
-    features = run.data.spec.in_features
+    spec = run.data.spec
+    assert isinstance(spec, (PointsSpec, SequenceSpec))
+    features = spec.in_features
     for number, point in enumerate(points, 1):
         if len(point) != features:
             raise DataError(f"point {number} has {len(point)} numbers, and the model reads {features}")

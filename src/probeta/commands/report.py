@@ -24,7 +24,7 @@ def main(argv: list[str]) -> int:
     if len(argv) == 2:
         from probeta.report.compare import compare
 
-        print(compare(*argv).markdown(), end="")
+        print(compare(argv[0], argv[1]).markdown(), end="")
         return 0
     if len(argv) > 2:
         raise ConfigError(f"{argv[2]} is not accepted: probeta report takes one folder, or two runs to compare")

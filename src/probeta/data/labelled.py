@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
-import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
 from probeta.data.batches import LabelledBatches
+from probeta.data.datamodule import DataModule
 from probeta.data.spec import DataSpec
 from probeta.errors import ConfigError
 
@@ -36,7 +36,7 @@ def check_at_least(key: str, value: float, least: float) -> None:
         raise ConfigError.value(key, value, f"a number from {least}")
 
 
-class LabelledData(pl.LightningDataModule):
+class LabelledData(DataModule):
     """`draw()` makes the splits `train`, `val`, `test`; everything else is here.
 
     `shuffle_seed` is the run's seed (set by `build`), apart from the `seed` that says what the data are.
@@ -47,10 +47,7 @@ class LabelledData(pl.LightningDataModule):
         check_batch_size(batch_size)
         self.seed = seed
         self.batch_size = batch_size
-        self.shuffle_seed = 0
         self.splits: Mapping[str, Split] = {}
-        self.note: str | None = None
-        """Something about the data that every reader of the results must know."""
 
     @abstractmethod
     def draw(self) -> Mapping[str, Split]: ...
@@ -65,7 +62,7 @@ class LabelledData(pl.LightningDataModule):
             self.splits = self.draw()
             self.train = self.batches("train", shuffle=True)
 
-    def batches(self, split: str, shuffle: bool = False) -> LabelledBatches:
+    def batches(self, split: str, *, shuffle: bool = False) -> LabelledBatches:
         """The batches of `split`; only training is shuffled and cut into mini-batches."""
         x, y = self.splits[split]
         return LabelledBatches(x, y, self.batch_size if shuffle else None, self.shuffle_seed if shuffle else None)

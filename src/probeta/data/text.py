@@ -9,18 +9,18 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
-import pytorch_lightning as pl
 
 from probeta.data.batch import PairBatch
 from probeta.data.buckets import PairBatches, check_batch_keys
 from probeta.data.codec import Language, TextCodec
+from probeta.data.datamodule import DataModule
 from probeta.data.pairs import EncodedPairs
 from probeta.data.spec import TextSpec
 
 SPLITS = ("train", "val", "test")
 
 
-class TextData(pl.LightningDataModule):
+class TextData(DataModule):
     """A subclass fills `codec`, `pairs` and `texts` in `prepare()`; all else is here.
 
     - `codec`: tokenizer and vocabulary of both sides (`TextCodec`), saved into the run directory;

@@ -45,7 +45,7 @@ class ToyPairsData(TextData):
         self.note = "the 2 unseen pairs serve as validation and as test, and their German words are all unknown"
 
     def prepare(self) -> None:
-        seen, unseen = (tuple(map(list, zip(*rows, strict=True))) for rows in (PAIRS[:TRAINING], PAIRS[TRAINING:]))
+        seen, unseen = (([a for a, _ in rows], [b for _, b in rows]) for rows in (PAIRS[:TRAINING], PAIRS[TRAINING:]))
         source, target = (
             Language.build(spacy_tokenizer(pipeline, code, self.lowercase), lines, code)
             for pipeline, code, lines in zip(self.pipelines, ("en", "de"), seen, strict=True)

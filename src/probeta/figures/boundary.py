@@ -21,7 +21,7 @@ def boundary_figure(
     Class 0 is a circle and class 1 a triangle; test points are ringed. The line is where both classes are
     equally probable, thin lines are at a quarter and three quarters.
     """
-    drawn, [axes] = figure(title, width=6.0, height=5.2)
+    drawn, [axes] = figure(title, width=6.0, height=4.7)
     axes.grid(False)
     shades = LinearSegmentedColormap.from_list("classes", ["#a9cfe6", "#ffffff", "#f2c19c"])
     image = axes.contourf(x1, x2, probability, levels=np.linspace(0, 1, 21), cmap=shades, vmin=0, vmax=1)
@@ -49,7 +49,7 @@ def boundary_figure(
     axes.set_xlim(float(x1[0]), float(x1[-1]))
     axes.set_ylim(float(x2[0]), float(x2[-1]))
     axes.set_aspect("equal", adjustable="box")
-    bar = drawn.colorbar(image, ax=axes, ticks=[0, 0.25, 0.5, 0.75, 1], shrink=0.8, pad=0.02)
+    bar = drawn.colorbar(image, ax=axes, ticks=[0, 0.25, 0.5, 0.75, 1], shrink=0.75, pad=0.02)
     bar.set_label("probability of class 1", fontsize=10, color=INK)
     label(axes, "$x_1$ (no unit)", "$x_2$ (no unit)")
     axes.legend(handles=handles, fontsize=8.5, frameon=False, ncols=2, loc="upper center", bbox_to_anchor=(0.5, -0.14))

@@ -24,10 +24,10 @@ def depth_figures(table: Table) -> dict[str, Figure]:
     return {
         "gradient_by_depth": line_figure(
             f"Gradient at the input against depth\n{note}",
-            "depth (layers)", "‖∂L/∂x‖₂", by_depth, log=True, markers=True,
+            "depth (layers)", "‖∂L/∂x‖₂", by_depth, markers=True,
         ),
         "gradient_by_layer": line_figure(
             f"Gradient at every layer of the deepest net ({deepest:.0f} layers)\n{note}",
-            "layer (0: the input)", "‖∂L/∂h‖₂", by_layer, log=True,
+            "layer (0: the input)", "‖∂L/∂h‖₂", by_layer,
         ),
     }  # fmt: skip

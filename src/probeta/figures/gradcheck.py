@@ -37,7 +37,9 @@ def layer_figure(table: Table) -> Figure:
     for i, dtype in enumerate(dtypes):
         own, style = table.where(dtype=dtype), look(i)
         at = np.array([layers.index(name) for name in own["layer"]]) + (i - (len(dtypes) - 1) / 2) * 0.28
-        error, worst = np.maximum(own["error"], FLOOR), np.maximum(own["max_error"], FLOOR)
+        error = np.maximum(own["error"], FLOOR)
+        # Where no single gradient stands out of the rounding there is no worst parameter to show.
+        worst = np.where(own["max_error"] > 0, own["max_error"], np.nan)
         axes.hlines(at, np.minimum(error, worst), np.maximum(error, worst), color=style.colour, linewidth=1.0)
         axes.plot(error, at, style.marker, color=style.colour, markersize=6, label=f"{dtype}: all parameters")
         axes.plot(worst, at, style.marker, color=style.colour, markersize=6, markerfacecolor="white",

@@ -20,7 +20,7 @@ def length_figures(table: Table) -> dict[str, Figure]:
     return {
         "weight_gradient_by_length": line_figure(
             f"Gradient of the recurrent weight against length\n{note}",
-            "length $T$ (steps)", "‖∂L/∂W‖ of the recurrent weight", weight, log=True, markers=True,
+            "length $T$ (steps)", "‖∂L/∂W‖ of the recurrent weight", weight, markers=True,
         ),
         "state_gradient_by_distance": distance_figure(table, note),
     }  # fmt: skip
@@ -45,7 +45,9 @@ def distance_figure(table: Table, note: str) -> Figure:
             curves["‖∂L/∂c‖ (cell state)"] = Curve(x_c, *geometric(groups_c))
         draw_lines(axes, curves)
         rate = one(own, "rate")
-        axes.plot(x, mean[0] * rate**x, color=INK, linewidth=1.0, linestyle=":", label=f"fit: {rate:.3f} per step")
+        there = np.isfinite(mean) & (mean > 0)
+        start = np.exp(np.mean(np.log(mean[there]) - x[there] * np.log(rate)))
+        axes.plot(x, start * rate**x, color=INK, linewidth=1.0, linestyle=":", label=f"fit: {rate:.3f} per step")
         bound = own.where(quantity="bound")
         if len(bound):
             style = look(3)
@@ -54,7 +56,7 @@ def distance_figure(table: Table, note: str) -> Figure:
                       label="bound: $\\sigma_{max}^k\\,$‖∂L/∂$h_T$‖")  # fmt: skip
         axes.set_yscale("log")
         matrix = "recurrent matrix" if cell == "rnn" else "candidate's matrix"
-        usable = mean[np.isfinite(mean) & (mean > 0)]
+        usable = mean[there]
         lowest, highest = min(lowest, usable.min()), max(highest, usable.max())
         label(axes, "distance $k$ (steps)", "gradient norm, log scale" if i == 0 else "",
               f"{cell}\n{matrix}: ρ = {one(own, 'spectral_radius'):.2f}, "

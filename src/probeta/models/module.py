@@ -226,7 +226,8 @@ class Module(pl.LightningModule):
 
     @learning_rate.setter
     def learning_rate(self, value: float) -> None:
-        self.optimizer_factory = partial(self.optimizer_factory, lr=value)  # type: ignore[arg-type]
+        assert isinstance(self.optimizer_factory, partial)
+        self.optimizer_factory = partial(self.optimizer_factory, lr=value)
 
     # --- optimisers ----------------------------------------------------------------------------------
 

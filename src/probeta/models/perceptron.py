@@ -26,6 +26,7 @@ class Perceptron(Classifier):
     """
 
     accepts = PointsSpec
+    net: nn.Linear
     automatic_optimization = False
     vectorizes = False
 
@@ -50,7 +51,7 @@ class Perceptron(Classifier):
         return None
 
     @torch.no_grad()
-    def training_step(self, batch: LabelledBatch, batch_idx: int) -> None:
+    def training_step(self, batch: LabelledBatch, batch_idx: int) -> None:  # type: ignore[override]
         measured = self.measure(batch)
         errors = self.learn(batch)
         self.meters["train"].add({**measured.sums, "errors": torch.tensor(float(errors))})

@@ -152,7 +152,7 @@ class TranslatorModule(Module):
         # A score of an earlier epoch must not pass for this one's.
         for name in [name for name in self.trainer.callback_metrics if name.startswith("val/")]:
             del self.trainer.callback_metrics[name]
-        self.start_sample(self.trainer.datamodule)
+        self.start_sample(self.trainer.datamodule)  # type: ignore[attr-defined]
 
     def validation_step(self, batch: PairBatch, batch_idx: int) -> None:
         if not self.thorough_at(self.current_epoch, self.trainer.max_epochs):
@@ -163,7 +163,7 @@ class TranslatorModule(Module):
 
     def on_validation_epoch_end(self) -> None:
         if self.translations["val"]:
-            words = self.score("val", self.trainer.datamodule)
+            words = self.score("val", self.trainer.datamodule)  # type: ignore[attr-defined]
             self.epoch_metrics.update(words)
             self.trainer.callback_metrics.update({name: torch.tensor(value) for name, value in words.items()})
         super().on_validation_epoch_end()

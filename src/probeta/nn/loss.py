@@ -116,7 +116,7 @@ def projected_cross_entropy(
     targets = targets.flatten()
     real = (targets != pad_id).nonzero()[:, 0]
     rows = features.flatten(0, -2).index_select(0, real)
-    total: Tensor = ProjectedCrossEntropy.apply(  # type: ignore[no-untyped-call]
+    total: Tensor = ProjectedCrossEntropy.apply(
         rows, weight, bias, targets.index_select(0, real), label_smoothing, chunk, torch.is_grad_enabled()
     )
     return total, torch.tensor(real.shape[0], device=features.device)

@@ -20,7 +20,7 @@ def onednn_keeps_float32() -> bool:
     Without matrix units (AMX), oneDNN does not use that permission; it is then a third faster than MKL on the
     processors that were measured. 1 + 2⁻¹² is a float32 number that bfloat16 rounds to 1.
     """
-    if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
+    if not torch.backends.mkldnn.is_available():
         return False
     a = torch.full((64, 512), 1.0 + 2.0**-12)
     b = torch.ones(512, 512)
@@ -85,5 +85,5 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """`torch.nn.functional.linear`, fast where that is exact; torch's own under autocast and `torch.func`."""
     if transformed() or product_dtype(x.device.type) is not None:
         return F.linear(x, weight, bias)
-    result: Tensor = FastLinear.apply(x, weight, bias)  # type: ignore[no-untyped-call]
+    result: Tensor = FastLinear.apply(x, weight, bias)
     return result

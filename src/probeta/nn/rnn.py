@@ -195,7 +195,7 @@ class Recurrent(nn.Module):
                 h, c = cell.initial(x) if states is None else states[i]
                 bias = None if cell.bias_ih is None or cell.bias_hh is None else cell.bias_ih + cell.bias_hh
                 z = linear(x.transpose(0, 1), cell.weight_ih, bias)
-                run, *state = LSTMScan.apply(z, cell.weight_hh, h, c, mask, direction == 1)  # type: ignore[no-untyped-call]
+                run, *state = LSTMScan.apply(z, cell.weight_hh, h, c, mask, direction == 1)
                 outputs.append(run)
                 final.append(tuple(state))
             x = (outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=-1)).transpose(0, 1)

@@ -202,7 +202,7 @@ class AttentiveScan(torch.autograd.Function):
 
 def lstm_scan(weight: Tensor, z: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
     """`LSTMScan` without padding: hidden states `(T, B, H)` and the last cell."""
-    run, _, c = LSTMScan.apply(z, weight, h, c, None, False)  # type: ignore[no-untyped-call]
+    run, _, c = LSTMScan.apply(z, weight, h, c, None, False)
     return run, c
 
 
@@ -210,7 +210,5 @@ def attentive_scan(
     p: Tensor, keys: Tensor, mask: Tensor, w_hh: Tensor, w_q: Tensor, v: Tensor, z: Tensor, h: Tensor, c: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
     """`AttentiveScan`: hidden states `(T, B, H)`, the last cell, weights `(B, T, S)`."""
-    run: tuple[Tensor, Tensor, Tensor] = AttentiveScan.apply(  # type: ignore[no-untyped-call]
-        z, p, keys, mask, w_hh, w_q, v, h, c
-    )
+    run: tuple[Tensor, Tensor, Tensor] = AttentiveScan.apply(z, p, keys, mask, w_hh, w_q, v, h, c)
     return run

@@ -64,6 +64,16 @@ class Translator(nn.Module, ABC):
     def project(self, features: Tensor) -> Tensor:
         """`(…, F)` → logits `(…, V)`."""
 
+    @property
+    def output_weight(self) -> Tensor:
+        """`(V, F)`: with `output_bias`, what `project` multiplies by and `nn.loss.projected_cross_entropy` takes."""
+        raise NotImplementedError
+
+    @property
+    def output_bias(self) -> Tensor | None:
+        """`(V,)`, or `None`."""
+        raise NotImplementedError
+
     @abstractmethod
     def start(self, memory: State) -> State:
         """The state before the first step of incremental decoding."""

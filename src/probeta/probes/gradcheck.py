@@ -235,7 +235,7 @@ def torch_gradcheck(
             d = (d / d.norm(dim=1, keepdim=True)).to(own[0].device)
 
             def loss(t: Tensor, own: list[Tensor] = own, d: Tensor = d, layer: Layer = layer) -> Tensor:
-                moves = (t @ d).split([p.numel() for p in own])  # type: ignore[no-untyped-call]
+                moves = (t @ d).split([p.numel() for p in own])
                 moved = {n: p + m.view_as(p) for n, p, m in zip(layer.parameters, own, moves, strict=True)}
                 result: Tensor = functional_call(model, moved, args)
                 # A loss cut off from its inputs would be an error of the call, not a wrong gradient.

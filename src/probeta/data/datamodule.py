@@ -1,0 +1,31 @@
+"""What every dataset of the laboratory offers beside Lightning's hooks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytorch_lightning as pl
+
+from probeta.data.batches import Batches
+from probeta.data.spec import DataSpec
+
+
+class DataModule(pl.LightningDataModule):
+    """A dataset that is ready after `setup()`: its splits as batches, and what a model must know of it."""
+
+    shuffle_seed: int = 0
+    """The run's seed, set by `build`: it orders the batches. What the data are depends on the data's own seed."""
+    note: str | None = None
+    """Something about the data that every reader of the results must know."""
+
+    @property
+    def spec(self) -> DataSpec:
+        raise NotImplementedError
+
+    def sha256(self) -> str:
+        """A hash of everything in the splits: equal data, equal hash."""
+        raise NotImplementedError
+
+    def batches(self, split: str, *, shuffle: bool = False) -> Batches[Any]:
+        """The batches of `split`: as for training, or in a fixed order for evaluation."""
+        raise NotImplementedError
