@@ -132,6 +132,21 @@ def test_only_rows_of_an_embedding_that_the_batch_reads_are_drawn() -> None:
     assert check.count == 4
 
 
+def test_the_padding_row_of_an_embedding_is_not_taken_for_a_bug() -> None:
+    class Padded(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.table = nn.Embedding(9, 2, padding_idx=0)
+            nn.init.ones_(self.table.weight)
+
+        def forward(self, ids: Tensor) -> Tensor:
+            return (self.table(ids) ** 2).sum()
+
+    [check] = check_gradients(Padded(), (torch.tensor([[3, 0], [5, 3]]),))
+    assert check.right
+    assert check.count == 4
+
+
 def test_the_error_is_least_near_the_chosen_step() -> None:
     for dtype, step in STEPS.items():
         steps = [step * 10.0**k for k in (-3, 0, 2)]

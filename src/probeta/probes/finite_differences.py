@@ -98,7 +98,7 @@ def sample(
 
 
 def used_rows(model: nn.Module, args: tuple[Any, ...]) -> dict[str, Tensor]:
-    """Rows of embedding tables that the batch reads: the gradient of any other is 0 and shows nothing."""
+    """Rows of embedding tables that the batch reads (padding apart): any other gradient is 0 and shows nothing."""
     tables = [module for module in model.modules() if isinstance(module, nn.Embedding)]
     if not tables:
         return {}
@@ -106,7 +106,10 @@ def used_rows(model: nn.Module, args: tuple[Any, ...]) -> dict[str, Tensor]:
     names = {id(parameter): name for name, parameter in model.named_parameters()}
 
     def watch(module: nn.Module, call: tuple[Any, ...]) -> None:
-        seen.setdefault(names.get(id(module.weight), ""), []).append(call[0].reshape(-1))
+        ids = call[0].reshape(-1)
+        # Torch gives the padding row no gradient, by design: it is not to be learned.
+        kept = ids if module.padding_idx is None else ids[ids != module.padding_idx]
+        seen.setdefault(names.get(id(module.weight), ""), []).append(kept)
 
     handles = [table.register_forward_pre_hook(watch) for table in tables]
     try:
