@@ -1,4 +1,4 @@
-"""A translator's attention scored against gold: perfect where it looks at the links, per head, by group."""
+"""Attention scored against gold links: perfect where it looks at them, per head; translations by group."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 
 from probeta.data.grammar.data import GrammarData
 from probeta.metrics.alignment import alignment_error_rate
-from probeta.models.gold import GoldData, GoldScores, gold_links
+from probeta.models.gold import GoldData, GoldScores, gold_links, group_metrics, groups
 
 
 @pytest.fixture(scope="module")
@@ -54,17 +54,17 @@ def test_attention_on_sure_links_has_perfect_precision_and_the_wrong_head_has_no
     assert 0 <= found["attention_coverage"] <= 1
 
 
-def test_the_report_groups_translations_by_length_and_by_reordering(data: GrammarData) -> None:
-    scores = GoldScores(data, "test")
-    for batch in data.batches("test"):
-        scores.add(batch, oracle(data, batch))
+def test_translations_are_grouped_by_length_and_by_reordering(data: GrammarData) -> None:
     rows = list(range(40))
     references = data.reference_words("test", rows)
-    report = scores.report(rows, references, references)
-    assert report["heads"] is None
-    for group in ("by_source_length", "by_reordering"):
-        assert sum(found["count"] for found in report[group]) == 40
-        assert {found["exact_match"] for found in report[group]} == {1.0}
+    wrong = [words[:-1] if len(data.gold("test", row).source) > 15 else words for row, words in enumerate(references)]
+    found = groups(data, "test", rows, wrong, references)
+    for group in found.values():
+        assert sum(part["count"] for part in group) == 40
+    metrics = group_metrics(found)
+    assert metrics["exact_match_length_10"] == metrics["exact_match_length_15"] == 1.0
+    assert metrics["exact_match_length_20"] == metrics["exact_match_length_30"] == 0.0
+    assert any(name.startswith("bleu_reordering_") for name in metrics)
 
 
 def test_gold_links_are_given_where_the_translation_is_the_reference(data: GrammarData) -> None:

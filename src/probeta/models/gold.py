@@ -83,23 +83,37 @@ class GoldScores:
         rates = self.head_counts.error_rate
         return tuple(int(i) for i in np.unravel_index(np.nanargmin(rates), rates.shape))
 
-    def report(self, rows: Sequence[int], hypotheses: Sequence[Words], references: Sequence[Words]) -> dict[str, Any]:
-        """What `alignment.<split>.json` holds: scores, those of every layer and head, translations by group."""
-        lengths = np.asarray(self.data.source_lengths(self.split))[list(rows)].tolist()
-        distances = np.asarray(self.data.reordering(self.split))[list(rows)].tolist()
+    def report(self) -> dict[str, Any]:
+        """What `alignment.<split>.json` holds: scores, and those of every layer and head."""
         heads = self.head_counts
+        rates = ("error_rate", "precision", "recall")
         return {
             "scores": self.metrics(),
-            "heads": None
-            if heads is None
-            else {
-                "aer": heads.error_rate.tolist(),
-                "precision": heads.precision.tolist(),
-                "recall": heads.recall.tolist(),
-            },
-            "by_source_length": scores_by_group(hypotheses, references, lengths, LENGTHS),
-            "by_reordering": scores_by_group(hypotheses, references, distances, DISTANCES),
+            "heads": None if heads is None else {name: getattr(heads, name).tolist() for name in rates},
         }
+
+
+def groups(
+    data: GoldData, split: str, rows: Sequence[int], hypotheses: Sequence[Words], references: Sequence[Words]
+) -> dict[str, list[dict[str, Any]]]:
+    """BLEU and exact match of the translations of `rows` by source length and by reordering distance."""
+    lengths = np.asarray(data.source_lengths(split))[list(rows)].tolist()
+    distances = np.asarray(data.reordering(split))[list(rows)].tolist()
+    return {
+        "length": scores_by_group(hypotheses, references, lengths, LENGTHS),
+        "reordering": scores_by_group(hypotheses, references, distances, DISTANCES),
+    }
+
+
+def group_metrics(found: dict[str, list[dict[str, Any]]]) -> dict[str, float]:
+    """`groups` as metrics, named after upper edges: `exact_match_length_10`, `bleu_reordering_over_12`."""
+    metrics = {}
+    for by, edges in (("length", LENGTHS), ("reordering", DISTANCES)):
+        for group in found[by]:
+            edge = f"{group['to']:02d}" if group["to"] in edges else f"over_{edges[-1]}"
+            for score in ("bleu", "exact_match"):
+                metrics[f"{score}_{by}_{edge}"] = float(group[score])
+    return metrics
 
 
 def gold_links(data: Any, split: str, row: int, hypothesis: Sequence[str]) -> list[list[int]] | None:

@@ -17,7 +17,7 @@ from probeta.errors import ConfigError
 from probeta.metrics.translation import score_all
 from probeta.metrics.translation_analysis import write_analysis
 from probeta.models.decoding import Decoding
-from probeta.models.gold import GoldData, GoldScores, gold_links
+from probeta.models.gold import GoldData, GoldScores, gold_links, group_metrics, groups
 from probeta.models.module import Measured, Module, Sums
 from probeta.nn.decoding import Hypothesis, beam_search, greedy
 from probeta.nn.dropout import mix
@@ -233,6 +233,12 @@ class TranslatorModule(Module):
         super().on_test_epoch_end()
         for split in self.test_splits:
             self.evaluated[split].update(self.score(split, self.data))
+        if isinstance(self.data, GoldData) and "test" in self.translations:
+            found = self.translations["test"]
+            order = sorted(found)
+            words = [self.data.target.decode_words(found[row].tokens) for row in order]
+            by = groups(self.data, "test", order, words, self.data.reference_words("test", order))
+            self.evaluated["test"].update({f"test/{name}": value for name, value in group_metrics(by).items()})
         # The head that a test score is reported of is chosen on validation.
         chosen = self.gold_scores["val"].best_head() if "val" in self.gold_scores else None
         for split, scores in self.gold_scores.items():
@@ -260,8 +266,10 @@ class TranslatorModule(Module):
                 write_atomic(folder / f"{name}.{split}.txt", "".join(f"{line}\n" for line in lines))
             write_analysis(folder, split, **words)
             if split in self.gold_scores:
-                scores = self.gold_scores[split].report(order, words["hypotheses"], words["references"])
-                write_atomic(folder / f"alignment.{split}.json", json.dumps(scores))
+                write_atomic(folder / f"alignment.{split}.json", json.dumps(self.gold_scores[split].report()))
+            if isinstance(data, GoldData):
+                by = groups(data, split, order, words["hypotheses"], words["references"])
+                write_atomic(folder / f"groups.{split}.json", json.dumps(by))
             for row in order[:KEPT_TRANSLATIONS]:
                 rows.append(self.translation(split, row, found[row], data))
         write_atomic(folder / "translations.json", json.dumps(rows, ensure_ascii=False))
