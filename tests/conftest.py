@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,14 +22,19 @@ def one_thread() -> None:
 
 
 @pytest.fixture(scope="session")
-def configure() -> Iterator[Callable[..., DictConfig]]:
+def configure() -> Callable[..., DictConfig]:
     """`configure("data=moons", …)` → the configuration that `probeta train data=moons …` composes."""
     from probeta.commands.front import register_plugins, register_resolvers
 
     register_resolvers()
     register_plugins()
-    with initialize_config_module("probeta.conf", version_base="1.3"):
-        yield lambda *overrides, config="train": compose(config, list(overrides))
+
+    def configured(*overrides: str, config: str = "train") -> DictConfig:
+        # Closed again at once: Hydra is one a process, and other tests run the command line in this one.
+        with initialize_config_module("probeta.conf", version_base="1.3"):
+            return compose(config, list(overrides))
+
+    return configured
 
 
 @pytest.fixture

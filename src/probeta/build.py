@@ -19,7 +19,7 @@ import torch
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
@@ -76,6 +76,8 @@ def plain(config: DictConfig) -> dict[str, Any]:
         tree = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
     except OmegaConfBaseException as error:
         key = error.full_key or "configuration"
+        if isinstance(error, MissingMandatoryValue):
+            raise ConfigError(f"{key} has no default and must be given: {key}=…") from None
         raise ConfigError(f"{key}: {str(error).splitlines()[0]}") from None
     assert isinstance(tree, dict)
     return {str(key): value for key, value in tree.items() if key != "hydra"}

@@ -14,6 +14,7 @@ from hydra import version
 from hydra._internal.callbacks import Callbacks
 from hydra._internal.hydra import Hydra
 from hydra._internal.utils import _run_hydra, create_config_search_path, get_args_parser
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.utils import JobStatus, run_job
 from hydra.errors import ConfigCompositionException
 from hydra.types import HydraContext, RunMode
@@ -53,10 +54,18 @@ def launch(command: str, task: Task, argv: list[str], check: Callable[[DictConfi
         _run_hydra(args, get_args_parser(), task, CONFIG, command)
         return None
     hydra = open_hydra(args, command)
-    name = args.config_name or command
-    if args.multirun or sweeps(args.overrides):
-        return hydra.multirun(name, task, [*args.overrides, "hydra.mode=MULTIRUN"])
-    config = compose(hydra, name, args.overrides)
+    try:
+        name = args.config_name or command
+        if args.multirun or sweeps(args.overrides):
+            return hydra.multirun(name, task, [*args.overrides, "hydra.mode=MULTIRUN"])
+        return run_once(hydra, name, task, args.overrides, check)
+    finally:
+        GlobalHydra.instance().clear()
+
+
+def run_once(hydra: Hydra, name: str, task: Task, overrides: list[str], check: Callable[[DictConfig], None]) -> Any:
+    """A single run: as Hydra's own `run`, but refused before its folder is written, and composed once."""
+    config = compose(hydra, name, overrides)
     check(without_hydra(config))
     prepare_directory(Path(config.hydra.run.dir))
     callbacks = Callbacks(config)
