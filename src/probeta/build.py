@@ -152,7 +152,7 @@ def check(config: DictConfig) -> None:
     produced = spec_of(data_class)
     if produced is not None and produced is not type(spec):
         raise mismatch(tree, produced, type(spec))
-    make(tree, "data")
+    make(tree, "data").files()
     make(tree, "decoding")
     with torch.device("meta"):
         model = make(tree, "model", spec=spec)

@@ -18,6 +18,9 @@ class DataModule(pl.LightningDataModule):
     note: str | None = None
     """Something about the data that every reader of the results must know."""
 
+    def files(self) -> Any:
+        """The files that the data are read from, where there are any; `DataError` names one that is missing."""
+
     @property
     def spec(self) -> DataSpec:
         raise NotImplementedError
