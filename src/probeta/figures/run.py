@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from probeta.figures.attention import attention_figure
 from probeta.figures.boundary import boundary_figure
 from probeta.figures.curves import Curve, layers_figure, line_figure, mark_best
+from probeta.figures.heads import head_figures
 from probeta.figures.probes import draw_probe
 from probeta.figures.reliability import reliability_figure
 from probeta.figures.style import save
@@ -54,6 +55,7 @@ def draw(run_dir: Path, best_epoch: float | None = None) -> list[Path]:
             f"Attention, {SPLITS.get(sentence['split'], sentence['split'])} sentence",
             sentence["source"], sentence["hypothesis"], sentence["attention"], sentence.get("reference"),
         )  # fmt: skip
+    figures |= head_figures(artifacts / "attention_maps.json")
     return [path for name, drawn in figures.items() for path in save(drawn, run_dir / "figures" / name)]
 
 

@@ -80,6 +80,10 @@ class TransformerModule(TranslatorModule):
     def head_weights(self, source: Tensor, inputs: Tensor) -> Tensor | None:
         return self.net.attention_maps(source, inputs).cross
 
+    def head_weights(self, source: Tensor, inputs: Tensor) -> Tensor:
+        """`(B, layers, heads, T, S)` on the source."""
+        return self.net.attention_maps(source, inputs).cross
+
     def write_artifacts(self, data: Any, folder: Path) -> None:
         super().write_artifacts(data, folder)
         rows = [
