@@ -110,3 +110,27 @@ def test_logistic_members_are_their_single_runs() -> None:
     trees = [changed(tree, {"seed": s}) for s in range(3)]
     for single, member in zip(trees, train_together(trees), strict=True):
         assert_same_run(member, Alone(single), 1e-9)
+
+
+@pytest.mark.parametrize("changes", [{}, {"model.encoder.dropout": 0.2, "model.decoder.dropout": 0.1}])
+@pytest.mark.parametrize("experiment", ["toy_seq2seq", "toy_seq2seq_attn"])
+def test_translators_are_their_single_runs(experiment: str, changes: dict[str, Any]) -> None:
+    small = {
+        "trainer.max_epochs": 4, "trainer.precision": "64-true", "model.hidden_size": 5, "decoding.every_n_epochs": 2,
+        "model.decoding.every_n_epochs": 2, "model.decoding.max_length": 8, "model.encoder.embedding_size": 3,
+    }  # fmt: skip
+    tree = changed(tree_of(f"experiment={experiment}"), {**small, **changes})
+    trees = [changed(tree, {"seed": s, "optimizer.lr": lr}) for s, lr in ((0, 0.01), (1, 0.03))]
+    for single, member in zip(trees, train_together(trees), strict=True):
+        assert_same_run(member, Alone(single), 1e-9)
+
+
+def test_teacher_forcing_is_drawn_for_every_member() -> None:
+    small = {
+        "trainer.max_epochs": 2, "trainer.precision": "64-true", "model.hidden_size": 5,
+        "model.decoding.max_length": 8, "model.teacher_forcing_ratio": 0.5,
+    }  # fmt: skip
+    tree = changed(tree_of("experiment=toy_seq2seq"), small)
+    trees = [changed(tree, {"seed": s}) for s in (0, 1)]
+    for single, member in zip(trees, train_together(trees), strict=True):
+        assert_same_run(member, Alone(single), 1e-9)
