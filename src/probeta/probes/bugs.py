@@ -145,12 +145,18 @@ def culprits(
     """
     failed = [check.layer for check in checks if not check.right]
     with frozen(objective, inputs, torch.float64) as (model, args):
-        calls = recorded_calls(model, args, set(failed))
-        wrong = []
-        for name in failed:
-            if name in calls:
-                alone = Alone(model.get_submodule(name), calls[name], seed)
-                if not all(c.right for c in check_gradients(alone, count=count, seed=seed)):
-                    wrong.append(name)
+        every = [layer.name for layer in layers(model)]
+        calls = recorded_calls(model, args, set(every))
+
+        def wrong_alone(names: list[str]) -> list[str]:
+            checks = {
+                name: check_gradients(Alone(model.get_submodule(name), calls[name], seed), count=count, seed=seed)
+                for name in names
+                if name in calls
+            }
+            return [name for name, own in checks.items() if not all(check.right for check in own)]
+
+        # A layer that only passes on what is below it may be broken and have right gradients of its own.
+        wrong = wrong_alone(failed) or wrong_alone([name for name in every if name not in failed])
     innermost = [name for name in wrong if not any(other.startswith(f"{name}.") for other in wrong)]
     return innermost or [name for name in failed if name not in calls] or failed[-1:]

@@ -79,15 +79,28 @@ def differences(
 
 
 def sample(
-    layer: Layer, parameters: Mapping[str, Tensor], rows: Mapping[str, Tensor], count: int, generator: torch.Generator
+    layer: Layer,
+    parameters: Mapping[str, Tensor],
+    gradients: Mapping[str, Tensor],
+    rows: Mapping[str, Tensor],
+    count: int,
+    generator: torch.Generator,
 ) -> dict[str, Tensor]:
-    """`count` entries of the layer's parameters (all, if it has fewer): flat indices by parameter."""
-    pools = []
+    """`count` random entries of the layer's parameters (all, if it has fewer): flat indices by parameter.
+
+    Half of them where backpropagation found a gradient, as far as there is one: of a large table a batch
+    may read only a few rows. The others come from everywhere, for it may have missed some.
+    """
+    pools, found = [], []
     for name in layer.parameters:
         entries = torch.arange(parameters[name].numel()).view(parameters[name].shape)
-        pools.append((entries[rows[name]] if name in rows else entries).reshape(-1))
+        pools.append((entries[rows[name].cpu()] if name in rows else entries).reshape(-1))
+        found.append(gradients[name].reshape(-1).cpu()[pools[-1]] != 0)
     sizes = [len(pool) for pool in pools]
-    drawn = torch.randperm(sum(sizes), generator=generator)[:count].sort().values
+    order = torch.randperm(sum(sizes), generator=generator)
+    first = order[torch.cat(found)[order]][: count // 2]
+    others = order[~torch.isin(order, first)][: count - len(first)]
+    drawn = torch.cat([first, others]).sort().values
     chosen, start = {}, 0
     for name, pool, size in zip(layer.parameters, pools, sizes, strict=True):
         inside = drawn[(drawn >= start) & (drawn < start + size)] - start

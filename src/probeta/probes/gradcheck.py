@@ -107,7 +107,7 @@ def check_gradients(
         found = []
         for layer in checked:
             parts: list[_Part] = []
-            for name, index in sample(layer, parameters, rows, count, generator).items():
+            for name, index in sample(layer, parameters, gradients, rows, count, generator).items():
                 exact = gradients[name].reshape(-1)[index].double()
                 part = _part(model, args, name, parameters[name], index, exact, step, noise, tolerance, batched)
                 parts.append(part)
@@ -201,11 +201,13 @@ def error_by_step(
     with frozen(objective, inputs, dtype) as (model, args):
         parameters = dict(model.named_parameters())
         rows = used_rows(model, args)
+        names = [name for layer in layers(model) for name in layer.parameters]
+        found = gradient(model(*args), [parameters[name] for name in names])
+        gradients = dict(zip(names, found, strict=True))
         chosen: dict[str, Tensor] = {}
         for layer in layers(model):
-            chosen |= sample(layer, parameters, rows, count, generator)
-        exact = gradient(model(*args), [parameters[name] for name in chosen])
-        backprop = torch.cat([g.reshape(-1)[i] for g, i in zip(exact, chosen.values(), strict=True)]).double()
+            chosen |= sample(layer, parameters, gradients, rows, count, generator)
+        backprop = torch.cat([gradients[name].reshape(-1)[i] for name, i in chosen.items()]).double()
         batched = True
         for step in steps:
             parts = []
