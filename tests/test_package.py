@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tomllib
+import venv
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_every_package_is_shipped() -> None:
+    listed = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
+    source = ROOT / "src"
+    found = [".".join(init.parent.relative_to(source).parts) for init in source.rglob("__init__.py")]
+    assert sorted(listed) == sorted([*found, "probeta.conf"])
+
+
+@pytest.mark.slow
+def test_an_installed_wheel_runs_from_any_folder(tmp_path: Path) -> None:
+    """The wheel alone in an environment of its own: no source tree, no editable install."""
+    subprocess.run(
+        [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(tmp_path), str(ROOT)],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    [wheel] = tmp_path.glob("probeta-*.whl")
+    # What probeta depends on comes from this environment by path; probeta itself only from the wheel.
+    venv.create(tmp_path / "venv", with_pip=True)
+    python = tmp_path / "venv" / "bin" / "python"
+    subprocess.run([python, "-m", "pip", "install", "-q", "--no-deps", "--no-index", str(wheel)], check=True)
+    here = subprocess.run(
+        [python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    import torch
+
+    dependencies = Path(torch.__file__).parents[1]
+    # A path file, read after the environment's own packages; it holds no finder of the editable install.
+    (Path(here.stdout.strip()) / "dependencies.pth").write_text(f"{dependencies}\n")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    where = subprocess.run(
+        [python, "-c", "import probeta, probeta.conf; print(probeta.__file__, probeta.conf.__file__)"],
+        cwd=elsewhere, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert all(str(tmp_path) in path for path in where.stdout.split())
+    command = [tmp_path / "venv" / "bin" / "probeta", "train", "experiment=moons_mlp", "trainer.max_epochs=2"]
+    subprocess.run([*command, "hydra.run.dir=run"], cwd=elsewhere, check=True, capture_output=True)
+    assert json.loads((elsewhere / "run" / "result.json").read_text())["status"] == "completed"
+    subprocess.run([*command, "-m", "seed=1,2", "name=two"], cwd=elsewhere, check=True, capture_output=True)
+    assert (elsewhere / "outputs" / "two" / "summary.csv").is_file()
