@@ -46,7 +46,7 @@ def launch(command: str, task: Task, argv: list[str], check: Callable[[DictConfi
     version.setbase("1.3")
     register_resolvers()
     register_plugins()
-    args = get_args_parser().parse_args(argv)
+    args = get_args_parser().parse_intermixed_args(argv)
     if args.help or args.hydra_help or args.cfg or args.info or args.shell_completion:
         # Hydra's own pages exit with 0 or raise; errors come to `exit_status` and not to Hydra's printer.
         os.environ.setdefault("HYDRA_FULL_ERROR", "0")
