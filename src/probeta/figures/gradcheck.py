@@ -32,7 +32,8 @@ def gradcheck_figures(table: Table) -> dict[str, Figure]:
 def layer_figure(table: Table) -> Figure:
     """A row a layer: the error over all its parameters and the greatest of a single one, by number format."""
     layers, dtypes = table.values("layer"), table.values("dtype")
-    drawn, [axes] = figure("Gradient check: relative error by layer", width=7.2, height=2.6 + 0.28 * len(layers))
+    title = "Gradient check: relative error by layer\n(beyond its tolerance and not crossed out: within rounding)"
+    drawn, [axes] = figure(title, width=7.2, height=2.6 + 0.28 * len(layers))
     rows = np.arange(len(layers))
     for i, dtype in enumerate(dtypes):
         own, style = table.where(dtype=dtype), look(i)
