@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, cast, runtime_checkable
 
+import yaml
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import JobReturn, JobRuntime, JobStatus, configure_log, env_override, setup_globals
 from hydra.plugins.launcher import Launcher
@@ -104,8 +105,12 @@ def run_composed(context: HydraContext, task: TaskFunction, config: DictConfig, 
         configure_log(config.hydra.job_logging, config.hydra.verbose)
         if (kept := config.hydra.output_subdir) is not None:
             (path / kept).mkdir(exist_ok=True)
-            for name, node in (("config", own), ("hydra", hydra), ("overrides", config.hydra.overrides.task)):
+            for name, node in (("config", own), ("overrides", config.hydra.overrides.task)):
                 (path / kept / f"{name}.yaml").write_text(OmegaConf.to_yaml(node), encoding="utf-8")
+            # Hydra's own settings are for people to read: libyaml writes them ten times as fast.
+            tree = OmegaConf.to_container(hydra, enum_to_str=True)
+            text = yaml.dump(tree, Dumper=getattr(yaml, "CSafeDumper", yaml.SafeDumper), sort_keys=False)
+            (path / kept / "hydra.yaml").write_text(text, encoding="utf-8")
         with env_override(dict(config.hydra.job.env_set)):
             context.callbacks.on_job_start(config=config, task_function=task)
             try:
