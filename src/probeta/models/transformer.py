@@ -77,9 +77,6 @@ class TransformerModule(TranslatorModule):
             max_positions=max_positions,
         )
 
-    def head_weights(self, source: Tensor, inputs: Tensor) -> Tensor | None:
-        return self.net.attention_maps(source, inputs).cross
-
     def head_weights(self, source: Tensor, inputs: Tensor) -> Tensor:
         """`(B, layers, heads, T, S)` on the source."""
         return self.net.attention_maps(source, inputs).cross
