@@ -87,7 +87,7 @@ def run() -> list[dict[str, object]]:
                 "b": uncached,
                 "unit": "sentences/s",
                 "target": f">= {TARGET}",
-                "note": f"beam {BEAM}, {length} steps, 4+4 layers, D 128, V {VOCAB}; {same} of {SENTENCES} outputs equal",
+                "note": f"beam {BEAM}, {length} steps, D 128, V {VOCAB}; {same} of {SENTENCES} outputs equal",
             }
         )
     return rows
