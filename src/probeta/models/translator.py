@@ -96,7 +96,8 @@ class TranslatorModule(Module):
         if self.teacher_forcing_ratio >= 1.0:
             return None
         generator = torch.Generator().manual_seed(mix(seed, step, -1) & 0xFFFFFFFF)
-        forced = torch.rand(steps, generator=generator) < self.teacher_forcing_ratio
+        # Of a fixed type: in double precision the default type, and with it the draws, would be another.
+        forced = torch.rand(steps, generator=generator, dtype=torch.float32) < self.teacher_forcing_ratio
         return forced.to(self.device)
 
     def measure_free(self, batch: PairBatch) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, NamedTuple, cast
 
@@ -171,17 +172,21 @@ class Decoder(nn.Module):
 
     def forward(self, memory: Memory, target: Tensor, forced: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
         """`target (B, T)` → features `(B, T, F)`, attention `(B, T, S)` or `None`. See `Translator.decode`."""
-        taught = [True] * target.shape[1] if forced is None else [True, *forced.tolist()[1:]]
+        taught: list[bool | Tensor] = [True] * target.shape[1]
+        if forced is not None:
+            # Under `torch.func` each member of an ensemble has draws of its own, which no list can hold.
+            taught[1:] = forced[1:].unbind() if transformed() else forced.tolist()[1:]
         clean = self.embedding(target)
         embedded = self.embedding_dropout(clean)
         # A model's own words meet the same mask as the reference's.
-        drop = None if all(taught) else self.embedding_dropout(torch.ones_like(clean))
+        given = all(t is True for t in taught)
+        drop = None if given else self.embedding_dropout(torch.ones_like(clean))
         run = self.scan if self.scannable() else self.loop
         features, weights = run(memory, embedded, drop, taught)
         return self.output_dropout(features), weights
 
     def loop(
-        self, memory: Memory, embedded: Tensor, drop: Tensor | None, taught: list[bool]
+        self, memory: Memory, embedded: Tensor, drop: Tensor | None, taught: Sequence[bool | Tensor]
     ) -> tuple[Tensor, Tensor | None]:
         """A step after the other, for every kind of cell and attention, and under `torch.func`."""
         z = self.gates(embedded)
@@ -190,8 +195,9 @@ class Decoder(nn.Module):
         inputs: list[Tensor] = []
         for t, given in enumerate(taught):
             e, z_t = embedded[:, t], z[:, t]
-            if not given and drop is not None:
-                e = self.embedding(self.guess(steps[-1], inputs[-1])) * drop[:, t]
+            if given is not True and drop is not None:
+                own = self.embedding(self.guess(steps[-1], inputs[-1])) * drop[:, t]
+                e = torch.where(given, e, own) if isinstance(given, Tensor) else own
                 z_t = self.gates(e)
             steps.append(self.step(z_t, e, carry, memory.attended, t))
             inputs.append(e)
@@ -200,7 +206,7 @@ class Decoder(nn.Module):
         return self.gather(steps, torch.stack(inputs, dim=1) if drop is not None else embedded), weights
 
     def scan(
-        self, memory: Memory, embedded: Tensor, drop: Tensor | None, taught: list[bool]
+        self, memory: Memory, embedded: Tensor, drop: Tensor | None, taught: Sequence[bool | Tensor]
     ) -> tuple[Tensor, Tensor | None]:
         """The same by `nn.scan`: each run of given words in one piece."""
         layer, attention = self.layer(0), self.attention
