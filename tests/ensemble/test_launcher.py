@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -34,9 +33,9 @@ def sweep(folder: Path, *arguments: str) -> tuple[int, dict[str, Path]]:
 
 
 @pytest.fixture(scope="module")
-def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Any, Any]]:
+def both(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Any]:
     folder = tmp_path_factory.mktemp("sweeps")
-    yield sweep(folder / "a"), sweep(folder / "b", "hydra/launcher=vectorized")
+    return sweep(folder / "a"), sweep(folder / "b", "hydra/launcher=vectorized")
 
 
 def pairs(both: tuple[Any, Any]) -> list[tuple[Path, Path]]:
