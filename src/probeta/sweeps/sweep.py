@@ -57,7 +57,11 @@ class Sweep:
             search = study.search
             title = f"{study.name}: which {', '.join(search.params)} for each variant?"
             definition = Definition(
-                name=f"{study.name} (search)", command=command_line(), question=title, metrics=(search.metric,)
+                name=f"{study.name} (search)",
+                command=command_line(),
+                question=title,
+                metrics=(search.metric,),
+                compare=False,
             )
             points = lines(study, given, search.seeds, search.params)
             first = self._session(definition, directory / "search")
