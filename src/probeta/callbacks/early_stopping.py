@@ -7,6 +7,7 @@ import math
 from typing import Any, Literal
 
 import pytorch_lightning as pl
+import torch
 from pytorch_lightning.callbacks import Checkpoint
 from torch import Tensor
 
@@ -62,7 +63,7 @@ class EarlyStopping(Checkpoint):
             known = sorted(name for name in trainer.callback_metrics if "/" in name)
             raise ConfigError.unknown("metric", self.monitor, known)
         if self.observe(float(value), trainer.current_epoch, trainer.global_step):
-            self.weights = {k: v.detach().clone() for k, v in pl_module.state_dict().items()}
+            self.keep(pl_module)
         elif self.exhausted:
             trainer.should_stop = True
             log.info(self.told(trainer.current_epoch))
@@ -85,6 +86,16 @@ class EarlyStopping(Checkpoint):
         """Why training stopped after `epoch`."""
         since = f"{self.best:.4g} (epoch {self.best_epoch + 1}) for {self.waited} epochs"
         return f"Stopped after epoch {epoch + 1}: {self.monitor} has not improved on {since}."
+
+    @torch.no_grad()
+    def keep(self, pl_module: pl.LightningModule) -> None:
+        """Copy the weights; into the last copy's memory, since small models improve at most epochs."""
+        now = pl_module.state_dict()
+        if self.weights is None:
+            self.weights = {name: value.detach().clone() for name, value in now.items()}
+            return
+        for name, value in now.items():
+            self.weights[name].copy_(value)
 
     def restore(self, pl_module: pl.LightningModule) -> None:
         """Put the best weights back; nothing where none were kept."""

@@ -6,6 +6,7 @@ Both are pure functions of tensors, so the vectorized launcher runs the very sam
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -21,7 +22,7 @@ from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 from probeta.data.batches import Batches
 from probeta.errors import TrainingDiverged
-from probeta.nn.dropout import mix, reseed
+from probeta.nn.dropout import dropouts, mix, reseed
 
 Sums = dict[str, Tensor]
 OptimizerFactory = Callable[[Iterable[nn.Parameter]], Optimizer]
@@ -86,6 +87,8 @@ class Module(pl.LightningModule):
         """Metrics of each split after `Trainer.test`, by split name."""
         self.test_splits: tuple[str, ...] = ("test",)
         """The split behind each loader that `Trainer.test` is given."""
+        self.noisy = True
+        """Whether any layer draws dropout masks."""
         self.first_bad_step = torch.tensor(-1)
         self.plateau: ReduceLROnPlateau | None = None
         self._plateau_state: dict[str, Any] | None = None
@@ -132,6 +135,8 @@ class Module(pl.LightningModule):
         loader = self.trainer.train_dataloader
         if isinstance(loader, Batches):
             loader.shard(self.trainer.global_rank, self.trainer.world_size)
+        # Walking all modules at every step is dear where a step takes a millisecond.
+        self.noisy = any(dropout.active for dropout in dropouts(self.net))
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
         # Under DDP every process has rows of its own, and so masks of its own.
@@ -139,7 +144,8 @@ class Module(pl.LightningModule):
         # Batches whose gradients are accumulated share an optimizer step, but not their masks.
         accumulated = self.trainer.accumulate_grad_batches
         self.draw_step = self.global_step * accumulated + batch_idx % accumulated
-        reseed(self.net, mix(self.seed, rank) if rank else self.seed, self.draw_step)
+        if self.noisy:
+            reseed(self.net, mix(self.seed, rank) if rank else self.seed, self.draw_step)
         measured = self.measure_training(batch)
         loss = self.mean_loss(measured)
         self.check_finite(loss.detach())
@@ -161,8 +167,8 @@ class Module(pl.LightningModule):
         """Remember the first step whose loss is not finite, and stop there (at once on a CPU)."""
         step = self.global_step
         if loss.device.type == "cpu":
-            if not torch.isfinite(loss):
-                raise TrainingDiverged("train/loss", float(loss), step, self.current_epoch)
+            if not math.isfinite(value := loss.item()):
+                raise TrainingDiverged("train/loss", value, step, self.current_epoch)
             return
         bad = self.first_bad_step.to(loss.device)
         self.first_bad_step = torch.where((bad < 0) & ~torch.isfinite(loss), step, bad)
