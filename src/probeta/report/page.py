@@ -220,4 +220,4 @@ def _plotly() -> str:
     assert spec is not None
     assert spec.origin is not None
     source = Path(spec.origin).parent / "package_data" / "plotly.min.js"
-    return base64.b64encode(gzip.compress(source.read_bytes(), 6, mtime=0)).decode()
+    return base64.b64encode(gzip.compress(source.read_bytes(), 3, mtime=0)).decode()

@@ -17,9 +17,10 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from probeta.errors import ConfigError, RunDirectoryError
 from probeta.report.metrics import maximised, shown
 from probeta.run import write_atomic
+from probeta.sweeps.definition import Definition, Wanted, command_line, named
 from probeta.sweeps.errors import SweepFailed
 from probeta.sweeps.grid import Grid
-from probeta.sweeps.session import Definition, Session, Wanted, command_line, named
+from probeta.sweeps.session import Session
 from probeta.sweeps.space import Space, read_space
 from probeta.sweeps.sweep import OWN, place, terminated
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import shlex
 import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -21,37 +19,13 @@ from omegaconf.errors import OmegaConfBaseException
 from probeta.errors import ConfigError, RunDirectoryError, UserError
 from probeta.run import config_sha256, read_result, versions, write_atomic
 from probeta.sweeps.compose import Composer
+from probeta.sweeps.definition import Definition, Wanted
 from probeta.sweeps.jobs import Action, SweepJob, decide, headline, prepare
 from probeta.sweeps.launchers import launcher_for
 from probeta.sweeps.naming import job_name
 from probeta.sweeps.rounds import Ended, Rounds, record
 
 STOP = ".stop"
-
-
-@dataclass(frozen=True)
-class Definition:
-    """What a sweep asks, for its summary and its page."""
-
-    name: str
-    command: str
-    question: str = ""
-    metrics: tuple[str, ...] = ()
-    curves: tuple[str, ...] = ()
-    reference: str | None = None
-    notes: tuple[str, ...] = ()
-    compare: bool = True
-    """Whether variants are tested against each other: the points of a search are not."""
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """A job that is asked for: its overrides, and what its variant is called (where that has a name)."""
-
-    overrides: tuple[str, ...]
-    variant: str | None = None
-    group: str = ""
-    """The study's variant that it belongs to, which several points of a search share."""
 
 
 @dataclass
@@ -266,26 +240,6 @@ class Session:
     @property
     def failures(self) -> int:
         return sum(not ended.completed for ended in self.ended.values())
-
-
-def command_line() -> str:
-    """The command as it was typed, to be typed again."""
-    program = Path(sys.argv[0]).name
-    return shlex.join([program if program != "__main__.py" else "probeta", *sys.argv[1:]])
-
-
-CHECKS = {"train": "probeta.build.check", "probe": "probeta.commands.probe.check"}
-"""Configuration name → import path of what refuses a job's configuration before any job runs."""
-
-
-def named(path: str | None, command: str) -> Callable[[DictConfig], None] | None:
-    """The function at the import path `path`, or the one that `command` checks its configurations with."""
-    path = path or CHECKS.get(command)
-    if not path:
-        return None
-    module, _, name = path.rpartition(".")
-    found: Callable[[DictConfig], None] = getattr(import_module(module), name)
-    return found
 
 
 def default_batch(launcher: object) -> int | None:

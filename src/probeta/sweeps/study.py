@@ -12,9 +12,10 @@ from omegaconf import DictConfig, OmegaConf
 
 from probeta.errors import ConfigError
 from probeta.report.metrics import maximised
+from probeta.sweeps.definition import Wanted
 from probeta.sweeps.grid import expand
 from probeta.sweeps.naming import identity, labels
-from probeta.sweeps.session import Session, Wanted
+from probeta.sweeps.session import Session
 
 KEYS = ("name", "question", "seeds", "variants", "params", "metrics", "curves", "reference", "search", "notes")
 

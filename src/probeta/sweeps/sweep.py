@@ -15,10 +15,11 @@ from omegaconf import DictConfig, OmegaConf
 
 from probeta.errors import ConfigError
 from probeta.run import Interrupted
+from probeta.sweeps.definition import Definition, Wanted, command_line, named
 from probeta.sweeps.errors import SweepFailed
 from probeta.sweeps.grid import Grid, expand
 from probeta.sweeps.naming import sweep_name
-from probeta.sweeps.session import Definition, Session, Wanted, command_line, named
+from probeta.sweeps.session import Session
 from probeta.sweeps.study import Study, chosen, extended, lines
 
 OWN = frozenset({"rerun", "retries", "fail_fast", "name", "resume"})

@@ -1,0 +1,57 @@
+"""What a sweep is asked: its name, its question, its jobs, and what checks them."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+
+@dataclass(frozen=True)
+class Definition:
+    """What a sweep asks, for its summary and its page."""
+
+    name: str
+    command: str
+    question: str = ""
+    metrics: tuple[str, ...] = ()
+    curves: tuple[str, ...] = ()
+    reference: str | None = None
+    notes: tuple[str, ...] = ()
+    compare: bool = True
+    """Whether variants are tested against each other: the points of a search are not."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A job that is asked for: its overrides, and what its variant is called (where that has a name)."""
+
+    overrides: tuple[str, ...]
+    variant: str | None = None
+    group: str = ""
+    """The study's variant that it belongs to, which several points of a search share."""
+
+
+def command_line() -> str:
+    """The command as it was typed, to be typed again."""
+    program = Path(sys.argv[0]).name
+    return shlex.join([program if program != "__main__.py" else "probeta", *sys.argv[1:]])
+
+
+CHECKS = {"train": "probeta.build.check", "probe": "probeta.commands.probe.check"}
+"""Configuration name → import path of what refuses a job's configuration before any job runs."""
+
+
+def named(path: str | None, command: str) -> Callable[[DictConfig], None] | None:
+    """The function at the import path `path`, or the one that `command` checks its configurations with."""
+    path = path or CHECKS.get(command)
+    if not path:
+        return None
+    module, _, name = path.rpartition(".")
+    found: Callable[[DictConfig], None] = getattr(import_module(module), name)
+    return found
