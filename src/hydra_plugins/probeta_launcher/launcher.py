@@ -39,6 +39,7 @@ class VectorizedLauncher(Launcher):
     def __init__(self, fallback: str, chunk: int | None) -> None:
         self.fallback = fallback
         self.chunk = chunk
+        self.groups: dict[str, bool] = {}
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         self.context = hydra_context
@@ -125,8 +126,11 @@ class VectorizedLauncher(Launcher):
         return made
 
     def is_choice(self, line: str) -> bool:
+        """Whether an override line chooses an option of a group; looked up once a key, since Hydra searches files."""
         group = line.partition("=")[0].lstrip("+~").partition("@")[0]
-        return bool(self.context.config_loader.get_group_options(group))
+        if group not in self.groups:
+            self.groups[group] = bool(self.context.config_loader.get_group_options(group))
+        return self.groups[group]
 
     # --- both ----------------------------------------------------------------------------------------
 
