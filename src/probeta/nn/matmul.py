@@ -61,6 +61,10 @@ def product_dtype(device: str) -> torch.dtype | None:
     return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else None
 
 
+SMALL = 1 << 23
+"""Multiplications below which a product takes less time than choosing its library."""
+
+
 class FastLinear(torch.autograd.Function):
     """`x (…, I)` → `x Wᵀ + b`, with `fast_float32` in both directions: autograd's backward leaves the block."""
 
@@ -83,7 +87,8 @@ class FastLinear(torch.autograd.Function):
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """`torch.nn.functional.linear`, fast where that is exact; torch's own under autocast and `torch.func`."""
-    if transformed() or product_dtype(x.device.type) is not None:
+    small = x.numel() * weight.shape[0] < SMALL
+    if small or transformed() or product_dtype(x.device.type) is not None:
         return F.linear(x, weight, bias)
     result: Tensor = FastLinear.apply(x, weight, bias)
     return result
