@@ -39,14 +39,14 @@ format: $(READY) ## rewrite the code in the agreed style
 	$(BIN)/ruff format src tests
 
 probes: $(READY) ## every gradient probe
-	for probe in depth length gradcheck state_machine; do $(BIN)/probeta probe probe=$$probe || exit $$?; done
+	for probe in depth length gradcheck state_machine layers; do $(BIN)/probeta probe probe=$$probe || exit $$?; done
 
 sweep: $(READY) ## a study: four kinds of regularisation over seeds, with table and page
-	$(BIN)/probeta train study=regularization $(ARGS)
+	$(BIN)/probeta train study=regularization hydra/launcher=vectorized $(ARGS)
 
-studies: $(READY) ## every study that ships
-	for study in $(basename $(notdir $(wildcard conf/study/[!e]*.yaml conf/study/early_stopping.yaml))); do \
-	  $(BIN)/probeta train study=$$study $(ARGS) || exit $$?; done
+studies: $(READY) ## every study that ships, one after the other (the translation ones take hours)
+	for study in $(sort $(notdir $(basename $(wildcard conf/study/*.yaml)))); do \
+	  $(BIN)/probeta train study=$$study hydra/launcher=vectorized $(ARGS) || exit $$?; done
 
 report: $(READY) ## table, figures and page of a run or sweep: make report DIR=outputs/…
 	$(BIN)/probeta report $(DIR)
