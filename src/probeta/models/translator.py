@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -235,10 +235,10 @@ class TranslatorModule(Module):
         for split in self.test_splits:
             self.evaluated[split].update(self.score(split, self.data))
         if isinstance(self.data, GoldData) and "test" in self.translations:
-            found = self.translations["test"]
+            found, data = self.translations["test"], cast(Any, self.data)
             order = sorted(found)
-            words = [self.data.target.decode_words(found[row].tokens) for row in order]
-            by = groups(self.data, "test", order, words, self.data.reference_words("test", order))
+            words = [data.target.decode_words(found[row].tokens) for row in order]
+            by = groups(data, "test", order, words, data.reference_words("test", order))
             self.evaluated["test"].update({f"test/{name}": value for name, value in group_metrics(by).items()})
         # The head that a test score is reported of is chosen on validation.
         chosen = self.gold_scores["val"].best_head() if "val" in self.gold_scores else None
