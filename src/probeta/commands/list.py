@@ -17,7 +17,7 @@ def main(argv: list[str]) -> int:
         folder = root / group
         if not folder.is_dir():
             continue
-        print(f"{group}s (probeta {command} {group}=NAME)")
+        print(f"{'studies' if group == 'study' else group + 's'} (probeta {command} {group}=NAME)")
         options = sorted((f for f in folder.iterdir() if f.name.endswith(".yaml")), key=lambda f: f.name)
         width = max((len(f.name) for f in options), default=5) - len(".yaml")
         for option in options:

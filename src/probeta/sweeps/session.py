@@ -253,4 +253,4 @@ def _reason(error: Exception) -> str:
     """The words of a composition error, with those of its cause, in one line."""
     words = " ".join(str(error).split())
     cause = error.__cause__
-    return words if cause is None else f"{words}: {' '.join(str(cause).split())}"
+    return words if cause is None or isinstance(error, UserError) else f"{words}: {' '.join(str(cause).split())}"
