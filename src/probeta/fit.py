@@ -80,7 +80,7 @@ def train(config: DictConfig, run: RunDirectory, signals: Signals, *, multirun: 
         device=device,
         data_sha256=data.sha256(),
         best_checkpoint="checkpoints/best.ckpt" if run.best.is_file() else None,
-        extra={**model.facts(), **(data.facts() if hasattr(data, "facts") else {})},
+        extra={"threads": torch.get_num_threads(), **model.facts(), **(data.facts() if hasattr(data, "facts") else {})},
     )
 
 

@@ -14,6 +14,7 @@ def main(argv: list[str]) -> int:
     values = parse("probeta evaluate run=DIR", argv, ARGUMENTS)
     directory = required(values, "run", "DIR")
 
+    import torch
     from rich.console import Console
 
     from probeta.build import make
@@ -22,6 +23,8 @@ def main(argv: list[str]) -> int:
     from probeta.load import load_run, trust_argument
 
     run = load_run(directory, trust_argument(values.get("trust")))
+    # Sums over threads round by how many there are: the same bits need the same number.
+    torch.set_num_threads(int(run.result.get("threads") or torch.get_num_threads()))
     tree = {**run.tree, "trainer": {**run.tree["trainer"], "_partial_": True}}
     trainer = make(tree, "trainer")(
         accelerator=run.result.get("device") or "cpu",

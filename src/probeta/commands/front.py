@@ -6,7 +6,8 @@ import os
 import secrets
 import sys
 from argparse import Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +58,8 @@ def launch(command: str, task: Task, argv: list[str], check: Callable[[DictConfi
     try:
         name = args.config_name or command
         if args.multirun or sweeps(args.overrides):
-            return hydra.multirun(name, task, [*args.overrides, "hydra.mode=MULTIRUN"])
+            with unknown_keys_named(hydra, name, args.overrides):
+                return hydra.multirun(name, task, [*args.overrides, "hydra.mode=MULTIRUN"])
         return run_once(hydra, name, task, args.overrides, check)
     finally:
         GlobalHydra.instance().clear()
@@ -103,14 +105,21 @@ def open_hydra(args: Namespace, command: str) -> Hydra:
 
 
 def compose(hydra: Hydra, name: str, overrides: list[str]) -> DictConfig:
-    """The configuration of a single run; a key that does not exist is named with its nearest neighbours."""
-    try:
+    """The configuration of a single run."""
+    with unknown_keys_named(hydra, name, overrides):
         return hydra.compose_config(
             config_name=name,
             overrides=[*overrides, "hydra.mode=RUN"],
             run_mode=RunMode.RUN,
             with_log_configuration=False,
         )
+
+
+@contextmanager
+def unknown_keys_named(hydra: Hydra, name: str, overrides: list[str]) -> Iterator[None]:
+    """A key that does not exist is refused with its nearest neighbours, not with Hydra's several lines."""
+    try:
+        yield
     except ConfigCompositionException as error:
         cause = error.__cause__
         if isinstance(cause, ConfigKeyError) and cause.full_key:
@@ -123,7 +132,8 @@ def compose(hydra: Hydra, name: str, overrides: list[str]) -> DictConfig:
 def known_keys(hydra: Hydra, name: str, overrides: list[str], wrong: str) -> list[str]:
     """The keys beside `wrong`, from the configuration without the overrides that it came from."""
     kept = [o for o in overrides if not o.lstrip("+~").startswith(wrong)]
-    config = without_hydra(hydra.compose_config(name, kept, run_mode=RunMode.RUN, with_log_configuration=False))
+    # As a multirun, which leaves out the overrides that list several values.
+    config = without_hydra(hydra.compose_config(name, kept, run_mode=RunMode.MULTIRUN, with_log_configuration=False))
     parent = wrong.rpartition(".")[0]
     node = OmegaConf.select(config, parent) if parent else config
     if not isinstance(node, DictConfig):
