@@ -40,7 +40,9 @@ def test_help_imports_nothing_heavy(tmp_path: Path) -> None:
     [
         (["trian"], ["'trian'", "'train'"]),
         (["train", "model=mpl"], ["'mpl'", "'mlp'"]),
-        (["train", "data=moons", "optimizer.lrr=1"], ["optimizer.lrr", "optimizer.lr"]),
+        (["train", "data=moons", "optimizer.lrr=1"], ["'optimizer.lrr'", "did you mean 'optimizer.lr'"]),
+        (["train", "-m", "data=moons", "optimizer.lrr=1,2"], ["'optimizer.lrr'", "did you mean 'optimizer.lr'"]),
+        (["train", "-m", "data=moons", "model.dropout=0.1,1.5"], ["model.dropout=1.5", "0 <= p < 1"]),
         (["train", "data=moons", "model.dropout=1.5"], ["model.dropout=1.5"]),
         (["train", "data=moons", "noise"], ["noise"]),
         (["train", "resume=nowhere"], ["nowhere", "does not exist"]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import sys
 from argparse import Namespace
@@ -20,9 +21,8 @@ from hydra.core.utils import JobStatus, run_job
 from hydra.errors import ConfigCompositionException
 from hydra.types import HydraContext, RunMode
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import ConfigKeyError
 
-from probeta.errors import ConfigError, RunDirectoryError
+from probeta.errors import ConfigError, RunDirectoryError, UserError
 
 CONFIG = "pkg://probeta.conf"
 Task = Callable[[DictConfig], Any]
@@ -120,13 +120,12 @@ def unknown_keys_named(hydra: Hydra, name: str, overrides: list[str]) -> Iterato
     """A key that does not exist is refused with its nearest neighbours, not with Hydra's several lines."""
     try:
         yield
-    except ConfigCompositionException as error:
-        cause = error.__cause__
-        if isinstance(cause, ConfigKeyError) and cause.full_key:
-            raise ConfigError.unknown(
-                "key", cause.full_key, known_keys(hydra, name, overrides, cause.full_key)
-            ) from None
-        raise
+    except (ConfigCompositionException, UserError) as error:
+        found = re.search(r"not in struct\s+full_key: (\S+)", f"{error} {error.__cause__}")
+        if not found:
+            raise
+        key = found.group(1)
+        raise ConfigError.unknown("key", key, known_keys(hydra, name, overrides, key)) from None
 
 
 def known_keys(hydra: Hydra, name: str, overrides: list[str], wrong: str) -> list[str]:
