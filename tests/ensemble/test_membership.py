@@ -69,6 +69,26 @@ def test_invariant_kernels_are_torchs_to_rounding() -> None:
         torch.testing.assert_close(grad, plain, rtol=1e-12, atol=1e-14)
 
 
+@pytest.mark.parametrize("training", [True, False])
+def test_batch_norm_is_torchs_to_rounding(training: bool) -> None:
+    generator = torch.Generator().manual_seed(0)
+    x, weight, bias = (torch.randn(s, generator=generator, dtype=torch.float64) for s in ((7, 5), (5,), (5,)))
+    found = []
+    for _ in range(2):
+        mean, variance = torch.zeros(5, dtype=torch.float64), torch.ones(5, dtype=torch.float64)
+        leaf = x.clone().requires_grad_()
+        if found:
+            with Invariant():
+                y = torch.nn.functional.batch_norm(leaf, mean, variance, weight, bias, training)
+                (grad,) = torch.autograd.grad((y**3).sum(), leaf)
+        else:
+            y = torch.nn.functional.batch_norm(leaf, mean, variance, weight, bias, training)
+            (grad,) = torch.autograd.grad((y**3).sum(), leaf)
+        found.append((y.detach(), grad, mean, variance))
+    for mine, theirs in zip(*found, strict=True):
+        torch.testing.assert_close(mine, theirs, rtol=1e-12, atol=1e-13)
+
+
 def test_a_replay_computes_what_was_recorded_on_other_numbers() -> None:
     def function(x: torch.Tensor, w: torch.Tensor, running: torch.Tensor) -> list[torch.Tensor]:
         with torch.enable_grad():

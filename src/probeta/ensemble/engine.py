@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
 from probeta.build import make
 from probeta.callbacks.early_stopping import EarlyStopping
 from probeta.callbacks.gradient_norm import layer_of
+from probeta.data.datamodule import DataModule
 from probeta.ensemble.feed import Feed
 from probeta.ensemble.history import Epoch, History, Row, together
 from probeta.ensemble.optimizers import stacked
@@ -36,7 +36,7 @@ class Member:
     """One run of the ensemble, and how its training went."""
 
     tree: Tree
-    data: pl.LightningDataModule
+    data: DataModule
     loader: Any
     """Its training batches, in the order of its own seed."""
     model: Module
@@ -176,7 +176,7 @@ class Ensemble:
             if len(members) == 1:
                 batch = type(batch)(*(torch.cat([t, t]) for t in batch))
             picked = [[t.index_select(0, rows) for t in ts] for ts in (params, buffers)]
-            found = self.program.train(*picked, batch, self.forced(batch, rows, step), shared)
+            found = self.program.train(picked[0], picked[1], batch, self.forced(batch, rows, step), shared)
             if loss is None:
                 loss = found.loss.new_zeros(len(self.slots))
                 sums = {name: loss.clone() for name in found.sums}
@@ -336,7 +336,7 @@ class Ensemble:
         self.stack.rows(rows)
         self.optimizer.rows(rows, list(self.stack.parameters.values()))
         for part in (self.feed, self.validation, self.rates):
-            part.rows(kept)  # type: ignore[attr-defined]
+            part.rows(kept)
         self.slots = [self.slots[s] for s in kept]
         self.seeds = [self.seeds[s] for s in kept]
         self.latest = {name: v[kept] for name, v in self.latest.items()}

@@ -29,7 +29,7 @@ _numbers = itertools.count()
 @cache
 def crc_table() -> np.ndarray:
     """CRC-32C (Castagnoli, reflected) of every byte."""
-    table = np.arange(256, dtype=np.uint32)
+    table: np.ndarray = np.arange(256, dtype=np.uint32)
     for _ in range(8):
         table = np.where(table & 1, (table >> 1) ^ np.uint32(0x82F63B78), table >> 1)
     return table
@@ -75,7 +75,7 @@ def events_of(
         events.append(Event(wall_time=now, step=step, summary=Summary(value=values)))
     if metrics:
         told = {k: v if isinstance(v, (bool, int, float, str)) else str(v) for k, v in settings.items()}
-        events += [Event(wall_time=now, summary=summary) for summary in hparams(told, dict(metrics))]
+        events += [Event(wall_time=now, summary=summary) for summary in hparams(told, dict(metrics))]  # type: ignore[no-untyped-call]
         tested = [Summary.Value(tag=k, simple_value=v) for k, v in metrics.items() if k.startswith("test/")]
         events.append(Event(wall_time=now, step=0, summary=Summary(value=tested)))
     return [event.SerializeToString() for event in events]

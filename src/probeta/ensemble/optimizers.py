@@ -89,6 +89,8 @@ class StackedSGD(Stacked):
         weight_decay: Tensor,
         nesterov: bool = False,
     ) -> None:
+        # Without momentum there is nothing to dampen: such a member's b is g.
+        dampening = torch.where(momentum == 0, 0.0, dampening)
         super().__init__(params, {"lr": lr, "momentum": momentum, "dampening": dampening, "weight_decay": weight_decay})
         self.nesterov = nesterov
         # Looked up once: asking an accelerator makes it wait.
@@ -96,7 +98,7 @@ class StackedSGD(Stacked):
 
     def update(self, params: list[Tensor], grads: list[Tensor]) -> None:
         if self.decays:
-            grads = torch._foreach_add(grads, torch._foreach_mul(params, self.hyper("weight_decay")))
+            grads = list(torch._foreach_add(grads, torch._foreach_mul(params, self.hyper("weight_decay"))))
         if self.moves:
             momentum = self.hyper("momentum")
             kept = self.buffers("momentum_buffer")
@@ -106,7 +108,7 @@ class StackedSGD(Stacked):
             else:
                 torch._foreach_mul_(kept, momentum)
                 torch._foreach_addcmul_(kept, grads, self.hyper("dampening", complement=True))
-            grads = torch._foreach_add(grads, torch._foreach_mul(kept, momentum)) if self.nesterov else kept
+            grads = list(torch._foreach_add(grads, torch._foreach_mul(kept, momentum))) if self.nesterov else kept
         torch._foreach_addcmul_(params, grads, self.hyper("lr"), value=-1.0)
 
 
@@ -138,7 +140,7 @@ class StackedAdam(Stacked):
         if self.decays and self.decoupled:
             torch._foreach_mul_(params, self.shaped(1 - group["lr"] * group["weight_decay"]))
         elif self.decays:
-            grads = torch._foreach_add(grads, torch._foreach_mul(params, self.hyper("weight_decay")))
+            grads = list(torch._foreach_add(grads, torch._foreach_mul(params, self.hyper("weight_decay"))))
         first, second = self.buffers("exp_avg"), self.buffers("exp_avg_sq")
         if first is None or second is None:
             first, second = ([torch.zeros_like(p) for p in params] for _ in range(2))

@@ -72,9 +72,10 @@ class Stack:
 
         def one(p: list[Tensor], b: list[Tensor], batch: Any, forced: Tensor | None) -> Measured:
             named = dict(zip(self.parameters, p, strict=True)) | dict(zip(self.buffers, b, strict=True))
-            return functional_call(
+            found: Measured = functional_call(
                 self.objective, {f"model.{n}": t for n, t in named.items()}, (batch, forced, thorough)
             )
+            return found
 
         dims = (0, 0, None if shared else 0, None if forced is None else 0)
         measured: Measured = vmap(one, in_dims=dims)(list(parameters), list(buffers), batch, forced)

@@ -16,6 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf._utils import OmegaConfDumper
 
 from probeta.build import make_logger
+from probeta.data.datamodule import DataModule
 from probeta.ensemble.engine import Member
 from probeta.models.module import Module
 from probeta.run import Outcome, RunDirectory, write_atomic
@@ -56,7 +57,7 @@ def write_hydra(path: Path, config: Mapping[str, Any], hydra: Mapping[str, Any],
     (folder / "overrides.yaml").write_text(to_yaml(list(overrides)))
 
 
-def evaluate(model: Module, data: pl.LightningDataModule, device: torch.device) -> dict[str, float]:
+def evaluate(model: Module, data: DataModule, device: torch.device) -> dict[str, float]:
     """Metrics of the kept weights on every split, by the hooks that `Trainer.test` calls, one member at a time:
     so `probeta evaluate` finds the same numbers, to the bit.
     """
