@@ -6,10 +6,10 @@ import json
 import logging
 import time
 from collections.abc import Mapping, Sequence
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import pytorch_lightning as pl
 import torch
 import yaml
 from omegaconf import DictConfig, OmegaConf
@@ -95,7 +95,12 @@ def leave(member: Member, run: RunDirectory, size: int, data_sha256: str) -> Out
         device=member.accelerator,
         data_sha256=data_sha256,
         best_checkpoint="checkpoints/best.ckpt" if run.best.is_file() else None,
-        extra={**model.facts(), "ensemble_size": size},
+        extra={
+            "threads": torch.get_num_threads(),
+            **model.facts(),
+            **(data.facts() if hasattr(data, "facts") else {}),
+            "ensemble_size": size,
+        },
     )
 
 
@@ -104,7 +109,10 @@ def write_weights(member: Member, run: RunDirectory, keep: str) -> None:
     if keep not in ("all", "best"):
         return
     partial = run.best.with_suffix(".partial")
-    torch.save({"state_dict": member.model.state_dict(), "pytorch-lightning_version": pl.__version__}, partial)
+    torch.save(
+        {"state_dict": member.model.state_dict(), "pytorch-lightning_version": metadata.version("pytorch-lightning")},
+        partial,
+    )
     partial.replace(run.best)
 
 

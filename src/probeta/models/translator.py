@@ -22,6 +22,7 @@ from probeta.models.module import Measured, Module, Sums
 from probeta.nn.decoding import Hypothesis, beam_search, greedy
 from probeta.nn.dropout import mix
 from probeta.nn.loss import plain_cross_entropy, projected_cross_entropy
+from probeta.nn.matmul import transformed
 from probeta.nn.translator import Translator
 from probeta.run import write_atomic
 
@@ -70,7 +71,7 @@ class TranslatorModule(Module):
         inputs, targets = batch.target[:, :-1], batch.target[:, 1:]
         decoded = self.net.decode(self.net.encode(batch.source), inputs, forced=forced)
         smoothing = self.label_smoothing if self.training else 0.0
-        if self.chunked:
+        if self.chunked and not transformed():
             weight, bias = self.net.output_weight, self.net.output_bias
             objective, tokens = projected_cross_entropy(
                 decoded.features, weight, bias, targets, self.spec.pad_id, smoothing
