@@ -26,7 +26,7 @@ SMALL = 400
 """Below this many multiplications a product is a plain loop over its elements."""
 
 
-class Invariant(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class Invariant(TorchDispatchMode):
     """Inside, the exceptions are computed by invariant means; everything else as ever."""
 
     def __torch_dispatch__(

@@ -90,7 +90,7 @@ class Program:
 
         def train(*inputs: Tensor) -> list[Tensor]:
             p, b, batch, forced = split(inputs)
-            with torch.enable_grad(), Invariant():  # type: ignore[no-untyped-call]
+            with torch.enable_grad(), Invariant():
                 leaves = [t.detach().requires_grad_() for t in p]
                 measured = self.stack.measure(leaves, b, batch, forced, shared)
                 loss = measured.objective / measured.weight
@@ -100,7 +100,7 @@ class Program:
 
         def evaluate(*inputs: Tensor) -> list[Tensor]:
             p, b, batch, _ = split(inputs)
-            with torch.no_grad(), Invariant():  # type: ignore[no-untyped-call]
+            with torch.no_grad(), Invariant():
                 measured = self.stack.measure(p, b, batch, None, shared, thorough=kind == "thorough")
             self.names[kind] = list(measured.sums)
             return list(measured.sums.values())

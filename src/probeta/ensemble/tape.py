@@ -61,11 +61,11 @@ def mapped(change: Callable[[Any], Any], tree: Any) -> Any:
     return change(tree)
 
 
-class Tape(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class Tape(TorchDispatchMode):
     """Inside, every operation is noted as it is carried out."""
 
     def __init__(self, inputs: Sequence[Tensor]) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self.operations: list[Operation] = []
         self.layouts: dict[Slot, Layout] = {}
         self.kept: list[Tensor] = []
