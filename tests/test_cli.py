@@ -40,6 +40,7 @@ def test_help_imports_nothing_heavy(tmp_path: Path) -> None:
     [
         (["trian"], ["'trian'", "'train'"]),
         (["train", "model=mpl"], ["'mpl'", "'mlp'"]),
+        (["probe", "probe=zzz"], ["'zzz'", "accepted: depth, gradcheck, layers, length, state_machine\n"]),
         (["train", "data=moons", "optimizer.lrr=1"], ["'optimizer.lrr'", "did you mean 'optimizer.lr'"]),
         (["train", "-m", "data=moons", "optimizer.lrr=1,2"], ["'optimizer.lrr'", "did you mean 'optimizer.lr'"]),
         (["train", "-m", "data=moons", "model.dropout=0.1,1.5"], ["model.dropout=1.5", "0 <= p < 1"]),

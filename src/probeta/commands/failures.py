@@ -64,7 +64,9 @@ def one_line(error: Exception) -> str:
         why = str(error.message).splitlines()[0]
         return f"{error.override!r} does not read as key=value: {why} (quote special characters)"
     text = str(error)
-    option = re.search(r"Could not find '([^']+)'\s+Available options in '([^']+)':\s+(.*)", text, re.DOTALL)
+    option = re.search(
+        r"Could not find '([^']+)'\s+Available options in '([^']+)':\s+(.*?)(?:Config search path|$)", text, re.DOTALL
+    )
     if option:
         from probeta.errors import ConfigError
 
