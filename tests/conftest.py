@@ -10,10 +10,16 @@ from typing import Any
 # Tests check results, not speed; one thread each leaves the other cores to other tests.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import hypothesis
 import pytest
 import torch
 from hydra import compose, initialize_config_module
 from omegaconf import DictConfig, OmegaConf
+
+# What is tried at random at a desk is tried in the same order in continuous integration.
+hypothesis.settings.register_profile("ci", derandomize=True)
+if os.environ.get("CI"):
+    hypothesis.settings.load_profile("ci")
 
 
 @pytest.fixture(scope="session", autouse=True)
