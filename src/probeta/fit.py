@@ -47,11 +47,11 @@ def train(config: DictConfig, run: RunDirectory, signals: Signals, *, multirun: 
         drawn = [name for name, callback in experiment.callbacks.items() if getattr(callback, "draws", False)]
         for name in drawn:
             del experiment.callbacks[name]
-    if note := getattr(data, "note", None):
-        log.info("Note: %s.", note)
-    if hasattr(data, "save") and rank() == 0:
+    if data.note:
+        log.info("Note: %s.", data.note)
+    if rank() == 0:
         data.save(run.artifacts / "text")
-    if rank() == 0 and (places := getattr(data, "recorded", None)):
+    if rank() == 0 and (places := data.recorded):
         write_atomic(run.data_places, json.dumps(places))
     device = choose(tree, experiment, run)
     trainer = make_trainer(experiment, run, signals, tree, device)
@@ -80,7 +80,7 @@ def train(config: DictConfig, run: RunDirectory, signals: Signals, *, multirun: 
         device=device,
         data_sha256=data.sha256(),
         best_checkpoint="checkpoints/best.ckpt" if run.best.is_file() else None,
-        extra={"threads": torch.get_num_threads(), **model.facts(), **(data.facts() if hasattr(data, "facts") else {})},
+        extra={"threads": torch.get_num_threads(), **model.facts(), **data.facts()},
     )
 
 

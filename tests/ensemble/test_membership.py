@@ -46,6 +46,22 @@ def test_bits_do_not_depend_on_company(case: dict[str, Any], company: int, rate:
             assert torch.equal(value, other_weights[name]), name
 
 
+@pytest.mark.xfail(strict=True, reason="batch norm's bits depend on company for some sizes: the promise is broken here")
+def test_batch_norm_s_bits_do_not_depend_on_company() -> None:
+    case = {
+        "model.width": 13, "model.depth": 1, "model.activation": "gelu", "model.batch_norm": True, "model.dropout": 0.2,
+        "data.batch_size": 19, "data.n_samples": 101, "trainer.precision": "64-true", "trainer.max_epochs": 5,
+    }  # fmt: skip
+    tree = changed(tree_of("experiment=moons_mlp"), case)
+    me = changed(tree, {"seed": 5})
+    others = [changed(tree, {"seed": s, "optimizer.lr": 0.03, "data.seed": 7}) for s in range(10, 17)]
+    rows, weights = outcome([me], 0, 10**9)
+    other_rows, other_weights = outcome([*others, me], 7, 2)
+    assert other_rows == rows
+    for name, value in weights.items():
+        assert torch.equal(value, other_weights[name]), name
+
+
 @settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck))
 @given(case=CASES, company=st.integers(1, 8))
 def test_with_batch_norm_company_changes_rounding_and_no_more(case: dict[str, Any], company: int) -> None:

@@ -22,7 +22,25 @@ class ProbetaSweeperConf:
     """Import path of a function that raises `UserError` for a configuration that cannot run; null: the command's."""
 
 
-class ProbetaSweeper(Sweeper):
+class LateSweeper(Sweeper):
+    """What both sweepers are: Hydra's arguments kept until `sweep`, when the heavy part is imported."""
+
+    params: dict[str, str]
+    hydra_context: HydraContext
+    config: DictConfig
+    task_function: TaskFunction
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        self.hydra_context = hydra_context
+        self.task_function = task_function
+        self.config = config
+
+    def axes(self, arguments: list[str]) -> list[str]:
+        """The configured axes before the command's."""
+        return [*(f"{key}={values}" for key, values in self.params.items()), *arguments]
+
+
+class ProbetaSweeper(LateSweeper):
     """A grid or a study that resumes, survives what its jobs do, and ends with a summary."""
 
     def __init__(self, max_batch_size: int | None, params: dict[str, str], check: str | None) -> None:
@@ -30,19 +48,11 @@ class ProbetaSweeper(Sweeper):
         self.params = params
         self.check = check
 
-    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        self.hydra_context = hydra_context
-        self.task_function = task_function
-        self.config = config
-
     def sweep(self, arguments: list[str]) -> Any:
         from probeta.sweeps.sweep import Sweep
 
-        assert self.hydra_context is not None
-        assert self.config is not None
-        assert self.task_function is not None
         sweep = Sweep(self.hydra_context, self.task_function, self.config, self.check, self.max_batch_size)
-        return sweep([*(f"{key}={values}" for key, values in self.params.items()), *arguments])
+        return sweep(self.axes(arguments))
 
 
 ConfigStore.instance().store(group="hydra/sweeper", name="probeta", node=ProbetaSweeperConf, provider="probeta")
@@ -64,26 +74,18 @@ class OptunaSweeperConf:
     check: str | None = None
 
 
-class OptunaSweeper(Sweeper):
+class OptunaSweeper(LateSweeper):
     """`hydra/sweeper=optuna`: a search that resumes towards a total number of trials."""
 
     def __init__(self, params: dict[str, str], **options: Any) -> None:
         self.params = params
         self.options = options
 
-    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        self.hydra_context = hydra_context
-        self.task_function = task_function
-        self.config = config
-
     def sweep(self, arguments: list[str]) -> Any:
         from probeta.sweeps.search import Search
 
-        assert self.hydra_context is not None
-        assert self.config is not None
-        assert self.task_function is not None
         search = Search(self.hydra_context, self.task_function, self.config, **self.options)
-        return search([*(f"{key}={values}" for key, values in self.params.items()), *arguments])
+        return search(self.axes(arguments))
 
 
 ConfigStore.instance().store(group="hydra/sweeper", name="optuna", node=OptunaSweeperConf, provider="probeta")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
@@ -28,6 +29,18 @@ class DataModule(pl.LightningDataModule):
     def sha256(self) -> str:
         """A hash of everything in the splits: equal data, equal hash."""
         raise NotImplementedError
+
+    @property
+    def recorded(self) -> dict[str, str]:
+        """Settings that a run writes down so that it goes on from any folder (absolute paths)."""
+        return {}
+
+    def save(self, folder: Path) -> None:
+        """Write what using the model needs without the data (tokenizers, vocabularies) into `folder`."""
+
+    def facts(self) -> dict[str, Any]:
+        """What the result says of the data beside their hash."""
+        return {}
 
     def batches(self, split: str, *, shuffle: bool = False) -> Batches[Any]:
         """The batches of `split`: as for training, or in a fixed order for evaluation."""
