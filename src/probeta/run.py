@@ -32,7 +32,7 @@ from probeta.errors import RunDirectoryError, UserError
 
 log = logging.getLogger(__name__)
 
-SWITCHES = ("resume", "rerun", "retries", "fail_fast", "output_dir", "logger", "hydra", "name", "study")
+SWITCHES = ("resume", "rerun", "retries", "fail_fast", "output_dir", "logger", "hydra", "name", "study", "lang")
 """Top-level keys that say how a run is carried out, not what it is: no part of its identity."""
 
 COMPLETED, FAILED, INTERRUPTED = "completed", "failed", "interrupted"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from probeta.errors import ConfigError
 
-USAGE = """usage: probeta report DIR
+USAGE = """usage: probeta report DIR [lang=es]
        probeta report RUN_A RUN_B
 
 Writes summary.csv, groups.csv, summary.md and report.html into the sweep's folder DIR (or one run's),
-from what its runs have written so far, and prints the summary.
+from what its runs have written so far, and prints the summary. lang=es writes report.es.html, in Spanish.
 
 With two runs of translators: compares their translations of the test split by paired bootstrap.
 """
@@ -16,6 +16,8 @@ With two runs of translators: compares their translations of the test split by p
 
 def main(argv: list[str]) -> int:
     """Returns the exit status. Raises `UserError` where DIR holds no runs."""
+    lang = next((a.removeprefix("lang=") for a in reversed(argv) if a.startswith("lang=")), "en")
+    argv = [a for a in argv if not a.startswith("lang=")]
     if not argv or {"-h", "--help"} & set(argv):
         print(USAGE, end="")
         if argv:
@@ -30,7 +32,7 @@ def main(argv: list[str]) -> int:
         raise ConfigError(f"{argv[2]} is not accepted: probeta report takes one folder, or two runs to compare")
     from probeta.report import write_report
 
-    written = write_report(argv[0])
+    written = write_report(argv[0], lang)
     print(written.text)
     print(f"page: {written.page}")
     return 0

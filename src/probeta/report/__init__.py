@@ -14,22 +14,46 @@ class Written:
     page: Path
 
 
-def write_report(directory: str | Path) -> Written:
+def page_name(stem: str, lang: str) -> str:
+    """`report.html`, in another language than English `report.es.html`."""
+    return f"{stem}.html" if lang == "en" else f"{stem}.{lang}.html"
+
+
+def write_report(directory: str | Path, lang: str = "en") -> Written:
     """Write `summary.csv`, `groups.csv`, `summary.md` and `report.html` into `directory`.
 
-    Raises `RunDirectoryError` where there are no runs, `OSError` where it cannot be written.
+    In another language than English the page is `report.<lang>.html`. An exercise's page has an answer in words,
+    and is written in every language. Raises `RunDirectoryError` where there are no runs, `ConfigError` for a
+    language without a catalogue, `OSError` where it cannot be written.
     """
+    from probeta.exercises import Results, exercise, others
+    from probeta.report.gallery import pictures
+    from probeta.report.language import LANGUAGES, NAMES, Language
     from probeta.report.markdown import summary_md
     from probeta.report.page import render
     from probeta.report.runs import read_sweep
-    from probeta.report.summary import groups_csv, runs_csv, summarise
+    from probeta.report.summary import groups_csv, ranked, runs_csv, summarise
     from probeta.run import write_atomic
 
-    summary = summarise(read_sweep(directory))
-    text = summary_md(summary)
-    root = summary.sweep.directory
-    write_atomic(root / "summary.csv", runs_csv(summary))
-    write_atomic(root / "groups.csv", groups_csv(summary))
-    write_atomic(root / "summary.md", text)
-    write_atomic(root / "report.html", render(summary))
-    return Written(text, root / "report.html")
+    Language(lang)
+    sweep = read_sweep(directory)
+    number = sweep.definition.get("exercise")
+    asked = None if number is None else exercise(int(number))
+    if asked is not None:
+        for run in sweep.runs:
+            if run.completed:
+                run.metrics |= asked.derive(run)
+    summary = summarise(sweep)
+    write_atomic(sweep.directory / "summary.csv", runs_csv(summary))
+    write_atomic(sweep.directory / "groups.csv", groups_csv(summary))
+    found = [] if asked is not None else pictures([run for group in ranked(summary) for run in group.runs])
+    text = ""
+    for code in (lang,) if asked is None else LANGUAGES:
+        language = Language(code, None if asked is None else {**NAMES, **asked.NAMES})
+        answer = None if asked is None else asked.answer(Results(summary, language))
+        page = render(summary, language, answer, found, others(language) if asked is not None else ())
+        write_atomic(sweep.directory / page_name("report", code), page)
+        if code == lang:
+            text = summary_md(summary, language, answer)
+    write_atomic(sweep.directory / "summary.md", text)
+    return Written(text, sweep.directory / page_name("report", lang))

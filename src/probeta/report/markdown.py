@@ -4,57 +4,73 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from probeta.report.answer import Answer, Claim, Verdict
+from probeta.report.language import Language
 from probeta.report.summary import MANY, Summary, megabytes, ranked, spread, states, verdict
 
 SHOWN = 4
 """Metrics in the table; `groups.csv` has them all."""
 
 
-def summary_md(summary: Summary) -> str:
-    """Question, table of variants, differences, failures, and how it came about."""
-    definition = summary.sweep.definition
-    parts = [f"# {definition.get('name') or summary.sweep.directory.name}"]
+def summary_md(summary: Summary, language: Language, answer: Answer | None = None) -> str:
+    """Question, answer, table of variants, differences, failures, and how it came about."""
+    say, definition = language.say, summary.sweep.definition
+    parts = [f"# {say(definition.get('title') or definition.get('name') or summary.sweep.directory.name)}"]
     if definition.get("question"):
-        parts.append(str(definition["question"]))
-    parts.append(f"{states(summary.sweep.runs)}; {megabytes(summary.bytes_kept)} on disk.")
-    parts.append(groups_table(summary))
-    parts += [f"- {note}" for note in definition.get("notes") or ()]
+        parts.append(say(str(definition["question"])))
+    size = megabytes(summary.bytes_kept, language)
+    parts.append(say("{states}; {size} on disk.", states=states(summary.sweep.runs, language), size=size))
+    if answer is not None:
+        parts.append("\n\n".join([f"## {say('Answer')}", *answer.sentences]))
+        parts += ["\n".join(_claim(claim, language) for claim in answer.claims)]
+    parts.append(groups_table(summary, language))
+    parts += [f"- {say(note)}" for note in definition.get("notes") or ()]
     if summary.comparisons and summary.primary:
-        parts += ["## Differences", "Paired t-test over shared seeds, Holm's correction.", _differences(summary)]
+        hint = say("Paired t-test over shared seeds, Holm's correction.")
+        parts += [f"## {say('Differences')}", hint, _differences(summary, language)]
     if summary.failures:
         from probeta.report.summary import _error
 
-        parts.append("## Failed\n\n" + "\n".join(f"- `{run.name}`: {_error(run)}" for run in summary.failures))
+        failed = "\n".join(f"- `{run.name}`: {_error(run)}" for run in summary.failures)
+        parts.append(f"## {say('Failed')}\n\n{failed}")
     if definition.get("command"):
-        parts.append(f"## Command\n\n```\n{definition['command']}\n```")
-    return "\n\n".join(parts) + "\n"
+        parts.append(f"## {say('Command')}\n\n```\n{definition['command']}\n```")
+    return "\n\n".join(filter(None, parts)) + "\n"
 
 
-def _differences(summary: Summary, most: int = 12) -> str:
+def _claim(claim: Claim, language: Language) -> str:
+    because = f" {claim.because}" if claim.because and claim.verdict is Verdict.HOLDS else ""
+    return f"- **{language.say(claim.verdict.value)}**: {claim.statement} ({claim.evidence}).{because}"
+
+
+def _differences(summary: Summary, language: Language, most: int = 12) -> str:
     """Every pair where they are few; of many only those that differ."""
     real = [c for c in summary.comparisons if c.differs]
     listed = summary.comparisons if len(summary.comparisons) <= most else real[:MANY]
-    told = [f"- {verdict(c, summary.primary or '')}" for c in listed]
+    told = [f"- {verdict(c, summary.primary or '', language)}" for c in listed]
     if rest := len(summary.comparisons) - len(listed):
-        told.append(f"- {rest} other pairs, {len(real) - sum(c.differs for c in listed)} of which differ: report.html")
+        differ = len(real) - sum(c.differs for c in listed)
+        told.append("- " + language.say("{n} other pairs, {k} of which differ: report.html", n=rest, k=differ))
     return "\n".join(told)
 
 
-def groups_table(summary: Summary, most: int = 60) -> str:
+def groups_table(summary: Summary, language: Language, most: int = 60) -> str:
     """Variants by their primary metric, mean ± standard deviation over seeds."""
     names = chosen_metrics(summary)
-    header = ["variant", "n", *names, "failed"]
+    header = [language.say("variant"), "n", *(language.metric(name) for name in names), language.say("failed")]
     rows = [
         [
-            group.variant,
+            language.say(group.variant),
             str(max((group.measured[m].n for m in names), default=0)),
-            *(spread(group.measured[m]) for m in names),
+            *(spread(group.measured[m], language) for m in names),
             str(group.failed),
         ]
         for group in ranked(summary)[:most]
     ]
     table = _table([header, *rows])
-    return table + (f"\n\n({len(summary.groups) - most} more in groups.csv)" if len(summary.groups) > most else "")
+    if rest := len(summary.groups) - most:
+        table += f"\n\n({language.say('{n} more in groups.csv', n=rest)})" if rest > 0 else ""
+    return table
 
 
 def chosen_metrics(summary: Summary) -> list[str]:

@@ -5,17 +5,19 @@ from __future__ import annotations
 import base64
 import gzip
 import json
-import math
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, select_autoescape
+from jinja2 import Environment, PackageLoader, Template, select_autoescape
 
-from probeta.report.gallery import Picture, pictures
+from probeta.report.answer import Answer
+from probeta.report.charts import band
+from probeta.report.gallery import Picture
+from probeta.report.language import Language
 from probeta.report.markdown import chosen_metrics
-from probeta.report.metrics import maximised, shown
+from probeta.report.metrics import maximised
 from probeta.report.runs import Run, read_curves
 from probeta.report.summary import MANY, Group, Summary, megabytes, ranked, spread, states
 from probeta.sweeps.jobs import headline
@@ -23,90 +25,128 @@ from probeta.sweeps.jobs import headline
 DRAWN = 12
 """Variants whose curves are drawn: more lines than that cannot be told apart."""
 
-POINTS = 200
-"""Points of a curve: a wider screen shows no more."""
-
 LOSSES = ("train/loss", "val/loss", "val/loss_free")
 
 
-def render(summary: Summary) -> str:
-    """The page of `summary`."""
-    environment = Environment(
-        loader=PackageLoader("probeta.report", "templates"), autoescape=select_autoescape(["html"]), trim_blocks=True
-    )
+def render(
+    summary: Summary,
+    language: Language,
+    answer: Answer | None = None,
+    found: Sequence[Picture] = (),
+    others: Sequence[tuple[str, str]] = (),
+) -> str:
+    """The page of `summary`, with its `answer` and the pictures `found`.
+
+    `others`: address and name of pages that belong to it (the same in another language, the index).
+    """
     definition = summary.sweep.definition
     metrics = chosen_metrics(summary)
+    charts = [{"title": chart.title, **chart.data} for chart in answer.charts] if answer else []
     data = {
-        "metrics": {name: {"max": maximised(name)} for name in metrics},
-        "groups": _strips(summary, metrics),
-        "curves": _curves(summary),
-        "parallel": _parallel(summary),
+        "metrics": {name: {"max": maximised(name), "name": language.metric(name)} for name in metrics},
+        "groups": _strips(summary, metrics, language),
+        "curves": _curves(summary, language),
+        "parallel": _parallel(summary, language),
+        "charts": charts,
+        "words": words(language),
+        "separators": ",." if language.number(0.5) == "0,5" else ".,",
     }
-    return environment.get_template("report.html").render(
-        title=definition.get("name") or summary.sweep.directory.name,
+    return template("report.html", language).render(
+        title=definition.get("title") or definition.get("name") or summary.sweep.directory.name,
         question=definition.get("question") or "",
         notes=definition.get("notes") or (),
-        states=states(summary.sweep.runs),
-        size=megabytes(summary.bytes_kept),
-        metrics=metrics,
-        groups=[_group_row(group, metrics) for group in ranked(summary)],
-        primary=summary.primary,
-        direction="higher is better" if summary.primary and maximised(summary.primary) else "lower is better",
-        verdicts=_differences(summary),
-        runs=[_run_row(run, metrics, summary.sweep.axes) for run in summary.sweep.runs],
-        axes=summary.sweep.axes,
+        others=others,
+        answer=answer,
+        states=states(summary.sweep.runs, language),
+        size=megabytes(summary.bytes_kept, language),
+        metrics=[language.metric(name) for name in metrics],
+        groups=[_group_row(group, metrics, language) for group in ranked(summary)],
+        primary=language.metric(summary.primary) if summary.primary else None,
+        higher=bool(summary.primary and maximised(summary.primary)),
+        verdicts=_differences(summary, language),
+        runs=[_run_row(run, metrics, language) for run in summary.sweep.runs],
         failures=[
             (run.name, headline(run.error or {}), (run.error or {}).get("traceback") or "") for run in summary.failures
         ],
-        pictures=_encoded(pictures([run for group in ranked(summary) for run in group.runs])),
+        pictures=_encoded(found),
         command=definition.get("command") or "",
         versions=_versions(summary),
         directory=str(summary.sweep.directory),
         data=_json(data),
-        plotly=_plotly() if summary.metrics else "",
+        plotly=_plotly() if summary.metrics or charts else "",
     )
 
 
-def _group_row(group: Group, metrics: Sequence[str]) -> dict[str, Any]:
-    cells = []
-    for name in metrics:
-        m = group.measured[name]
-        interval = f"{shown(m.interval[0])} to {shown(m.interval[1])}" if m.interval else ""
-        extremes = f"best {shown(m.best)}, worst {shown(m.worst)}" if m.n > 1 else ""
-        cells.append(
-            {"text": spread(m), "sort": "" if m.mean is None else m.mean, "interval": interval, "extremes": extremes}
-        )
-    return {"variant": group.variant, "n": sum(r.completed for r in group.runs), "failed": group.failed, "cells": cells}
+def template(name: str, language: Language) -> Template:
+    """A template whose words are in `language`: `_("…")`, and `say("… {x}", x=…)` with placeholders."""
+    environment = Environment(
+        loader=PackageLoader("probeta.report", "templates"), autoescape=select_autoescape(["html"]), trim_blocks=True
+    )
+    environment.globals |= {"_": language.say, "say": language.say, "lang": language.code}
+    return environment.get_template(name)
 
 
-def _run_row(run: Run, metrics: Sequence[str], axes: Sequence[str]) -> dict[str, Any]:
-    values = [run.metrics.get(name) for name in metrics]
+def words(language: Language) -> dict[str, str]:
+    """What the page's script says."""
+    say = language.say
     return {
-        "name": run.name,
-        "variant": run.variant,
-        "seed": " / ".join(str(part) for part in run.replicate),
-        "status": run.status,
-        "values": [("" if v is None else shown(v), "" if v is None else v) for v in values],
-        "duration": run.result.get("duration_s", ""),
+        "dark": say("Dark"),
+        "light": say("Light"),
+        "runs": say("runs"),
+        "mean": say("mean"),
+        "interval": say("mean and 95 % interval"),
+        "epoch": say("epoch"),
+        "old": say("The charts need a newer browser; the tables have the numbers."),
     }
 
 
-def _differences(summary: Summary) -> list[dict[str, Any]]:
+def _group_row(group: Group, metrics: Sequence[str], language: Language) -> dict[str, Any]:
+    cells = []
+    for name in metrics:
+        m = group.measured[name]
+        best, worst = (language.number(v) for v in (m.best, m.worst)) if m.n > 1 else ("", "")
+        extremes = language.say("best {best}, worst {worst}", best=best, worst=worst) if best else ""
+        sort = "" if m.mean is None else m.mean
+        interval = language.interval(m.interval)
+        cells.append({"text": spread(m, language), "sort": sort, "small": interval, "extremes": extremes})
+    return {
+        "variant": language.say(group.variant),
+        "n": sum(r.completed for r in group.runs),
+        "failed": group.failed,
+        "cells": cells,
+    }
+
+
+def _run_row(run: Run, metrics: Sequence[str], language: Language) -> dict[str, Any]:
+    values = [run.metrics.get(name) for name in metrics]
+    duration = run.result.get("duration_s")
+    return {
+        "name": run.name,
+        "variant": language.say(run.variant),
+        "seed": " / ".join(str(part) for part in run.replicate),
+        "status": run.status,
+        "values": [("" if v is None else language.number(v), "" if v is None else v) for v in values],
+        "duration": "" if duration is None else language.number(duration),
+        "duration_sort": "" if duration is None else duration,
+    }
+
+
+def _differences(summary: Summary, language: Language) -> list[dict[str, Any]]:
     """A row a pair, real differences first."""
     up = maximised(summary.primary or "")
     rows = []
     for c in sorted(summary.comparisons, key=lambda c: (not c.differs, c.p_holm is None, c.p_holm or 0.0)):
-        words = "better" if (c.difference > 0) == up else "worse"
-        verdict = "no difference shown" if c.p_holm is not None else "not tested"
+        better = language.say("first is better") if (c.difference > 0) == up else language.say("first is worse")
+        verdict = language.say("no difference shown") if c.p_holm is not None else language.say("not tested")
         rows.append(
             {
-                "pair": f"{c.a} – {c.b}",
+                "pair": f"{language.say(c.a)} – {language.say(c.b)}",
                 "differs": c.differs,
-                "verdict": f"first is {words}" if c.differs else verdict,
-                "difference": f"{'+' if c.difference > 0 else ''}{shown(c.difference)}",
+                "verdict": better if c.differs else verdict,
+                "difference": language.signed(c.difference),
                 "sort": c.difference,
-                "interval": f"{shown(c.interval[0])} to {shown(c.interval[1])}" if c.interval else "",
-                "p": "" if c.p is None else f"{shown(c.p, 2)} ({shown(c.p_holm, 2)})",
+                "interval": language.interval(c.interval),
+                "p": "" if c.p is None else f"{language.number(c.p, 2)} ({language.number(c.p_holm, 2)})",
                 "p_sort": "" if c.p_holm is None else c.p_holm,
                 "seeds": c.seeds,
             }
@@ -114,11 +154,11 @@ def _differences(summary: Summary) -> list[dict[str, Any]]:
     return rows[: 20 * MANY]
 
 
-def _strips(summary: Summary, metrics: Sequence[str]) -> list[dict[str, Any]]:
+def _strips(summary: Summary, metrics: Sequence[str], language: Language) -> list[dict[str, Any]]:
     """Per variant and metric: every run's value, the mean, its interval."""
     found = []
     for group in ranked(summary)[:MANY]:
-        entry: dict[str, Any] = {"variant": group.variant, "values": {}}
+        entry: dict[str, Any] = {"variant": language.say(group.variant), "values": {}}
         for name in metrics:
             m = group.measured[name]
             values = [v for run in group.runs if run.completed and (v := run.metrics.get(name)) is not None]
@@ -127,16 +167,16 @@ def _strips(summary: Summary, metrics: Sequence[str]) -> list[dict[str, Any]]:
     return found
 
 
-def _curves(summary: Summary) -> dict[str, list[dict[str, Any]]]:
-    """Metric → per variant: epochs, mean over seeds, lowest and highest."""
+def _curves(summary: Summary, language: Language) -> dict[str, dict[str, Any]]:
+    """Metric → its name, and per variant: epochs, mean over seeds, lowest and highest."""
     wanted = set(summary.sweep.definition.get("curves") or ()) or {*LOSSES, *_followed(summary)}
     found: dict[str, list[dict[str, Any]]] = {}
     for group in ranked(summary)[:DRAWN]:
         curves = [read_curves(run.path, wanted) for run in group.runs if run.status != "failed"]
         for name in sorted({name for curve in curves for name in curve}):
-            if (band := _band([curve[name] for curve in curves if name in curve])) is not None:
-                found.setdefault(name, []).append({"variant": group.variant, **band})
-    return dict(sorted(found.items(), key=lambda item: (item[0] not in wanted, item[0])))
+            if (line := band([curve[name] for curve in curves if name in curve])) is not None:
+                found.setdefault(name, []).append({"name": language.say(group.variant), **line})
+    return {name: {"name": language.metric(name), "series": found[name]} for name in sorted(found)}
 
 
 def _followed(summary: Summary) -> set[str]:
@@ -144,24 +184,7 @@ def _followed(summary: Summary) -> set[str]:
     return {"val/" + name.rsplit("/", 1)[-1] for name in chosen_metrics(summary)}
 
 
-def _band(curves: Sequence[dict[int, float]]) -> dict[str, Any] | None:
-    """Mean, lowest and highest over the runs that have the epoch (early stopping ends some sooner)."""
-    epochs = sorted({epoch for curve in curves for epoch in curve})
-    if len(epochs) < 2:
-        return None
-    step = math.ceil(len(epochs) / POINTS)
-    kept = epochs[::step] if (len(epochs) - 1) % step == 0 else [*epochs[::step], epochs[-1]]
-    rows = [[curve[e] for curve in curves if e in curve] for e in kept]
-    return {
-        "x": kept,
-        "mean": [_short(sum(r) / len(r)) for r in rows],
-        "low": [_short(min(r)) for r in rows],
-        "high": [_short(max(r)) for r in rows],
-        "runs": len(curves),
-    }
-
-
-def _parallel(summary: Summary) -> dict[str, Any] | None:
+def _parallel(summary: Summary, language: Language) -> dict[str, Any] | None:
     """A line a variant across the settings of a grid, ending at the primary metric.
 
     Keys that only some variants set (a study's, one change at a time) are no axes of a grid.
@@ -175,7 +198,7 @@ def _parallel(summary: Summary) -> dict[str, Any] | None:
         if mean is not None:
             settings = [group.runs[0].settings.get(key) for key in axes]
             plain = [s if isinstance(s, int | float | str) and not isinstance(s, bool) else _text(s) for s in settings]
-            lines.append({"variant": group.variant, "settings": plain, "mean": mean})
+            lines.append({"variant": language.say(group.variant), "settings": plain, "mean": mean})
     return {"axes": axes, "metric": summary.primary, "lines": lines} if len(lines) > 1 else None
 
 
@@ -199,10 +222,6 @@ def _versions(summary: Summary) -> list[tuple[str, str]]:
             if run.result.get(name):
                 found.setdefault(name, set()).add(str(run.result[name]))
     return [(name, ", ".join(sorted(values))) for name, values in found.items()]
-
-
-def _short(value: float) -> float:
-    return float(f"{value:.5g}")
 
 
 def _json(data: Any) -> str:

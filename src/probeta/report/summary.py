@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from probeta.report.metrics import leading, maximised, shown
+from probeta.report.language import Language
+from probeta.report.metrics import leading, maximised
 from probeta.report.runs import Run, SweepRuns
 from probeta.report.statistics import ALPHA, Comparison, bootstrap_interval, compare
 
@@ -80,10 +81,16 @@ def summarise(sweep: SweepRuns) -> Summary:
 
 def measure(runs: Sequence[Run], metric: str) -> Measured:
     """Sample mean and standard deviation (n - 1), bootstrap interval, best and worst by `metric`'s direction."""
-    values = [float(v) for run in runs if run.completed and (v := run.metrics.get(metric)) is not None]
+    return measured(
+        [float(v) for r in runs if r.completed and (v := r.metrics.get(metric)) is not None], maximised(metric)
+    )
+
+
+def measured(values: Sequence[float], up: bool = True) -> Measured:
+    """The statistics of `values`, of which the greatest is the best where `up`."""
     if not values:
         return Measured(0, None, None, None, None, None)
-    best, worst = (max(values), min(values)) if maximised(metric) else (min(values), max(values))
+    best, worst = (max(values), min(values)) if up else (min(values), max(values))
     spread = statistics.stdev(values) if len(values) > 1 else None
     return Measured(len(values), statistics.fmean(values), spread, bootstrap_interval(values), best, worst)
 
@@ -177,38 +184,47 @@ def ranked(summary: Summary) -> list[Group]:
     return sorted(summary.groups, key=key)
 
 
-def verdict(comparison: Comparison, metric: str) -> str:
+def verdict(comparison: Comparison, metric: str, language: Language) -> str:
     """One sentence that calls a difference a difference only where the test does."""
-    c = comparison
+    c, name = comparison, language.metric(metric)
     if c.p_holm is None:
-        return f"{c.a} and {c.b}: not tested, they share {c.seeds} seed{'s' * (c.seeds != 1)}"
-    interval = f", 95 % interval {shown(c.interval[0])} to {shown(c.interval[1])}" if c.interval else ""
-    change = f"{'+' if c.difference > 0 else ''}{shown(c.difference)}"
-    numbers = f"{metric} {change} over {c.seeds} shared seeds{interval}; p = {shown(c.p, 2)}, Holm {shown(c.p_holm, 2)}"
+        told = language.count("not tested, they share {n} seed", "not tested, they share {n} seeds", c.seeds)
+        return language.say("{a} and {b}: {what}", a=language.say(c.a), b=language.say(c.b), what=told)
+    interval = f", {language.say('95 % interval {interval}', interval=language.interval(c.interval))}" * bool(
+        c.interval
+    )
+    numbers = language.say(
+        "{metric} {change} over {n} shared seeds{interval}; p = {p}, Holm {holm}",
+        metric=name, change=language.signed(c.difference), n=c.seeds, interval=interval,
+        p=language.number(c.p, 2), holm=language.number(c.p_holm, 2),
+    )  # fmt: skip
     if not c.differs:
-        return f"{c.a} and {c.b}: no difference shown ({numbers})"
-    better = (c.difference > 0) == maximised(metric)
-    return f"{c.a} is {'better' if better else 'worse'} than {c.b} ({numbers})"
+        message = "{a} and {b}: no difference shown ({numbers})"
+    elif (c.difference > 0) == maximised(metric):
+        message = "{a} is better than {b} ({numbers})"
+    else:
+        message = "{a} is worse than {b} ({numbers})"
+    return language.say(message, a=language.say(c.a), b=language.say(c.b), numbers=numbers)
 
 
-def spread(measured: Measured, digits: int = 4) -> str:
-    """`0.9958 ± 0.0021 (5)`: mean, standard deviation, how many."""
+def spread(measured: Measured, language: Language, digits: int = 4) -> str:
+    """`0.9958 ± 0.0021`: mean, standard deviation."""
     if measured.mean is None:
         return "–"
-    deviation = "" if measured.std is None else f" ± {shown(measured.std, 2)}"
-    return f"{shown(measured.mean, digits)}{deviation}"
+    deviation = "" if measured.std is None else f" ± {language.number(measured.std, 2)}"
+    return f"{language.number(measured.mean, digits)}{deviation}"
 
 
-def megabytes(size: int) -> str:
-    return f"{size / 1e6:.1f} MB" if size < 1e9 else f"{size / 1e9:.2f} GB"
+def megabytes(size: int, language: Language) -> str:
+    return f"{language.decimals(size / 1e6, 1)} MB" if size < 1e9 else f"{language.decimals(size / 1e9, 2)} GB"
 
 
-def states(runs: Sequence[Run]) -> str:
+def states(runs: Sequence[Run], language: Language) -> str:
     """`10 completed, 2 failed`."""
     counts: dict[str, int] = {}
     for run in runs:
         counts[run.status] = counts.get(run.status, 0) + 1
-    return ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
+    return ", ".join(f"{count} {language.say(status)}" for status, count in sorted(counts.items()))
 
 
 def _error(run: Run) -> str:

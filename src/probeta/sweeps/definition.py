@@ -25,6 +25,9 @@ class Definition:
     notes: tuple[str, ...] = ()
     compare: bool = True
     """Whether variants are tested against each other: the points of a search are not."""
+    title: str = ""
+    exercise: int | None = None
+    """The number of the exercise that the study answers: its page gets an answer in words."""
 
 
 @dataclass(frozen=True)

@@ -217,7 +217,7 @@ class Session:
 
         started = time.perf_counter()
         try:
-            written = write_report(self.directory)
+            written = write_report(self.directory, str(self.switch("lang", "en")))
         except OSError as error:
             print(f"no summary: {self.directory} cannot be written ({error.strerror or error})", file=sys.stderr)
         else:

@@ -12,12 +12,16 @@ from omegaconf import DictConfig, OmegaConf
 
 from probeta.errors import ConfigError
 from probeta.report.metrics import maximised
+from probeta.report.runs import REPLICATES
 from probeta.sweeps.definition import Wanted
 from probeta.sweeps.grid import expand
 from probeta.sweeps.naming import identity, labels
 from probeta.sweeps.session import Session
 
-KEYS = ("name", "question", "seeds", "variants", "params", "metrics", "curves", "reference", "search", "notes")
+KEYS = (
+    "name", "title", "question", "exercise", "seeds", "variants", "params", "metrics", "curves", "reference", "search",
+    "notes",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,8 @@ class Study:
     reference: str | None = None
     search: Search | None = None
     notes: tuple[str, ...] = ()
+    title: str = ""
+    exercise: int | None = None
 
     @classmethod
     def read(cls, node: DictConfig) -> Study:
@@ -67,6 +73,8 @@ class Study:
             reference=tree.get("reference"),
             search=search and Search(_plain(search["params"]), _values(search["seeds"]), str(search["metric"])),
             notes=tuple(tree.get("notes") or ()),
+            title=str(tree.get("title") or ""),
+            exercise=tree.get("exercise"),
         )
         if study.reference is not None and study.reference not in study.variants:
             raise ConfigError.unknown("variant", study.reference, study.variants)
@@ -94,7 +102,7 @@ def lines(study: Study, arguments: Sequence[str], seeds: str | None, params: Map
     if seeds is not None and "seed" not in keys:
         extra.append(f"seed={seeds}")
     every = expand([*arguments, *extra])
-    varied = {key for key in every.axes if key.lstrip("+") != "seed"}
+    varied = {key for key in every.axes if key.lstrip("+") not in REPLICATES}
     variants = study.variants or {"": ()}
     wanted = []
     for (label, overrides), point in itertools.product(variants.items(), every.points()):

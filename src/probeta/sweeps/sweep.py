@@ -14,6 +14,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
 from probeta.errors import ConfigError
+from probeta.report.language import Language
 from probeta.run import Interrupted
 from probeta.sweeps.definition import Definition, Wanted, command_line, named
 from probeta.sweeps.errors import SweepFailed
@@ -22,7 +23,7 @@ from probeta.sweeps.naming import sweep_name
 from probeta.sweeps.session import Session
 from probeta.sweeps.study import Study, chosen, extended, lines
 
-OWN = frozenset({"rerun", "retries", "fail_fast", "name", "resume"})
+OWN = frozenset({"rerun", "retries", "fail_fast", "name", "resume", "lang"})
 """What the sweep itself obeys: its jobs do not see it."""
 
 
@@ -41,6 +42,7 @@ class Sweep:
     batch_size: int | None = None
 
     def __call__(self, arguments: Sequence[str]) -> dict[str, Any]:
+        Language(str(OmegaConf.select(self.config, "lang", default="en")))  # refused now, not when the runs are done
         given = [line for line in arguments if line.partition("=")[0].lstrip("+") not in OWN]
         node = OmegaConf.select(self.config, "study")
         study = Study.read(node) if node is not None else None
@@ -69,7 +71,15 @@ class Sweep:
             self._through(first, lambda session: session.compose(points))
             study = extended(study, chosen(study, first))
         definition = Definition(
-            study.name, command_line(), study.question, study.metrics, study.curves, study.reference, study.notes
+            name=study.name,
+            command=command_line(),
+            question=study.question,
+            metrics=study.metrics,
+            curves=study.curves,
+            reference=study.reference,
+            notes=study.notes,
+            title=study.title,
+            exercise=study.exercise,
         )
         wanted = lines(study, given, study.seeds, study.params)
         return self._carry_out(definition, directory, lambda session: session.compose(wanted))

@@ -1,6 +1,7 @@
 "use strict";
 const root = document.documentElement;
 const data = JSON.parse(document.getElementById("data").textContent);
+const words = data.words;
 // Okabe & Ito's palette, which the colour-blind can tell apart; after eight colours the dash changes.
 const palette = { light: ["#0072b2", "#d55e00", "#009e73", "#b45f92", "#8a6d00", "#3b8fc4", "#444444", "#a0522d"],
   dark: ["#56b4e9", "#ff9a4d", "#3fd0a5", "#e6a0c8", "#f0e442", "#9cd3f5", "#d0d0d0", "#d99b6c"] };
@@ -10,7 +11,7 @@ function theme() { return root.dataset.theme; }
 function setTheme(name) {
   root.dataset.theme = name;
   const button = document.getElementById("theme");
-  button.textContent = name === "dark" ? "Light" : "Dark";
+  button.textContent = name === "dark" ? words.light : words.dark;
   button.setAttribute("aria-pressed", String(name === "dark"));
 }
 setTheme(matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light");
@@ -46,24 +47,23 @@ function layout(extra) {
   const narrow = innerWidth < 640;
   const axis = { gridcolor: rule, zerolinecolor: rule, linecolor: rule, automargin: true };
   return { paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", font: { color: ink, size: narrow ? 11 : 13 },
-    margin: { l: 10, r: 10, t: 10, b: 10 }, hovermode: "closest", ...extra,
+    margin: { l: 10, r: 10, t: 10, b: 10 }, hovermode: "closest", separators: data.separators, ...extra,
     legend: { orientation: "h", x: 0, y: -0.18, yanchor: "top" },
     xaxis: { ...axis, ...extra.xaxis }, yaxis: { ...axis, ...extra.yaxis } };
 }
 const options = { responsive: true, displaylogo: false, displayModeBar: false };
 function shorten(text, most) { return text.length > most ? text.slice(0, most - 1) + "…" : text; }
 
-function fill(select, names) {
-  for (const name of names) select.add(new Option(name, name));
+function fill(select, options) {
+  for (const [key, option] of Object.entries(options)) select.add(new Option(option.name, key));
   select.addEventListener("change", draw);
 }
 const strip = document.getElementById("spread-metric");
 const curve = document.getElementById("curves-metric");
 if (strip) {
-  fill(strip, Object.keys(data.metrics));
-  fill(curve, Object.keys(data.curves));
-  const first = Object.keys(data.curves).find((name) => name === "val/loss");
-  if (first) curve.value = first;
+  fill(strip, data.metrics);
+  fill(curve, data.curves);
+  if ("val/loss" in data.curves) curve.value = "val/loss";
   document.getElementById("curves-log").addEventListener("change", draw);
   document.getElementById("curves-section").hidden = Object.keys(data.curves).length === 0;
   document.getElementById("parallel-section").hidden = !data.parallel;
@@ -72,10 +72,10 @@ if (strip) {
 function drawSpread() {
   const name = strip.value, most = innerWidth < 640 ? 18 : 44;
   const groups = data.groups.filter((g) => g.values[name] && g.values[name].mean !== null);
-  const traces = [{ type: "scatter", mode: "markers", name: "runs", x: [], y: [], marker: { color: translucent(colour(0), 0.45), size: 8 },
+  const traces = [{ type: "scatter", mode: "markers", name: words.runs, x: [], y: [], marker: { color: translucent(colour(0), 0.45), size: 8 },
     hovertemplate: "%{y}<br>%{x}<extra></extra>" },
-  { type: "scatter", mode: "markers", name: "mean and 95 % interval", x: [], y: [], marker: { color: colour(1), size: 11, symbol: "diamond" },
-    error_x: { type: "data", symmetric: false, array: [], arrayminus: [], color: colour(1), thickness: 2 }, hovertemplate: "%{y}<br>mean %{x}<extra></extra>" }];
+  { type: "scatter", mode: "markers", name: words.interval, x: [], y: [], marker: { color: colour(1), size: 11, symbol: "diamond" },
+    error_x: { type: "data", symmetric: false, array: [], arrayminus: [], color: colour(1), thickness: 2 }, hovertemplate: `%{y}<br>${words.mean} %{x}<extra></extra>` }];
   groups.forEach((group) => {
     const v = group.values[name];
     v.all.forEach((x) => { traces[0].x.push(x); traces[0].y.push(group.variant); });
@@ -85,25 +85,56 @@ function drawSpread() {
   });
   const names = groups.map((g) => g.variant);
   const height = Math.max(260, 120 + 30 * names.length);
-  Plotly.react("spread", traces, layout({ height, xaxis: { title: { text: name } }, legend: {},
+  Plotly.react("spread", traces, layout({ height, xaxis: { title: { text: data.metrics[name].name } }, legend: {},
     yaxis: { autorange: "reversed", categoryorder: "array", categoryarray: names, tickvals: names, ticktext: names.map((n) => shorten(n, most)) } }), options);
 }
+
+// A line a series, with a band from its lowest to its highest run.
+function lines(series, how) {
+  const traces = [];
+  series.forEach((c, i) => {
+    const shade = colour(i), dash = dashes[Math.floor(i / palette.light.length) % dashes.length];
+    if (c.low && c.runs !== 1) traces.push({ type: "scatter", mode: "lines", x: [...c.x, ...[...c.x].reverse()], y: [...c.high, ...[...c.low].reverse()],
+      fill: "toself", fillcolor: translucent(shade, 0.14), line: { width: 0 }, hoverinfo: "skip", showlegend: false, legendgroup: c.name });
+    traces.push({ type: "scatter", mode: how.markers ? "lines+markers" : "lines", name: shorten(c.name, 40), x: c.x, y: c.mean,
+      line: { color: shade, width: 2, dash }, marker: { size: 7 }, legendgroup: c.name,
+      hovertemplate: `${c.name.replace(/</g, "&lt;")}<br>${how.x} %{x}: %{y}<extra></extra>` });
+  });
+  return traces;
+}
+function rowsOf(series) { return Math.ceil(series.length / (innerWidth < 640 ? 1 : 3)); }
 
 function drawCurves() {
   const name = curve.value;
   if (!name) return;
-  const traces = [];
-  data.curves[name].forEach((c, i) => {
-    const shade = colour(i), dash = dashes[Math.floor(i / palette.light.length) % dashes.length];
-    if (c.runs > 1) traces.push({ type: "scatter", mode: "lines", x: [...c.x, ...[...c.x].reverse()], y: [...c.high, ...[...c.low].reverse()],
-      fill: "toself", fillcolor: translucent(shade, 0.14), line: { width: 0 }, hoverinfo: "skip", showlegend: false, legendgroup: c.variant });
-    traces.push({ type: "scatter", mode: "lines", name: shorten(c.variant, 40), x: c.x, y: c.mean, line: { color: shade, width: 2, dash }, legendgroup: c.variant,
-      hovertemplate: `${c.variant.replace(/</g, "&lt;")}<br>epoch %{x}: %{y}<extra></extra>` });
-  });
+  const { series, name: title } = data.curves[name];
   const log = document.getElementById("curves-log").checked;
-  const rows = Math.ceil(data.curves[name].length / (innerWidth < 640 ? 1 : 3));
-  Plotly.react("curves", traces, layout({ height: 400 + 20 * rows, xaxis: { title: { text: "epoch" } }, yaxis: { title: { text: name }, type: log ? "log" : "linear" } }), options);
+  Plotly.react("curves", lines(series, { x: words.epoch }), layout({ height: 400 + 20 * rowsOf(series), xaxis: { title: { text: words.epoch } },
+    yaxis: { title: { text: title }, type: log ? "log" : "linear" } }), options);
 }
+
+const draws = {
+  lines(place, c) {
+    const traces = lines(c.series, c);
+    if (c.diagonal) traces.push({ type: "scatter", mode: "lines", x: [0, 1], y: [0, 1], hoverinfo: "skip", showlegend: false, line: { dash: "dot", width: 1, color: getComputedStyle(root).color } });
+    const axis = (title, log) => ({ title: { text: title }, type: log ? "log" : "linear", ...(log ? { exponentformat: "power", dtick: undefined } : {}) });
+    Plotly.react(place, traces, layout({ height: 340 + 20 * Math.ceil(c.series.length / (innerWidth < 640 ? 1 : 2)), xaxis: axis(c.x, c.logX), yaxis: axis(c.y, c.logY) }), options);
+  },
+  heat(place, c) {
+    const trace = { type: "heatmap", x: c.columns, y: c.rows, z: c.z, text: c.texts, texttemplate: "%{text}", colorscale: "Cividis",
+      colorbar: { thickness: 12 }, hovertemplate: `${c.x} %{x}<br>${c.y} %{y}<br>${c.unit} %{text}<extra></extra>` };
+    Plotly.react(place, [trace], layout({ height: 150 + Math.max(140, 44 * c.rows.length), xaxis: { title: { text: c.x }, type: "category", showgrid: false },
+      yaxis: { title: { text: c.y }, type: "category", autorange: "reversed", showgrid: false } }), options);
+  },
+  boundary(place, c) {
+    const shades = theme() === "dark" ? [[0, "#1d4f73"], [0.5, "#2a3036"], [1, "#8a4a14"]] : [[0, "#a9cfe6"], [0.5, "#ffffff"], [1, "#f2c19c"]];
+    const traces = [{ type: "contour", x: c.x1, y: c.x2, z: c.z, zmin: 0, zmax: 1, colorscale: shades, contours: { start: 0.25, end: 0.75, size: 0.25 },
+      line: { width: 1 }, colorbar: { thickness: 12, title: { text: c.unit, side: "right" } }, hovertemplate: `${c.unit} %{z:.3f}<extra></extra>` }];
+    c.groups.forEach((g, i) => traces.push({ type: "scatter", mode: "markers", name: g.name, x: g.x, y: g.y, hoverinfo: "name",
+      marker: { size: 4, color: colour(i), symbol: i ? "triangle-up" : "circle", opacity: 0.75 } }));
+    Plotly.react(place, traces, layout({ height: 400, xaxis: { title: { text: "x₁" }, showgrid: false }, yaxis: { title: { text: "x₂" }, showgrid: false } }), options);
+  },
+};
 
 function drawParallel() {
   const p = data.parallel;
@@ -116,24 +147,25 @@ function drawParallel() {
     const low = Math.min(...values), high = Math.max(...values);
     return { at: (v) => (high > low ? (v - low) / (high - low) : 0.5), ticks: [low, high] };
   });
-  const up = data.metrics[p.metric].max, last = scales.length - 1;
+  const title = data.metrics[p.metric].name, up = data.metrics[p.metric].max, last = scales.length - 1;
   const traces = p.lines.map((line) => {
     const row = [...line.settings, line.mean], good = up ? scales[last].at(line.mean) : 1 - scales[last].at(line.mean);
     return { type: "scatter", mode: "lines", x: row.map((_, i) => i), y: row.map((v, i) => scales[i].at(v)), showlegend: false,
       line: { width: 1 + 2.5 * good, color: translucent(colour(good > 0.66 ? 1 : 0), 0.25 + 0.6 * good), shape: "spline", smoothing: 0.6 },
-      hovertemplate: `${line.variant.replace(/</g, "&lt;")}<br>${p.metric} ${line.mean}<extra></extra>` };
+      hovertemplate: `${line.variant.replace(/</g, "&lt;")}<br>${title} ${line.mean}<extra></extra>` };
   });
   const annotations = scales.flatMap((scale, i) => scale.ticks.map((tick) => ({ x: i, y: scale.at(tick), xanchor: i === last ? "left" : "right", xshift: i === last ? 5 : -5,
     text: typeof tick === "number" ? String(Number(tick.toPrecision(4))) : shorten(String(tick), 14), showarrow: false, font: { size: 11 } })));
   const shapes = scales.map((_, i) => ({ type: "line", x0: i, x1: i, y0: 0, y1: 1, line: { width: 1, color: getComputedStyle(root).getPropertyValue("--soft").trim() } }));
   Plotly.react("parallel", traces, layout({ height: 380, annotations, shapes,
-    xaxis: { tickvals: columns.map((_, i) => i), ticktext: columns.map((c) => c.key.split(".").pop()), showgrid: false, zeroline: false, range: [-0.45, last + 0.45], fixedrange: true },
+    xaxis: { tickvals: columns.map((_, i) => i), ticktext: columns.map((c, i) => (i === last ? title : c.key.split(".").pop())), showgrid: false, zeroline: false, range: [-0.45, last + 0.45], fixedrange: true },
     yaxis: { visible: false, range: [-0.06, 1.06], fixedrange: true } }), options);
 }
 
 function draw() {
-  if (!window.Plotly || !strip) return;
-  drawSpread(); drawCurves(); drawParallel();
+  if (!window.Plotly) return;
+  data.charts.forEach((chart, i) => draws[chart.kind](`chart-${i}`, chart));
+  if (strip) { drawSpread(); drawCurves(); drawParallel(); }
   root.dataset.drawn = String(Number(root.dataset.drawn || 0) + 1);
 }
 
@@ -149,5 +181,5 @@ async function start() {
   draw();
 }
 start().catch((error) => {
-  document.querySelectorAll(".chart").forEach((chart) => { chart.textContent = `The charts need a newer browser (${error.message}); the tables have the numbers.`; });
+  document.querySelectorAll(".chart").forEach((chart) => { chart.textContent = `${words.old} (${error.message})`; });
 });

@@ -1,0 +1,80 @@
+"""What a page says beyond its tables of variants: an answer in words, decided by the results."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from probeta.report.language import Language
+from probeta.report.summary import measured
+
+
+class Verdict(Enum):
+    """What the results say to a claim."""
+
+    HOLDS = "holds"
+    FAILS = "fails"
+    """The opposite is more than noise."""
+    OPEN = "open"
+    """The results do not tell it from noise."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """Something that theory expects, and what these results say to it."""
+
+    statement: str
+    verdict: Verdict
+    evidence: str
+    because: str = ""
+    """Why theory expects it: shown where the claim holds, and nowhere else."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    text: str
+    sort: float | str = ""
+    small: str = ""
+    """Below the text: an interval."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table whose first column names its rows."""
+
+    title: str
+    head: Sequence[str]
+    rows: Sequence[Sequence[Cell]]
+    hint: str = ""
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A chart in words that the page's script draws (`probeta.report.charts` makes them)."""
+
+    title: str
+    data: dict[str, Any]
+    hint: str = ""
+
+
+@dataclass(frozen=True)
+class Answer:
+    sentences: Sequence[str]
+    claims: Sequence[Claim] = ()
+    tables: Sequence[Table] = ()
+    charts: Sequence[Chart] = ()
+
+
+def text_cell(text: str) -> Cell:
+    return Cell(text, text)
+
+
+def mean_cell(values: Sequence[float], language: Language, digits: int = 4) -> Cell:
+    """Mean ± standard deviation, and below it the 95 % interval of the mean."""
+    m = measured(values)
+    if m.mean is None:
+        return Cell("–")
+    deviation = "" if m.std is None else f" ± {language.number(m.std, 2)}"
+    return Cell(f"{language.number(m.mean, digits)}{deviation}", m.mean, language.interval(m.interval))

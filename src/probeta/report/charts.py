@@ -1,0 +1,106 @@
+"""Charts of an answer, as data for the page's script: lines with bands, heat maps, decision boundaries."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from probeta.report.answer import Chart
+
+POINTS = 200
+"""Points of a curve: a wider screen shows no more."""
+
+
+def band(curves: Sequence[Mapping[int, float]]) -> dict[str, Any] | None:
+    """Mean, lowest and highest over the runs that have the epoch (early stopping ends some sooner)."""
+    epochs = sorted({epoch for curve in curves for epoch in curve})
+    if len(epochs) < 2:
+        return None
+    step = math.ceil(len(epochs) / POINTS)
+    kept = epochs[::step] if (len(epochs) - 1) % step == 0 else [*epochs[::step], epochs[-1]]
+    rows = [[curve[e] for curve in curves if e in curve] for e in kept]
+    return {
+        "x": kept,
+        "mean": [short(sum(r) / len(r)) for r in rows],
+        "low": [short(min(r)) for r in rows],
+        "high": [short(max(r)) for r in rows],
+        "runs": len(curves),
+    }
+
+
+def lines(
+    title: str,
+    x: str,
+    y: str,
+    series: Mapping[str, dict[str, Any] | None],
+    *,
+    log_x: bool = False,
+    log_y: bool = False,
+    markers: bool = False,
+    diagonal: bool = False,
+    hint: str = "",
+) -> Chart:
+    """A line a series (`band`, or `x`, `mean` and perhaps `low` and `high`); a series of `None` is left out."""
+    kept = [{"name": name, **values} for name, values in series.items() if values is not None]
+    data = {
+        "kind": "lines", "x": x, "y": y, "series": kept, "logX": log_x, "logY": log_y, "markers": markers,
+        "diagonal": diagonal,
+    }  # fmt: skip
+    return Chart(title, data, hint)
+
+
+def points(at: Sequence[float], samples: Sequence[Sequence[float]]) -> dict[str, Any]:
+    """A series of means over seeds at each place, with lowest and highest."""
+    there = [(x, list(s)) for x, s in zip(at, samples, strict=True) if s]
+    return {
+        "x": [x for x, _ in there],
+        "mean": [short(sum(s) / len(s)) for _, s in there],
+        "low": [short(min(s)) for _, s in there],
+        "high": [short(max(s)) for _, s in there],
+        "runs": max((len(s) for _, s in there), default=0),
+    }
+
+
+def heat(
+    title: str,
+    x: str,
+    y: str,
+    columns: Sequence[str],
+    rows: Sequence[str],
+    values: Sequence[Sequence[float | None]],
+    texts: Sequence[Sequence[str]],
+    unit: str,
+    hint: str = "",
+) -> Chart:
+    """A cell for each of `rows` and `columns`, with its number written in it."""
+    z = [[None if v is None else short(v) for v in row] for row in values]
+    data = {
+        "kind": "heat", "x": x, "y": y, "columns": list(columns), "rows": list(rows), "z": z,
+        "texts": [list(row) for row in texts], "unit": unit,
+    }  # fmt: skip
+    return Chart(title, data, hint)
+
+
+def boundary(title: str, arrays: Mapping[str, Any], unit: str, classes: Sequence[str], most: int = 60) -> Chart:
+    """What `artifacts/boundary.npz` holds: the probability of class 1 in the plane, and the points by class."""
+    step = max(1, math.ceil(len(arrays["x1"]) / most))
+    probability = arrays["probability"][::step, ::step]
+    labels = arrays["labels"]
+    groups = [
+        {"name": name, "x": _rounded(arrays["points"][labels == c, 0]), "y": _rounded(arrays["points"][labels == c, 1])}
+        for c, name in enumerate(classes)
+    ]
+    data = {
+        "kind": "boundary", "x1": _rounded(arrays["x1"][::step]), "x2": _rounded(arrays["x2"][::step]),
+        "z": [_rounded(row) for row in probability], "groups": groups, "unit": unit,
+    }  # fmt: skip
+    return Chart(title, data)
+
+
+def _rounded(values: Any) -> list[float]:
+    return [round(float(v), 3) for v in values]
+
+
+def short(value: float) -> float:
+    return float(f"{value:.5g}")
