@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from nltk.metrics.distance import edit_distance
 
-from probeta.metrics.translation_errors import TranslationErrors, analyse, edit_script, rates, total
+from probeta.metrics.translation_errors import TranslationErrors, analyse, edit_script, matches, rates, total
 
 KINDS = ("order", "unknown", "omissions", "repetitions", "insertions", "substitutions")
 
@@ -44,6 +44,12 @@ def test_counts_agree_with_edit_distance_and_add_up() -> None:
         substituted = len(hypothesis) - len(matched) - len(inserted)
         assert len(deleted) + len(inserted) + substituted == edit_distance(hypothesis, reference)
         assert len(reference) == len(matched) + len(deleted) + substituted
+        pairs = matches(hypothesis, reference)
+        assert pairs == sorted(pairs)
+        assert {i for i, _ in pairs} == matched
+        assert not {j for _, j in pairs} & deleted
+        assert len({j for _, j in pairs}) == len(pairs)
+        assert all(hypothesis[i] == reference[j] for i, j in pairs)
         errors = analyse(hypothesis, reference)
         found = errors.order + errors.unknown + errors.repetitions + errors.insertions + errors.substitutions
         assert found + errors.correct == len(hypothesis)

@@ -67,11 +67,15 @@ def test_translations_are_grouped_by_length_and_by_reordering(data: GrammarData)
     assert any(name.startswith("bleu_reordering_") for name in metrics)
 
 
-def test_gold_links_are_given_where_the_translation_is_the_reference(data: GrammarData) -> None:
+def test_gold_links_are_those_of_the_words_that_the_reference_has(data: GrammarData) -> None:
     pair = data.gold("test", 0)
     links = gold_links(data, "test", 0, pair.target)
     assert links is not None
     assert {(s - 1, t) for s, t, _ in links} == set(pair.alignment)
     assert {(s - 1, t) for s, t, sure in links if sure} == set(pair.sure)
-    assert gold_links(data, "test", 0, pair.target[:-1]) is None
+    # A word too many in front moves all others; one that is another word has no links.
+    moved = gold_links(data, "test", 0, ["oh", *pair.target[:-1], "nein"])
+    assert moved is not None
+    last = len(pair.target) - 1
+    assert {(s - 1, t - 1) for s, t, _ in moved} == {(s, t) for s, t in pair.alignment if t != last}
     assert gold_links(object(), "test", 0, pair.target) is None

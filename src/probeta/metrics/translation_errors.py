@@ -93,6 +93,14 @@ def rates(errors: Sequence[TranslationErrors]) -> dict[str, float]:
     return {kind: 100.0 * n / words for kind, n in sums.items() if not kind.endswith("_words")}
 
 
+def matches(hypothesis: Words, reference: Words) -> list[tuple[int, int]]:
+    """Positions `(hypothesis, reference)` that `edit_script` matches in place."""
+    matched, deleted, inserted = edit_script(hypothesis, reference)
+    kept = (i for i in range(len(hypothesis)) if i not in inserted)
+    against = (j for j in range(len(reference)) if j not in deleted)
+    return [(i, j) for i, j in zip(kept, against, strict=True) if i in matched]
+
+
 def edit_script(hypothesis: Words, reference: Words) -> tuple[set[int], set[int], set[int]]:
     """A least edit script from reference to hypothesis (Levenshtein 1966), with the most matches of those.
 

@@ -13,6 +13,7 @@ from probeta.metrics.alignment import AlignmentCounts, Gold, corpus_counts, word
 from probeta.metrics.attention_shape import coverage, entropy, path
 from probeta.metrics.groups import scores_by_group
 from probeta.metrics.translation import Words
+from probeta.metrics.translation_errors import matches
 
 LABELS = ("diagonal", "jumps", "repetitions")
 LENGTHS = (5, 10, 15, 20, 30, 40)
@@ -117,14 +118,15 @@ def group_metrics(found: dict[str, list[dict[str, Any]]]) -> dict[str, float]:
 
 
 def gold_links(data: Any, split: str, row: int, hypothesis: Sequence[str]) -> list[list[int]] | None:
-    """`[source column, target row, sure]` of a translation that is its reference, else `None`.
+    """`[source column, target row, sure]` of those words of a translation that stand in its reference; `None`
+    where the data know no links.
 
-    Columns count from `<bos>`, as attention's do.
+    Gold links belong to the reference: a translation's word has those of the reference word that it matches in a
+    least edit script. Columns count from `<bos>`, as attention's do.
     """
     if not isinstance(data, GoldData):
         return None
     gold = data.gold(split, row)
-    if list(hypothesis) != list(gold.target):
-        return None
+    place = {j: i for i, j in matches(hypothesis, gold.target)}
     sure = set(gold.sure)
-    return [[s + 1, t, int((s, t) in sure)] for s, t in gold.alignment]
+    return [[s + 1, place[t], int((s, t) in sure)] for s, t in gold.alignment if t in place]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from probeta.run import write_atomic
 
 KEPT_MAPS = 8
 """Sentences a split of which the weights of all layers and heads are kept: they are many numbers."""
+LONGEST_MAP = 50
+"""Tokens a side: longer sources are passed over, longer translations (of a model that never stops) cut."""
 
 
 class TransformerModule(TranslatorModule):
@@ -83,12 +86,11 @@ class TransformerModule(TranslatorModule):
 
     def write_artifacts(self, data: Any, folder: Path) -> None:
         super().write_artifacts(data, folder)
-        rows = [
-            self.maps(split, row, data)
-            for split, found in self.translations.items()
-            for row in sorted(found)[:KEPT_MAPS]
-        ]
-        write_atomic(folder / "attention_maps.json", json.dumps(rows, ensure_ascii=False))
+        rows = []
+        for split, found in self.translations.items():
+            short = (row for row in sorted(found) if len(data.source.encode(data.sources(split)[row])) <= LONGEST_MAP)
+            rows += [self.maps(split, row, data) for row in islice(short, KEPT_MAPS)]
+        write_atomic(folder / "attention_maps.json", json.dumps(rows, ensure_ascii=False, separators=(",", ":")))
 
     @torch.no_grad()
     def maps(self, split: str, number: int, data: Any) -> dict[str, Any]:
@@ -101,10 +103,10 @@ class TransformerModule(TranslatorModule):
         words = self.translations[split][number].tokens
         device = self.net.output_weight.device
         source = torch.tensor([ids], device=device)
-        inputs = torch.tensor([[self.spec.bos_id, *words]], device=device)
+        inputs = torch.tensor([[self.spec.bos_id, *words][:LONGEST_MAP]], device=device)
         weights = self.net.attention_maps(source, inputs)
         tokens = data.source.vocabulary.tokens
-        target = [*data.target.tokens(words), "<eos>"]
+        target = [*data.target.tokens(words), "<eos>"][:LONGEST_MAP]
         return {
             "split": split,
             "number": number,
@@ -116,5 +118,5 @@ class TransformerModule(TranslatorModule):
 
 
 def rounded(weights: Tensor) -> Any:
-    """Nested lists with four decimals: what a picture can show."""
-    return (weights.double() * 1e4).round().div(1e4).tolist()
+    """Nested lists with three decimals: what a picture can show."""
+    return (weights.double() * 1e3).round().div(1e3).tolist()

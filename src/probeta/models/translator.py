@@ -284,6 +284,7 @@ class TranslatorModule(Module):
         hypothesis = data.target.tokens(found.tokens)
         return {
             "split": split,
+            "number": number,
             "source": source,
             "reference": data.reference_words(split, [number])[0],
             "hypothesis": hypothesis,
