@@ -31,7 +31,7 @@ from probeta.signatures import check_node, parameters
 from probeta.trust import resolve, targets
 
 KEYS = (
-    "attention", "callbacks", "checkpoints", "data", "decoding", "fail_fast", "figures", "logger", "model", "name",
+    "attention", "callbacks", "checkpoints", "data", "decoding", "fail_fast", "figures", "lang", "logger", "model", "name",
     "optimizer", "output_dir", "probe", "recipe", "rerun", "resume", "retries", "scheduler", "seed", "study",
     "trainer", "trust",
 )  # fmt: skip
