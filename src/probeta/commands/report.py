@@ -10,7 +10,8 @@ USAGE = """usage: probeta report DIR [lang=es]
 Writes summary.csv, groups.csv, summary.md and report.html into the sweep's folder DIR (or one run's),
 from what its runs have written so far, and prints the summary. lang=es writes report.es.html, in Spanish.
 
-With two runs of translators: compares their translations of the test split by paired bootstrap.
+With two runs of translators: compares their translations of the test split by paired bootstrap, and writes a page
+into RUN_B that puts them side by side, word by word.
 """
 
 
@@ -24,15 +25,15 @@ def main(argv: list[str]) -> int:
             return 0
         raise ConfigError("DIR is missing: probeta report DIR")
     if len(argv) == 2:
-        from probeta.report.compare import compare
+        from probeta.report.compare import write_comparison
 
-        print(compare(argv[0], argv[1]).markdown(), end="")
-        return 0
-    if len(argv) > 2:
+        written = write_comparison(argv[0], argv[1], lang)
+    elif len(argv) > 2:
         raise ConfigError(f"{argv[2]} is not accepted: probeta report takes one folder, or two runs to compare")
-    from probeta.report import write_report
+    else:
+        from probeta.report import write_report
 
-    written = write_report(argv[0], lang)
+        written = write_report(argv[0], lang)
     print(written.text)
     print(f"page: {written.page}")
     return 0

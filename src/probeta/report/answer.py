@@ -38,6 +38,8 @@ class Cell:
     sort: float | str = ""
     small: str = ""
     """Below the text: an interval."""
+    prose: bool = False
+    """A sentence, which wraps and stands to the left."""
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,17 @@ import numpy as np
 
 from probeta.errors import RunDirectoryError
 from probeta.metrics.paired_bootstrap import SEED, PairedComparison, paired_bootstrap, sentence_bleu
+from probeta.report import Written
+from probeta.report.answer import Answer, Cell, Table
+from probeta.report.language import Language
+from probeta.report.page import render
+from probeta.report.runs import read_pair
+from probeta.report.summary import summarise
+from probeta.run import write_atomic
 
 KINDS = ("order", "unknown", "omissions", "repetitions", "insertions", "substitutions")
+
+LEVEL = 0.05
 
 
 @dataclass(frozen=True)
@@ -48,7 +57,7 @@ class RunComparison:
 
     def markdown(self) -> str:
         s = self.scores
-        verdict = "differ" if s.p_value < 0.05 else "do not differ beyond chance"
+        verdict = "differ" if s.p_value < LEVEL else "do not differ beyond chance"
         lines = [
             f"# {self.run_b} against {self.run_a}, {self.split} ({s.sentences:,} sentences)",
             "",
@@ -57,7 +66,7 @@ class RunComparison:
             f"| BLEU | {s.bleu_a:.2f} | {s.bleu_b:.2f} | {s.difference:+.2f} ({s.low:+.2f} to {s.high:+.2f}) "
             f"| {s.p_value:.4f} |",
             "",
-            f"Paired bootstrap: the two {verdict} (level 0.05). `{s.signature}`",
+            f"Paired bootstrap: the two {verdict} (level {LEVEL}). `{s.signature}`",
         ]
         if self.errors_a and self.errors_b:
             lines += ["", "| errors per 100 reference words | A | B |", "|---|---|---|"]
@@ -73,6 +82,73 @@ class RunComparison:
                     f"- B: {e.b}",
                 ]
         return "\n".join(lines) + "\n"
+
+    def answer(self, language: Language) -> Answer:
+        """The same for a page."""
+        say, s = language.say, self.scores
+        numbers = {
+            "difference": language.signed(round(s.difference, 2)),
+            "interval": language.interval((round(s.low, 2), round(s.high, 2))),
+            "p": language.p(s.p_value),
+            "n": s.sentences,
+        }
+        told = (
+            "B differs from A by {difference} BLEU on {n} test sentences, more than chance (95 % interval {interval}, "
+            "{p})."
+            if s.p_value < LEVEL
+            else "B differs from A by {difference} BLEU on {n} test sentences, no more than chance (95 % interval "
+            "{interval}, {p})."
+        )
+        return Answer([say(told, **numbers)], tables=[*self._errors(language), *self._examples(language)])
+
+    def _errors(self, language: Language) -> list[Table]:
+        if not (self.errors_a and self.errors_b):
+            return []
+        head = [language.say(name) for name in ("kind", "A", "B")]
+        rows = [
+            [
+                Cell(language.say(kind)),
+                *(Cell(language.decimals(rate[kind], 1), rate[kind]) for rate in (self.errors_a, self.errors_b)),
+            ]
+            for kind in KINDS
+        ]
+        return [Table(language.say("Errors per 100 reference words"), head, rows)]
+
+    def _examples(self, language: Language) -> list[Table]:
+        head = [language.say(name) for name in ("line", "source", "reference", "A", "B")]
+        found = []
+        for title, examples in (("Where B gains most", self.gains), ("Where B loses most", self.losses)):
+            rows = [
+                [
+                    Cell(str(e.number), e.number),
+                    Cell(e.source, e.source, prose=True),
+                    Cell(e.reference, e.reference, prose=True),
+                    *(
+                        Cell(text, bleu, f"BLEU {language.decimals(bleu, 1)}", prose=True)
+                        for text, bleu in ((e.a, e.bleu_a), (e.b, e.bleu_b))
+                    ),
+                ]
+                for e in examples
+            ]
+            if rows:
+                found.append(Table(language.say(title), head, rows))
+        return found
+
+
+def write_comparison(run_a: str | Path, run_b: str | Path, lang: str = "en") -> Written:
+    """`compare`, and its page: `against_<A>.html` in B's folder, with both runs' curves and attention."""
+    language = Language(lang)
+    found = compare(run_a, run_b)
+    sweep = read_pair(run_a, run_b)
+    first, second = sweep.runs
+    sweep.definition |= {
+        "name": f"{second.variant} – {first.variant}",
+        "question": "Which of the two translates better, and where?",
+        "command": f"probeta report {run_a} {run_b}",
+    }
+    page = second.path / f"against_{first.path.name}{'' if lang == 'en' else f'.{lang}'}.html"
+    write_atomic(page, render(summarise(sweep), language, found.answer(language)))
+    return Written(found.markdown(), page)
 
 
 def compare(

@@ -12,6 +12,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, Template, select_autoescape
 
+from probeta.report import attention
 from probeta.report.answer import Answer
 from probeta.report.charts import band
 from probeta.report.gallery import Picture
@@ -41,6 +42,7 @@ def render(
     """
     definition = summary.sweep.definition
     metrics = chosen_metrics(summary)
+    weights = attention.side_by_side([run for group in ranked(summary) for run in group.runs])
     charts = [{"title": chart.title, **chart.data} for chart in answer.charts] if answer else []
     data = {
         "metrics": {name: {"max": maximised(name), "name": language.metric(name)} for name in metrics},
@@ -48,7 +50,7 @@ def render(
         "curves": _curves(summary, language),
         "parallel": _parallel(summary, language),
         "charts": charts,
-        "words": words(language),
+        "words": {**words(language), "attention": attention.words(language)},
         "separators": ",." if language.number(0.5) == "0,5" else ".,",
     }
     return template("report.html", language).render(
@@ -68,11 +70,12 @@ def render(
         failures=[
             (run.name, headline(run.error or {}), (run.error or {}).get("traceback") or "") for run in summary.failures
         ],
+        attention="" if weights is None else _packed(as_json(weights).encode()),
         pictures=_encoded(found),
         command=definition.get("command") or "",
         versions=_versions(summary),
         directory=str(summary.sweep.directory),
-        data=_json(data),
+        data=as_json(data),
         plotly=_plotly() if summary.metrics or charts else "",
     )
 
@@ -224,7 +227,7 @@ def _versions(summary: Summary) -> list[tuple[str, str]]:
     return [(name, ", ".join(sorted(values))) for name, values in found.items()]
 
 
-def _json(data: Any) -> str:
+def as_json(data: Any) -> str:
     """JSON that may stand inside `<script>`: no `</script>`, whatever a variant is called."""
     return json.dumps(data, separators=(",", ":")).replace("<", "\\u003c")
 
@@ -239,4 +242,8 @@ def _plotly() -> str:
     assert spec is not None
     assert spec.origin is not None
     source = Path(spec.origin).parent / "package_data" / "plotly.min.js"
-    return base64.b64encode(gzip.compress(source.read_bytes(), 3, mtime=0)).decode()
+    return _packed(source.read_bytes())
+
+
+def _packed(content: bytes) -> str:
+    return base64.b64encode(gzip.compress(content, 3, mtime=0)).decode()

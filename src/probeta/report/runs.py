@@ -85,6 +85,20 @@ def read_sweep(directory: str | Path) -> SweepRuns:
     return SweepRuns(root, runs, definition, axes)
 
 
+def read_pair(run_a: str | Path, run_b: str | Path) -> SweepRuns:
+    """Two single runs as variants `A: …` and `B: …` of one page, named by the settings in which they differ."""
+    runs = []
+    for letter, directory in zip("AB", (run_a, run_b), strict=True):
+        found = read_sweep(directory)
+        if not _is_run(found.directory):
+            raise RunDirectoryError(f"{directory} is no run but holds {len(found.runs)}: two runs are compared")
+        runs.append((letter, found.runs[0]))
+    axes = _label([run for _, run in runs], {})
+    for letter, run in runs:
+        run.variant = f"{letter}: {run.name if run.variant == 'all' else run.variant}"
+    return SweepRuns(runs[1][1].path, [run for _, run in runs], {"compare": False}, axes)
+
+
 def _read_run(path: Path, listed: dict[str, Any], lost: dict[str, Any] | None = None) -> Run:
     result = read_result(path) or {}
     overrides = tuple(result.get("overrides") or listed.get("overrides") or _overrides(path))

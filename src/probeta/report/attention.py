@@ -1,0 +1,164 @@
+"""What each word of a translation looked at, for the page that puts two translators side by side.
+
+Read from what runs of translators leave: `artifacts/translations.json` (the weights that the model calls its
+attention) and, of a Transformer, `artifacts/attention_maps.json` (those of every layer and head).
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from probeta.report.language import Language
+from probeta.report.runs import Run
+
+SENTENCES = {"test": 8, "val": 4, "train": 4}
+"""Sentences of each split that can be picked."""
+
+MODELS = 12
+"""Runs that can be picked: the first of every variant, then the second ones, until there are so many."""
+
+ROWS = 30
+"""Words of a translation that are shown: one that never stops says nothing new."""
+
+CHARACTERS = 8_000_000
+"""Of JSON, all models together (compressed about a fifth): a page that is mailed has to stay small."""
+
+Key = tuple[str, str]
+"""Split and running text of a sentence."""
+
+
+@dataclass
+class Translated:
+    """One run's translations."""
+
+    name: str
+    sentences: dict[Key, dict[str, Any]] = field(default_factory=dict)
+    references: dict[Key, str] = field(default_factory=dict)
+
+
+def side_by_side(runs: Sequence[Run]) -> dict[str, Any] | None:
+    """What the page needs to show sentences of `runs`; `None` where none of them has attention.
+
+    `models` are names, `sentences` have a `split`, `text`, `reference` and `by`, an entry a model or `null`:
+    `source` and `target` tokens, `gold` links `[source, target, sure]` or `null`, and `weights`, by layer, head,
+    target and source token, in thousandths (`null` without attention). Where a net has several heads the
+    mean of its last layer's is its attention.
+    """
+    read = list(islice(_translations(_in_turn(runs)), MODELS))
+    keys = _chosen(read)
+    models: list[str] = []
+    columns: list[list[dict[str, Any] | None]] = []
+    size = 0
+    for one in read:
+        column = [one.sentences.get(key) for key in keys]
+        size += len(json.dumps(column, separators=(",", ":")))
+        if models and size > CHARACTERS:
+            break
+        models.append(one.name)
+        columns.append(column)
+    if not any(entry and entry["weights"] for column in columns for entry in column):
+        return None
+    references = {key: text for one in reversed(read) for key, text in one.references.items()}
+    return {
+        "models": models,
+        "sentences": [
+            {"split": key[0], "text": key[1], "reference": references[key], "by": list(by)}
+            for key, by in zip(keys, zip(*columns, strict=True), strict=True)
+        ],
+    }
+
+
+def words(language: Language) -> dict[str, str]:
+    """What the page's script says beside the weights."""
+    say = language.say
+    return {
+        "test": say("test"),
+        "val": say("validation"),
+        "train": say("training"),
+        "last": say("last"),
+        "mean": say("mean"),
+        "gold": say("Gold:"),
+        "absent": say("This model did not translate the sentence, or did not keep its translation."),
+        "blind": say("This model has no attention: the source reaches it as one vector."),
+        "missing": say("This translation does not have the word."),
+        "empty": say("This translation has no words."),
+    }
+
+
+def _in_turn(runs: Iterable[Run]) -> list[tuple[Run, bool]]:
+    """The first run of every variant, the second of every variant, and so on; and whether a variant has several."""
+    seen: Counter[str] = Counter()
+    turns = []
+    for run in runs:
+        if run.completed:
+            turns.append((seen[run.variant], run))
+            seen[run.variant] += 1
+    return [(run, seen[run.variant] > 1) for _, run in sorted(turns, key=lambda turn: turn[0])]
+
+
+def _translations(runs: Iterable[tuple[Run, bool]]) -> Iterator[Translated]:
+    for run, several in runs:
+        name = run.variant + (f", seed {run.replicate[0]}" if several and run.replicate else "")
+        if (found := read_run(run.path / "artifacts", name)) is not None:
+            yield found
+
+
+def read_run(artifacts: Path, name: str) -> Translated | None:
+    """The kept translations of one run; `None` where it left none (no translator, or not finished)."""
+    try:
+        entries = json.loads((artifacts / "translations.json").read_text(encoding="utf-8"))
+        maps = _maps(artifacts / "attention_maps.json")
+        found = Translated(name)
+        for split in dict.fromkeys(entry["split"] for entry in entries):
+            own = [entry for entry in entries if entry["split"] == split]
+            # A line for each translated sentence, in the order of the entries, which are the first of them.
+            texts = (artifacts / f"sources.{split}.txt").read_text(encoding="utf-8").split("\n")
+            for i, (entry, text) in enumerate(zip(own, texts, strict=False)):
+                key = split, text
+                found.sentences[key] = _sentence(entry, maps.get((split, entry.get("number", i))))
+                found.references[key] = " ".join(entry["reference"])
+    except (OSError, ValueError, KeyError):
+        return None
+    return found
+
+
+def _maps(path: Path) -> dict[tuple[str, int], Any]:
+    if not path.is_file():
+        return {}
+    return {(row["split"], row["number"]): row["cross"] for row in json.loads(path.read_text(encoding="utf-8"))}
+
+
+def _sentence(entry: dict[str, Any], cross: Any) -> dict[str, Any]:
+    target = entry["hypothesis"][:ROWS]
+    # A map has a row more, for <eos>.
+    layers = cross or ([[entry["attention"]]] if entry["attention"] else None)
+    gold = entry.get("gold")
+    return {
+        "source": entry["source"],
+        "target": target,
+        "gold": gold and [link for link in gold if link[1] < len(target)],
+        "weights": layers and [[_thousandths(head[: len(target)]) for head in layer] for layer in layers],
+    }
+
+
+def _thousandths(rows: Iterable[Iterable[float]]) -> list[list[int]]:
+    return [[round(1000 * weight) for weight in row] for row in rows]
+
+
+def _chosen(read: Sequence[Translated]) -> list[Key]:
+    """Of each split the sentences that most models have translated, in their order, those with maps first."""
+    known = Counter(key for one in read for key in one.sentences)
+    several = {
+        key for one in read for key, entry in one.sentences.items() if entry["weights"] and len(entry["weights"]) > 1
+    }
+    chosen = []
+    for split, most in SENTENCES.items():
+        keys = [key for key in known if key[0] == split]
+        chosen += sorted(keys, key=lambda key: (-known[key], key not in several))[:most]
+    return chosen

@@ -1,0 +1,157 @@
+// Two translators side by side: a word of a translation, and where its weights on the source went.
+async function startAttention() {
+  const packed = document.getElementById("attention-data");
+  if (!packed) return;
+  const bytes = Uint8Array.from(atob(packed.textContent), (c) => c.charCodeAt(0));
+  const { models, sentences } = JSON.parse(await new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).text());
+  packed.remove();
+  const says = words.attention;
+  const picker = document.getElementById("attention-sentence"), panels = document.getElementById("attention-panels");
+  const decimal = new Intl.NumberFormat(root.lang, { minimumFractionDigits: 2, maximumFractionDigits: 2 });
+
+  const groups = {};
+  sentences.forEach((sentence, i) => {
+    if (!groups[sentence.split]) {
+      groups[sentence.split] = Object.assign(document.createElement("optgroup"), { label: says[sentence.split] || sentence.split });
+      picker.append(groups[sentence.split]);
+    }
+    groups[sentence.split].append(new Option(shorten(sentence.text, 80), i));
+  });
+
+  class Panel {
+    constructor(model) {
+      panels.append(document.getElementById("attention-panel").content.cloneNode(true));
+      this.box = panels.lastElementChild;
+      for (const part of ["model", "layer", "head", "source", "target", "said", "map"]) this[part] = this.box.querySelector(`.${part}`);
+      models.forEach((name, i) => this.model.add(new Option(name, i)));
+      this.model.value = model;
+      this.model.addEventListener("change", () => { this.show(); look(this, this.at); });
+      for (const select of [this.layer, this.head]) select.addEventListener("change", () => { this.draw(); this.mark(this.at); });
+      for (const kind of ["pointerover", "focusin", "click"]) {
+        for (const place of [this.target, this.map]) place.addEventListener(kind, (event) => {
+          const word = event.target.closest("[data-t]");
+          if (word) look(this, Number(word.dataset.t));
+        });
+      }
+      this.target.addEventListener("keydown", (event) => {
+        const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+        const next = step && this.target.querySelector(`[data-t="${this.at + step}"]`);
+        if (next) { event.preventDefault(); next.focus(); }
+      });
+      this.at = 0;
+    }
+    // The sentence as this model has it: words, and which layers and heads there are.
+    show() {
+      const entry = this.entry = sentences[picker.value].by[this.model.value];
+      const layers = entry?.weights?.length || 0, heads = layers ? entry.weights[0].length : 0;
+      options(this.layer, layers, says.last);
+      options(this.head, heads, says.mean);
+      this.box.setAttribute("aria-label", models[this.model.value]);
+      this.source.replaceChildren(...(entry?.source || []).map((word) => item("span", word)));
+      this.target.replaceChildren(...(entry?.target || []).map((word, t) => {
+        const button = item("button", word);
+        Object.assign(button.firstElementChild, { type: "button", tabIndex: -1 }).dataset.t = t;
+        return button;
+      }));
+      this.at = Math.min(this.at, Math.max(0, (entry?.target.length || 0) - 1));
+      this.draw();
+    }
+    // Weights (T, S), from 0 to 1, of the chosen layer and head; the mean of the heads where none is chosen.
+    weights() {
+      const all = this.entry?.weights;
+      if (!all) return null;
+      const heads = all[this.layer.value === "" ? all.length - 1 : this.layer.value];
+      const chosen = this.head.value === "" ? heads : [heads[this.head.value]];
+      return chosen[0].map((row, t) => row.map((_, s) => chosen.reduce((sum, head) => sum + head[t][s], 0) / chosen.length / 1000));
+    }
+    draw() {
+      const table = this.table = this.weights();
+      if (!table) { this.map.replaceChildren(); return; }
+      const cell = (tag, content, t) => {
+        const made = Object.assign(document.createElement(tag), { textContent: content });
+        if (t !== undefined) made.dataset.t = t;
+        return made;
+      };
+      this.map.style.gridTemplateColumns = `minmax(0, max-content) repeat(${this.entry.source.length}, minmax(.5rem, 1.15rem))`;
+      this.map.replaceChildren(cell("b", ""), ...this.entry.source.map((word) => cell("b", word)), ...table.flatMap((row, t) => [
+        cell("b", this.entry.target[t], t),
+        ...row.map((weight, s) => {
+          const made = cell("i", "", t);
+          made.style.setProperty("--w", weight);
+          made.title = `${this.entry.target[t]} – ${this.entry.source[s]}: ${decimal.format(weight)}`;
+          made.className = this.gold(s, t);
+          return made;
+        }),
+      ]));
+    }
+    gold(s, t) {
+      const link = this.entry.gold?.find(([source, target]) => source === s && target === t);
+      return link ? (link[2] ? "gold" : "gold possible") : "";
+    }
+    // Shade the source by the weights of target word `t`; `null`: this translation lacks the word.
+    mark(t) {
+      const row = t === null ? null : this.table?.[t], tokens = this.entry?.source || [];
+      if (t !== null) this.at = t;
+      [...this.target.querySelectorAll("button")].forEach((button, i) => {
+        button.toggleAttribute("aria-current", i === t);
+        if (i === t) button.setAttribute("aria-current", "true");
+        button.tabIndex = i === this.at ? 0 : -1;
+      });
+      [...this.source.children].forEach((li, s) => {
+        const weight = row?.[s] ?? 0, [word, number] = li.children;
+        word.style.setProperty("--w", weight);
+        word.className = `shaded ${weight > 0.5 ? "strong" : ""} ${row ? this.gold(s, t) : ""}`;
+        number.textContent = row && weight >= 0.01 ? decimal.format(weight) : "";
+      });
+      [...this.map.children].forEach((cell) => cell.classList.toggle("here", Number(cell.dataset.t) === t));
+      this.said.textContent = this.tell(t, row, tokens);
+    }
+    tell(t, row, tokens) {
+      if (!this.entry) return says.absent;
+      if (!this.table) return says.blind;
+      if (!row) return this.entry.target.length ? says.missing : says.empty;
+      const best = row.map((weight, s) => [weight, tokens[s]]).filter(([weight]) => weight >= 0.05).sort((a, b) => b[0] - a[0]).slice(0, 4);
+      const linked = tokens.filter((_, s) => this.gold(s, t));
+      const looked = `${this.entry.target[t]}: ${best.map(([weight, word]) => `${word} ${decimal.format(weight)}`).join(", ")}`;
+      return linked.length ? `${looked}. ${says.gold} ${linked.join(", ")}` : looked;
+    }
+  }
+
+  function item(tag, word) {
+    const li = document.createElement("li");
+    li.append(Object.assign(document.createElement(tag), { textContent: word }));
+    if (tag === "span") li.append(document.createElement("small"));
+    return li;
+  }
+  function options(select, count, first) {
+    const before = select.value;
+    select.replaceChildren(new Option(first, ""), ...Array.from({ length: count }, (_, i) => new Option(i + 1, i)));
+    select.value = Number(before) < count ? before : "";
+    select.parentElement.hidden = count < 2;
+  }
+  // Both panels: the other one marks the same word, the same occurrence of it, where its translation has it.
+  function look(panel, t) {
+    const tokens = panel.entry?.target || [], word = tokens[t];
+    panel.mark(word === undefined ? null : t);
+    for (const other of shown) {
+      if (other === panel || word === undefined) continue;
+      const places = (other.entry?.target || []).flatMap((w, i) => (w === word ? [i] : []));
+      const nth = tokens.slice(0, t).filter((w) => w === word).length;
+      other.mark(places[nth] ?? places.at(-1) ?? null);
+    }
+  }
+
+  const attending = models.map((_, i) => i).filter((i) => sentences.some((sentence) => sentence.by[i]?.weights));
+  const several = sentences.some((sentence) => sentence.by.some((entry) => entry?.weights && entry.weights.length * entry.weights[0].length > 1));
+  const first = attending[0], second = attending[1] ?? models.findIndex((_, i) => i !== first);
+  const shown = [new Panel(first)];
+  if (models.length > 1 || several) shown.push(new Panel(second >= 0 ? second : first));
+  picker.addEventListener("change", () => {
+    document.getElementById("attention-reference").textContent = sentences[picker.value].reference;
+    for (const panel of shown) { panel.at = 0; panel.show(); }
+    look(shown[0], 0);
+  });
+  picker.dispatchEvent(new Event("change"));
+  root.dataset.attention = "shown";
+}
+startAttention().catch((error) => { document.getElementById("attention-panels").textContent = error.message; });
