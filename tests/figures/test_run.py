@@ -130,6 +130,12 @@ def test_attention_under_labels_that_do_not_match_is_refused() -> None:
         attention_figure("t", ["<bos>", "a", "<eos>"], ["ein", "<eos>"], [[0.1, 0.8, 0.1]])
 
 
+def test_gold_links_are_framed_at_their_words() -> None:
+    drawn = attention_figure("t", ["a", "b", "c"], ["x", "y"], np.eye(3)[:2], gold=[[2, 0, 1], [1, 1, 0]])
+    frames = [patch.get_bbox() for patch in drawn.axes[0].patches]
+    assert [((box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2) for box in frames] == [(2.0, 0.0), (1.0, 1.0)]
+
+
 def test_figures_are_saved_in_every_format_asked_for(tmp_path: Path) -> None:
     drawn = line_figure("t", "x", "y", {"a": Curve([1, 2], [1, 2])})
     assert [p.name for p in save(drawn, tmp_path / "f.1", ("png", "svg"))] == ["f.1.png", "f.1.svg"]

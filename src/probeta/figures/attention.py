@@ -6,9 +6,13 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from numpy.typing import ArrayLike
 
 from probeta.figures.style import INK, SEQUENTIAL, figure, label
+
+GOLD = "#ff4b33"
+"""Seen on every shade of the weights."""
 
 
 def attention_figure(
@@ -17,8 +21,11 @@ def attention_figure(
     hypothesis: Sequence[str],
     weights: ArrayLike,
     reference: Sequence[str] | None = None,
+    gold: Sequence[Sequence[int]] | None = None,
 ) -> Figure:
     """`weights (T, S)`: a row for each produced token (its `<eos>` included), a column for each source token.
+
+    `gold` links, `[source, target, sure]`, are framed: dashed where they are only possible.
 
     Raises:
         ValueError: the labels do not match the weights; a row under a wrong label would mislead.
@@ -40,7 +47,15 @@ def attention_figure(
             if weight >= 0.05:
                 ink = "white" if weight < 0.55 else "black"
                 axes.text(column, row, f"{weight:.2f}", ha="center", va="center", fontsize=7, color=ink)
+    for column, row, sure in gold or ():
+        line = "-" if sure else (0, (2, 1.5))
+        axes.add_patch(
+            Rectangle(
+                (column - 0.44, row - 0.42), 0.88, 0.84, fill=False, edgecolor=GOLD, linewidth=1.6, linestyle=line
+            )
+        )
     drawn.colorbar(image, ax=axes, pad=0.02).set_label("attention weight", fontsize=10, color=INK)
     note = "" if reference is None else f"\nreference: {' '.join(reference)}"
+    note += "\nframed: gold alignment" if gold else ""
     label(axes, f"source token{note}", "produced token")
     return drawn

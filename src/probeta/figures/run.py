@@ -54,6 +54,7 @@ def draw(run_dir: Path, best_epoch: float | None = None) -> list[Path]:
         figures[f"attention_{i + 1}"] = attention_figure(
             f"Attention, {SPLITS.get(sentence['split'], sentence['split'])} sentence",
             sentence["source"], sentence["hypothesis"], sentence["attention"], sentence.get("reference"),
+            sentence.get("gold"),
         )  # fmt: skip
     figures |= head_figures(artifacts / "attention_maps.json")
     return [path for name, drawn in figures.items() for path in save(drawn, run_dir / "figures" / name)]

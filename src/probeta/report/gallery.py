@@ -78,8 +78,8 @@ def drawn(path: Path) -> Iterator[tuple[str, bytes]]:
 
         for sentence in attended(artifacts / "translations.json")[:2]:
             title = f"attention, {sentence['split']}"
-            source, hypothesis, weights = sentence["source"], sentence["hypothesis"], sentence["attention"]
-            yield title, _png(attention_figure(title, source, hypothesis, weights, sentence.get("reference")))
+            parts = (sentence.get(name) for name in ("source", "hypothesis", "attention", "reference", "gold"))
+            yield title, _png(attention_figure(title, *parts))
 
 
 def _png(figure: Figure, dpi: int = 90) -> bytes:
