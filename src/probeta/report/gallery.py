@@ -78,8 +78,9 @@ def drawn(path: Path) -> Iterator[tuple[str, bytes]]:
 
         for sentence in attended(artifacts / "translations.json")[:2]:
             title = f"attention, {sentence['split']}"
-            parts = (sentence.get(name) for name in ("source", "hypothesis", "attention", "reference", "gold"))
-            yield title, _png(attention_figure(title, *parts))
+            labelled = sentence["source"], sentence["hypothesis"], sentence["attention"]
+            made = attention_figure(title, *labelled, sentence.get("reference"), sentence.get("gold"))
+            yield title, _png(made)
 
 
 def _png(figure: Figure, dpi: int = 90) -> bytes:
