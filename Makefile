@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train test test-all lint format probes sweep studies report tensorboard bench clean
+.PHONY: help setup train test test-all lint format probes sweep studies exercise exercises report tensorboard bench clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -39,14 +39,20 @@ format: $(READY) ## rewrite the code in the agreed style
 	$(BIN)/ruff format src tests
 
 probes: $(READY) ## every gradient probe
-	for probe in depth length gradcheck state_machine layers; do $(BIN)/probeta probe probe=$$probe || exit $$?; done
+	for probe in depth length gradcheck bug_hunt state_machine layers; do $(BIN)/probeta probe probe=$$probe || exit $$?; done
 
 sweep: $(READY) ## a study: four kinds of regularisation over seeds, with table and page
 	$(BIN)/probeta train study=regularization hydra/launcher=vectorized $(ARGS)
 
 studies: $(READY) ## every study that ships, one after the other (the translation ones take hours)
-	for study in $(sort $(notdir $(basename $(wildcard conf/study/*.yaml)))); do \
+	for study in $(filter-out exercise_%,$(sort $(notdir $(basename $(wildcard conf/study/*.yaml))))); do \
 	  $(BIN)/probeta train study=$$study hydra/launcher=vectorized $(ARGS) || exit $$?; done
+
+exercise: $(READY) ## one exercise, with its answer and page: make exercise N=9 (ARGS=lang=es)
+	$(BIN)/probeta exercise $(N) $(ARGS)
+
+exercises: $(READY) ## all of them, and outputs/exercises/index.html; a second call goes on
+	$(BIN)/probeta exercise all $(ARGS)
 
 report: $(READY) ## table, figures and page of a run or sweep: make report DIR=outputs/…
 	$(BIN)/probeta report $(DIR)

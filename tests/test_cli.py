@@ -31,7 +31,7 @@ def test_help_imports_nothing_heavy(tmp_path: Path) -> None:
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=True)
     assert answer.stdout.splitlines()[-1] == "set()"
     assert all(
-        command in answer.stdout for command in ("train", "probe", "evaluate", "predict", "translate", "report", "list")
+        command in answer.stdout for command in ("train", "probe", "evaluate", "predict", "translate", "report", "exercise", "list")
     )
 
 
@@ -40,7 +40,7 @@ def test_help_imports_nothing_heavy(tmp_path: Path) -> None:
     [
         (["trian"], ["'trian'", "'train'"]),
         (["train", "model=mpl"], ["'mpl'", "'mlp'"]),
-        (["probe", "probe=zzz"], ["'zzz'", "accepted: depth, gradcheck, layers, length, state_machine\n"]),
+        (["probe", "probe=zzz"], ["'zzz'", "accepted: bug_hunt, depth, gradcheck, layers, length, state_machine\n"]),
         (["train", "data=moons", "optimizer.lrr=1"], ["'optimizer.lrr'", "did you mean 'optimizer.lr'"]),
         (["train", "-m", "data=moons", "optimizer.lrr=1,2"], ["'optimizer.lrr'", "did you mean 'optimizer.lr'"]),
         (["train", "-m", "data=moons", "model.dropout=0.1,1.5"], ["model.dropout=1.5", "0 <= p < 1"]),

@@ -22,6 +22,7 @@ SMALL = {
     "length": ["probe.lengths=[3,5]", "probe.cells=[rnn,lstm]", "probe.hidden_size=4", "probe.seeds=2"],
     "state_machine": ["probe.restarts=2", "probe.updates=3", "probe.sequences=2"],
     "gradcheck": ["probe.count=5", "probe.step_curve=false", "data.n_samples=50", "model.width=4"],
+    "bug_hunt": ["probe.count=5", "data.n_samples=50", "model.width=4", "model.depth=2"],
     "layers": ["probe.seeds=2", "data.n_samples=50", "model.width=4", "model.depth=2"],
 }
 FIGURES = {
@@ -29,6 +30,7 @@ FIGURES = {
     "length": {"weight_gradient_by_length", "state_gradient_by_distance"},
     "state_machine": {"states", "learned_weights", "learning"},
     "gradcheck": {"error_by_layer"},
+    "bug_hunt": {"bugs_by_layer"},
     "layers": {"gradient_by_module"},
 }
 

@@ -5,7 +5,7 @@ Imports no torch: answers are read from run directories. A module of an exercise
 - `NAMES`: metric → what its page calls it (English; the catalogues of `probeta.report.languages` translate it);
 - `derive(run)`: numbers of a run that its `result.json` does not have, from its curves and artifacts; they are
   metrics like the others in every table;
-- `answer(results)`: sentences, claims, tables and charts.
+- `answer(results)`: sentences, claims, tables and charts. It must cope with runs that are not there (yet).
 """
 
 from __future__ import annotations
@@ -15,9 +15,7 @@ from collections.abc import Mapping
 from typing import Protocol, cast
 
 from probeta.exercises.results import Results
-from probeta.report import page_name
 from probeta.report.answer import Answer
-from probeta.report.language import LANGUAGES, Language
 from probeta.report.runs import Run
 
 
@@ -33,12 +31,3 @@ class Exercise(Protocol):
 
 def exercise(number: int) -> Exercise:
     return cast(Exercise, importlib.import_module(f"probeta.exercises.exercise_{number:02d}"))
-
-
-def others(language: Language) -> list[tuple[str, str]]:
-    """Address and name of the pages beside an exercise's: in the other languages, and the index of all."""
-    pages = [(page_name("report", code), name) for code, name in LANGUAGES.items() if code != language.code]
-    return [*pages, (f"../{page_name('index', language.code)}", language.say("All exercises"))]
-
-
-__all__ = ["Exercise", "Results", "exercise", "others"]

@@ -8,8 +8,11 @@ from functools import cached_property
 from statistics import fmean
 from typing import Any
 
-from probeta.report.charts import band
+from probeta.report.answer import Chart, Claim
+from probeta.report.charts import band, boundary, heat
+from probeta.report.claims import Expectation, against, judge, lead
 from probeta.report.language import Language
+from probeta.report.metrics import maximised
 from probeta.report.runs import Run, read_curves
 from probeta.report.summary import Summary
 
@@ -36,6 +39,10 @@ class Results:
     def say(self, message: str, **parts: object) -> str:
         return self.language.say(message, **parts)
 
+    def metric(self, name: str) -> str:
+        """What the page calls a metric."""
+        return self.language.metric(name)
+
     def number(self, value: float | None, digits: int = 3) -> str:
         return self.language.number(value, digits)
 
@@ -46,7 +53,12 @@ class Results:
 
     def groups(self, metric: str) -> dict[str, dict[Any, float]]:
         """Variant (in the reader's language) → replicate → value."""
-        return {self.say(variant): self.of(variant, metric) for variant in self.by_variant}
+        return {self.named(variant): self.of(variant, metric) for variant in self.by_variant}
+
+    def named(self, variant: str) -> str:
+        """A variant in a sentence; the settings of a grid's are held together by quotes."""
+        name = self.say(variant)
+        return f"“{name}”" if "=" in name else name
 
     def levels(self, key: str) -> list[Any]:
         """The values of a setting among the runs, numbers by size."""
@@ -58,10 +70,34 @@ class Results:
         wanted = {key.replace("__", "."): value for key, value in settings.items()}
         values: dict[Any, list[float]] = {}
         for run in self.runs:
-            if all(run.settings.get(key) == value for key, value in wanted.items()):
-                if (v := run.metrics.get(metric)) is not None:
-                    values.setdefault(run.replicate, []).append(float(v))
+            v = run.metrics.get(metric)
+            if v is not None and all(run.settings.get(key) == value for key, value in wanted.items()):
+                values.setdefault(run.replicate, []).append(float(v))
         return {replicate: fmean(found) for replicate, found in values.items()}
+
+    def lead(self, metric: str) -> str:
+        """Which variant is ahead in `metric`, and whether by more than noise."""
+        return lead(self.metric(metric), self.groups(metric), self.language, up=maximised(metric))
+
+    def against(self, metric: str, reference: str) -> list[str]:
+        """Each variant against the variant `reference` in `metric`."""
+        return against(self.metric(metric), self.groups(metric), self.named(reference), self.language)
+
+    def judge(self, *expectations: Expectation) -> list[Claim]:
+        return judge(expectations, self.language)
+
+    def grid(self, title: str, metric: str, rows: str, columns: str, digits: int = 3) -> Chart:
+        """A heat map of the metric's mean over the settings `rows` × `columns`."""
+        across, down = self.levels(columns), self.levels(rows)
+        cells = [[list(self.at(metric, **{rows: r, columns: c}).values()) for c in across] for r in down]
+        means = [[fmean(values) if values else None for values in row] for row in cells]
+        texts = [["–" if m is None else self.number(m, digits) for m in row] for row in means]
+        x, y = self.metric(columns), self.metric(rows)
+        return heat(title, x, y, self.told(across), self.told(down), means, texts, self.metric(metric))
+
+    def told(self, levels: Sequence[Any]) -> list[str]:
+        """A setting's values as the reader's language writes them."""
+        return [self.say(v) if isinstance(v, str) else self.number(v) for v in levels]
 
     def bands(self, metric: str) -> dict[str, dict[str, Any] | None]:
         """Variant (in the reader's language) → its curve over epochs, for a chart of lines."""
@@ -71,3 +107,18 @@ class Results:
     def curves(runs: Sequence[Run], metric: str) -> list[dict[int, float]]:
         found = [read_curves(run.path, {metric}).get(metric) for run in runs]
         return [curve for curve in found if curve]
+
+    def boundaries(self) -> list[Chart]:
+        """The decision boundary of the first completed run of each variant."""
+        import numpy as np
+
+        charts = []
+        for variant, runs in self.by_variant.items():
+            path = runs[0].path / "artifacts" / "boundary.npz"
+            if path.is_file():
+                with np.load(path, allow_pickle=False) as arrays:
+                    title = self.say("Decision boundary: {name}", name=self.say(variant))
+                    classes = [self.say("class {n}", n=c) for c in range(2)]
+                    unit = self.say("probability of class 1")
+                    charts.append(boundary(title, dict(arrays), unit, classes))
+        return charts

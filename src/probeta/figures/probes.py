@@ -7,6 +7,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from probeta.figures.bug_hunt import bug_hunt_figures
 from probeta.figures.depth import depth_figures
 from probeta.figures.gradcheck import gradcheck_figures
 from probeta.figures.layers import layers_figures
@@ -16,6 +17,7 @@ from probeta.figures.state_machine import state_machine_figures
 from probeta.figures.style import save
 
 DRAWN: dict[str, Callable[[Table], dict[str, Figure]]] = {
+    "bug_hunt": bug_hunt_figures,
     "depth": depth_figures,
     "gradcheck": gradcheck_figures,
     "layers": layers_figures,

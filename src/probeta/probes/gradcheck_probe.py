@@ -95,10 +95,7 @@ class GradcheckProbe(Probe):
     def problem(self, seed: int, subject: Subject | None) -> tuple[nn.Module, tuple[Any, ...]]:
         if subject is None or self.function == "scalar":
             return Scalar().to(self.device), ()
-        batch = torch.utils._pytree.tree_map(
-            lambda x: x[: self.examples].to(self.device) if isinstance(x, Tensor) else x, subject.batch
-        )
-        return Objective(subject.build(seed)).to(self.device), (batch,)
+        return on_examples(subject, seed, self.examples, self.device)
 
     def check(self, objective: nn.Module, inputs: tuple[Any, ...], seed: int) -> Findings:
         rows: list[Row] = []
@@ -143,6 +140,16 @@ class GradcheckProbe(Probe):
             "step": self.step or STEPS[DTYPES[dtype]], "tolerance": self.tolerance or TOLERANCES[DTYPES[dtype]],
             "torch_gradcheck": "right" if twin[layer] else "wrong", **{k: finite(v) for k, v in facts.items()},
         }  # fmt: skip
+
+
+def on_examples(
+    subject: Subject, seed: int, examples: int, device: torch.device | str = "cpu"
+) -> tuple[nn.Module, tuple[Any, ...]]:
+    """The configured model's loss on the first `examples` of its batch."""
+    batch = torch.utils._pytree.tree_map(
+        lambda x: x[:examples].to(device) if isinstance(x, Tensor) else x, subject.batch
+    )
+    return Objective(subject.build(seed)).to(device), (batch,)
 
 
 def short(layer: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,11 +15,6 @@ class Written:
     page: Path
 
 
-def page_name(stem: str, lang: str) -> str:
-    """`report.html`, in another language than English `report.es.html`."""
-    return f"{stem}.html" if lang == "en" else f"{stem}.{lang}.html"
-
-
 def write_report(directory: str | Path, lang: str = "en") -> Written:
     """Write `summary.csv`, `groups.csv`, `summary.md` and `report.html` into `directory`.
 
@@ -26,7 +22,9 @@ def write_report(directory: str | Path, lang: str = "en") -> Written:
     and is written in every language. Raises `RunDirectoryError` where there are no runs, `ConfigError` for a
     language without a catalogue, `OSError` where it cannot be written.
     """
-    from probeta.exercises import Results, exercise, others
+    from probeta.exercises import exercise
+    from probeta.exercises.index import ANSWER, digest, others, page_name
+    from probeta.exercises.results import Results
     from probeta.report.gallery import pictures
     from probeta.report.language import LANGUAGES, NAMES, Language
     from probeta.report.markdown import summary_md
@@ -47,13 +45,17 @@ def write_report(directory: str | Path, lang: str = "en") -> Written:
     write_atomic(sweep.directory / "summary.csv", runs_csv(summary))
     write_atomic(sweep.directory / "groups.csv", groups_csv(summary))
     found = [] if asked is not None else pictures([run for group in ranked(summary) for run in group.runs])
-    text = ""
+    text, told = "", {"exercise": number}
     for code in (lang,) if asked is None else LANGUAGES:
         language = Language(code, None if asked is None else {**NAMES, **asked.NAMES})
         answer = None if asked is None else asked.answer(Results(summary, language))
         page = render(summary, language, answer, found, others(language) if asked is not None else ())
         write_atomic(sweep.directory / page_name("report", code), page)
+        if answer is not None:
+            told[code] = digest(summary, answer, language)
         if code == lang:
             text = summary_md(summary, language, answer)
     write_atomic(sweep.directory / "summary.md", text)
+    if asked is not None:
+        write_atomic(sweep.directory / ANSWER, json.dumps(told, indent=1, ensure_ascii=False) + "\n")
     return Written(text, sweep.directory / page_name("report", lang))

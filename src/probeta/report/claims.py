@@ -91,6 +91,7 @@ def lead(metric: str, groups: Groups, language: Language, *, up: bool = True) ->
     groups = {name: values for name, values in groups.items() if values}
     if not groups:
         return language.say("{metric}: no run has completed.", metric=metric)
+    metric = metric[:1].upper() + metric[1:]
     sign = 1.0 if up else -1.0
     means = {name: float(np.mean(list(values.values()))) for name, values in groups.items()}
     best = max(means, key=lambda name: sign * means[name])
@@ -149,6 +150,7 @@ def _ahead(
 
 def against(metric: str, groups: Groups, reference: str, language: Language) -> list[str]:
     """Each variant against `reference` in `metric` (already in words), whether more than noise or not."""
+    metric = metric[:1].upper() + metric[1:]
     return [_against(metric, c, language) for c in compare(groups, reference) if c.p_holm is not None]
 
 

@@ -1,0 +1,80 @@
+"""`probeta exercise N`: run the study of an exercise, or of all, and write their pages and the index."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.resources import files
+from pathlib import Path
+
+from probeta.errors import ConfigError
+
+USAGE = """usage: probeta exercise N [N …] [lang=es] [key=value …]
+       probeta exercise all [lang=es]
+
+Runs the study of exercise N (what is done already is skipped), and writes its page, report.html and
+report.es.html, into outputs/exercises/, and index.html beside it. lang says in which language the summary is
+printed. Every key of the study can be set, but then its page is about another experiment.
+"""
+
+
+def main(argv: list[str]) -> int:
+    """Returns the exit status: 1 where jobs failed. Raises `ConfigError` for an exercise that does not exist."""
+    if not argv or {"-h", "--help"} & set(argv):
+        print(USAGE, end="")
+        if argv:
+            return 0
+        raise ConfigError("N is missing: probeta exercise N, or probeta exercise all")
+    asked, overrides = [a for a in argv if "=" not in a], [a for a in argv if "=" in a]
+    known = commands()
+    numbers = list(known) if asked == ["all"] else [number(a, known) for a in asked]
+    failed = [n for n in numbers if carry_out(known[n], [f"study=exercise_{n:02d}", *overrides])]
+    root = next((Path(a.partition("=")[2]) for a in reversed(overrides) if a.startswith("output_dir=")), None)
+    from probeta.exercises.index import write_index
+
+    print(f"index: {write_index(root or Path('outputs/exercises'))}")
+    if failed:
+        print(f"jobs failed in: {', '.join(map(str, failed))}; the same command tries them again", file=sys.stderr)
+    return int(bool(failed))
+
+
+def commands() -> dict[int, str]:
+    """Number of each exercise → the command that runs its study: `probe` where it chooses one, else `train`."""
+    found = {}
+    for file in (files("probeta.conf") / "study").iterdir():
+        if matched := re.fullmatch(r"exercise_(\d+)\.yaml", file.name):
+            probes = re.search(r"^ *- override /probe:", file.read_text(encoding="utf-8"), re.MULTILINE)
+            found[int(matched[1])] = "probe" if probes else "train"
+    return dict(sorted(found.items()))
+
+
+def number(text: str, known: dict[int, str]) -> int:
+    if not text.isdigit() or int(text) not in known:
+        raise ConfigError.value("N", text, f"all, or one of {', '.join(map(str, known))}")
+    return int(text)
+
+
+def carry_out(command: str, argv: list[str]) -> bool:
+    """Run a study in this process; whether some of its jobs failed."""
+    import importlib
+
+    from probeta.sweeps.errors import SweepFailed
+
+    with typed(command, argv):
+        try:
+            return bool(importlib.import_module(f"probeta.commands.{command}").main(argv))
+        except SweepFailed:
+            return True
+
+
+@contextmanager
+def typed(command: str, argv: list[str]) -> Iterator[None]:
+    """What the page shows as its command is the study's own."""
+    before = sys.argv
+    sys.argv = ["probeta", command, *argv]
+    try:
+        yield
+    finally:
+        sys.argv = before

@@ -1,0 +1,85 @@
+"""Exercise 8: bugs in the backward pass, found and located by the gradient check."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from probeta.exercises.quantities import measurements
+from probeta.exercises.results import Results
+from probeta.report.answer import Answer, Table, mean_cell, text_cell
+from probeta.report.claims import counted
+from probeta.report.runs import Run
+
+NAMES = {
+    "false_alarms": "layers called wrong without a bug",
+    "bugs": "bugs put in",
+    "found": "found",
+    "located": "located in the right layer",
+}
+BUGS = {
+    "detach": "detach: the gradient is cut off at the layer's output",
+    "sign": "sign: the gradient at its output is turned around",
+    "scale": "scale: the gradient at its output is half as large again",
+}
+
+
+def derive(run: Run) -> dict[str, float]:
+    return {}
+
+
+def answer(results: Results) -> Answer:
+    say, rows = results.say, [row for run in results.runs for row in placed(measurements(run, "bug_hunt"))]
+    intact = [row for row in rows if row["bug"] == "none"]
+    broken = [row for row in rows if row["bug"] != "none"]
+    below = [row for row in broken if int(row["wrong_layers"]) == row["place"]]
+    found, located = (sum(int(row[key]) for row in broken) for key in ("found", "located"))
+    claims = [
+        counted(say("The model without a bug passes the check."), sum(r["found"] == "0" for r in intact), len(intact),
+                results.language),
+        counted(say("Every bug makes the check fail."), found, len(broken), results.language),
+        counted(say("The layer that the check names is the broken one."), located, len(broken), results.language),
+        counted(say("A bug spoils the gradients of its own layer and of every layer below it, and no others."),
+                len(below), len(broken), results.language,
+                say("The gradient reaches a layer only through those above it: what one of them gets wrong, all below "
+                    "it inherit, while those above it never see it.")),
+    ]  # fmt: skip
+    sentence = say(
+        "Of {bugs} bugs put into the layers of {nets} nets, the gradient check found {found} and named the right layer "
+        "for {located}; the intact nets' greatest relative error was {error}.",
+        bugs=len(broken), nets=len(intact), found=found, located=located,
+        error=results.number(max((float(row["error"]) for row in intact), default=None), 2),
+    )  # fmt: skip
+    return Answer([sentence], claims, [by_layer(results, broken)])
+
+
+def placed(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """With `place`: how many layers lie up to and including the broken one, which the probe lists from the input."""
+    seen: Counter[str] = Counter()
+    for row in rows:
+        seen[row["bug"]] += 1
+        row["place"] = seen[row["bug"]]
+    return rows
+
+
+def by_layer(results: Results, broken: list[dict[str, Any]]) -> Table:
+    """What the check saw of each bug in each layer, over the nets."""
+    say = results.say
+    cases = dict.fromkeys((row["bug"], row["layer"]) for row in broken)
+    rows = []
+    for bug, layer in cases:
+        own = [row for row in broken if (row["bug"], row["layer"]) == (bug, layer)]
+        named = Counter(row["named"] or say("not found") for row in own)
+        rows.append(
+            [
+                text_cell(say(BUGS.get(bug, bug))),
+                text_cell(layer),
+                mean_cell([float(row["error"]) for row in own], results.language, 3),
+                mean_cell([float(row["wrong_layers"]) for row in own], results.language, 3),
+                text_cell(", ".join(f"{name} ({n})" for name, n in named.items())),
+            ]
+        )
+    head = [
+        say(h) for h in ("bug", "in layer", "greatest relative error", "layers with wrong gradients", "named (nets)")
+    ]
+    return Table(say("What the check saw"), head, rows)

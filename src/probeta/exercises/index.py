@@ -1,0 +1,61 @@
+"""`index.html`: every exercise that has run, its question, what was found, and the way to its page."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from probeta.report.answer import Answer, Verdict
+from probeta.report.language import LANGUAGES, Language
+from probeta.report.summary import Summary, states
+from probeta.run import write_atomic
+
+ANSWER = "answer.json"
+"""Beside an exercise's page: what the index says of it."""
+
+
+def page_name(stem: str, lang: str) -> str:
+    """`report.html`, in another language than English `report.es.html`."""
+    return f"{stem}.html" if lang == "en" else f"{stem}.{lang}.html"
+
+
+def others(language: Language) -> list[tuple[str, str]]:
+    """Address and name of the pages beside an exercise's: in the other languages, and the index of all."""
+    pages = [(page_name("report", code), name) for code, name in LANGUAGES.items() if code != language.code]
+    return [*pages, (f"../{page_name('index', language.code)}", language.say("All exercises"))]
+
+
+def digest(summary: Summary, answer: Answer, language: Language) -> dict[str, Any]:
+    """What the index says of an exercise, in one language."""
+    definition = summary.sweep.definition
+    verdicts = Counter(claim.verdict.value for claim in answer.claims)
+    return {
+        "title": language.say(definition.get("title") or definition["name"]),
+        "question": language.say(definition.get("question") or ""),
+        "sentence": answer.sentences[0] if answer.sentences else "",
+        "states": states(summary.sweep.runs, language),
+        "verdicts": {verdict.value: verdicts[verdict.value] for verdict in Verdict if verdicts[verdict.value]},
+    }
+
+
+def write_index(root: Path) -> Path:
+    """Write the index of the exercises under `root` in every language; returns the English page."""
+    from probeta.report.page import as_json, template, words
+
+    found = []
+    for file in sorted(root.glob(f"*/{ANSWER}")):
+        told = json.loads(file.read_text(encoding="utf-8"))
+        found.append((int(told["exercise"]), file.parent.name, told))
+    root.mkdir(parents=True, exist_ok=True)
+    for code in LANGUAGES:
+        language = Language(code)
+        entries = [
+            {**told[code], "address": f"{folder}/{page_name('report', code)}"} for _, folder, told in sorted(found)
+        ]
+        others = [(page_name("index", other), name) for other, name in LANGUAGES.items() if other != code]
+        data = as_json({"words": words(language), "charts": []})
+        page = template("index.html", language).render(entries=entries, others=others, data=data)
+        write_atomic(root / page_name("index", code), page)
+    return root / page_name("index", "en")

@@ -1,0 +1,66 @@
+"""`probe=bug_hunt`: every bug in every layer of the configured model, one at a time: is it found, and where?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import nullcontext
+from typing import Any
+
+from torch import nn
+
+from probeta.errors import ConfigError
+from probeta.probes.bugs import BUGS, culprits, injected
+from probeta.probes.finite_differences import layers
+from probeta.probes.gradcheck import check_gradients
+from probeta.probes.gradcheck_probe import on_examples, short
+from probeta.probes.probe import Findings, Probe, Subject
+from probeta.probes.setting import names, whole
+
+NONE = "none"
+
+
+class BugHuntProbe(Probe):
+    """Gradient checks in float64, `count` parameters a layer, of the model as it is and with each bug in each layer.
+
+    A bug is found where any layer's gradients are wrong, and located where the layer named is the one that was
+    broken. In `measurements.csv` the model without a bug is the row whose `bug` is `none`.
+    """
+
+    name = "bug_hunt"
+
+    def __init__(self, bugs: Sequence[str] = tuple(BUGS), count: int = 20, examples: int = 32) -> None:
+        self.bugs = names("probe.bugs", bugs, list(BUGS))
+        self.count = whole("probe.count", count, 1)
+        self.examples = whole("probe.examples", examples, 1)
+
+    @property
+    def needs_model(self) -> bool:
+        return True
+
+    def measure(self, seed: int, subject: Subject | None) -> Findings:
+        if subject is None:
+            raise ConfigError("probe=bug_hunt looks into a model: add data=NAME model=NAME")
+        objective, inputs = on_examples(subject, seed, self.examples)
+        own = [layer.name for layer in layers(objective)]
+        cases = [(NONE, ""), *((bug, layer) for bug in self.bugs for layer in own)]
+        rows = [self.row(objective, inputs, bug, layer, seed) for bug, layer in cases]
+        broken = rows[1:]
+        metrics = {
+            "false_alarms": float(rows[0]["wrong_layers"]),
+            "bugs": float(len(broken)),
+            "found": float(sum(row["found"] for row in broken)),
+            "located": float(sum(row["located"] for row in broken)),
+        }
+        report = [f"{r['bug']:<8}{r['layer']:<24}error {r['error']:.1e}   named: {r['named'] or '–'}" for r in rows]
+        return Findings([*rows], metrics, report=report)
+
+    def row(self, objective: nn.Module, inputs: tuple[Any, ...], bug: str, layer: str, seed: int) -> dict[str, Any]:
+        with nullcontext() if bug == NONE else injected(objective, inputs, layer, bug):
+            checks = check_gradients(objective, inputs, count=self.count, seed=seed)
+            wrong = [check for check in checks if not check.right]
+            named = culprits(objective, inputs, checks, seed=seed) if wrong else []
+        return {
+            "bug": bug, "layer": short(layer) if layer else "", "error": max(check.error for check in checks),
+            "found": int(bool(wrong)), "wrong_layers": len(wrong), "named": " ".join(map(short, named)),
+            "located": int(bool(wrong) and named == [layer]),
+        }  # fmt: skip
