@@ -1,9 +1,10 @@
 """Kernels whose result for a member does not depend on where in the batch, or beside whom, it is computed.
 
-Most of torch's CPU kernels are such; measured were these exceptions. `sigmoid` (and `gelu` in double precision)
-computes the end of an array, which does not fill a vector register, by another formula, and so does batch norm
-with its last channels. A batched product chooses its path by the address of each matrix, so a member's changes
-with its place unless matrices begin at multiples of 64 bytes.
+Most of torch's CPU kernels are such; measured were these exceptions. `sigmoid` and `gelu` compute the end of an
+array, which does not fill a vector register, by another formula. A batched product chooses its path by the address
+of each matrix, so a member's changes with its place unless matrices begin at multiples of 64 bytes. Sums are taken
+in the order of the memory: where members do not lie one behind the other (which is how vmap leaves them after
+batch norm), it depends on how many there are. `batch_norm` has its own.
 """
 
 from __future__ import annotations
@@ -17,10 +18,10 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 
-aten = torch.ops.aten
+from probeta.ensemble import batch_norm
+from probeta.ensemble.batch_norm import LINE
 
-LINE = 64
-"""Bytes: a cache line, and the widest vector register."""
+aten = torch.ops.aten
 
 SMALL = 400
 """Below this many multiplications a product is a plain loop over its elements."""
@@ -43,15 +44,13 @@ def sigmoid(x: Tensor) -> Tensor:
     return (torch.neg(x).exp() + 1).reciprocal()
 
 
-def gelu(x: Tensor) -> Tensor | None:
-    """x Φ(x) in double precision."""
-    return x * normal_distribution(x) if x.dtype == torch.float64 else None
+def gelu(x: Tensor) -> Tensor:
+    """x Φ(x)."""
+    return x * normal_distribution(x)
 
 
-def gelu_backward(grad: Tensor, x: Tensor) -> Tensor | None:
-    """Φ(x) + x φ(x), times the gradient, in double precision."""
-    if x.dtype != torch.float64:
-        return None
+def gelu_backward(grad: Tensor, x: Tensor) -> Tensor:
+    """Φ(x) + x φ(x), times the gradient."""
     density = (x * x * -0.5).exp() * (1 / math.sqrt(2 * math.pi))
     return grad * (normal_distribution(x) + x * density)
 
@@ -73,65 +72,19 @@ def product(a: Tensor, b: Tensor) -> Tensor | None:
     return whole[:, :, :m].contiguous() if more_m else whole
 
 
-def batch_norm(
-    x: Tensor,
-    weight: Tensor | None,
-    bias: Tensor | None,
-    mean: Tensor | None,
-    variance: Tensor | None,
-    training: bool,
-    momentum: float,
-    eps: float,
-) -> tuple[Tensor, ...] | None:
-    """`x (B, C, …)` with channels added up to a whole cache line, so that no real one is among the last."""
-    channels = x.shape[1]
-    if not (more := missing(x)):
+def total(x: Tensor, dims: list[int] | None, *rest: Any) -> Tensor | None:
+    """The sum over `dims` of `x (K, …)`, copied where the members do not lie one behind the other."""
+    if x.dim() < 2 or x.stride(0) >= max(x.stride()):
         return None
-    wide = [widened(t, more) for t in (weight, bias, mean, variance)]
-    found = aten.native_batch_norm.default(widened(x, more, 1), *wide, training, momentum, eps)
-    if training:
-        for kept, new in zip((mean, variance), wide[2:], strict=True):
-            if kept is not None and new is not None:
-                kept.copy_(new[:channels])
-    return found[0][:, :channels].contiguous(), *(t[:channels] for t in found[1:])
-
-
-def batch_norm_backward(grad: Tensor, x: Tensor, *rest: Any) -> tuple[Tensor | None, ...] | None:
-    """The gradients of `batch_norm`, by the same means."""
-    *tensors, training, eps, wanted = rest
-    channels = x.shape[1]
-    if not (more := missing(x)):
-        return None
-    wide = [widened(t, more) for t in tensors]
-    found = aten.native_batch_norm_backward.default(
-        widened(grad, more, 1), widened(x, more, 1), *wide, training, eps, wanted
-    )
-    dx, *others = found
-    return (
-        None if dx is None else dx[:, :channels].contiguous(),
-        *(None if t is None else t[:channels] for t in others),
-    )
-
-
-def missing(x: Tensor) -> int:
-    """Channels of `x (B, C, …)` that lack to a whole cache line."""
-    return -x.shape[1] % (LINE // x.element_size())
-
-
-def widened(t: Tensor | None, more: int, dim: int = 0) -> Tensor | None:
-    """`t` with `more` entries of 1 behind `dim`; those of a statistic nobody has (in evaluation) are empty."""
-    if t is None or not t.numel():
-        return t
-    shape = list(t.shape)
-    shape[dim] = more
-    return torch.cat([t, t.new_ones(shape)], dim)
+    return aten.sum.dim_IntList(x.contiguous(), dims, *rest)
 
 
 REPLACED: dict[Any, Callable[..., Any]] = {
-    aten.native_batch_norm.default: batch_norm,
-    aten.native_batch_norm_backward.default: batch_norm_backward,
+    aten.native_batch_norm.default: batch_norm.forward,
+    aten.native_batch_norm_backward.default: batch_norm.backward,
     aten.sigmoid.default: sigmoid,
     aten.gelu.default: gelu,
     aten.gelu_backward.default: gelu_backward,
     aten.bmm.default: product,
+    aten.sum.dim_IntList: total,
 }
