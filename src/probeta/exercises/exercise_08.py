@@ -80,6 +80,10 @@ def by_layer(results: Results, broken: list[dict[str, Any]]) -> Table:
             ]
         )
     head = [
-        say(h) for h in ("bug", "in layer", "greatest relative error", "layers with wrong gradients", "named (nets)")
+        say("bug"),
+        say("in layer"),
+        say("greatest relative error"),
+        say("layers with wrong gradients"),
+        say("named (nets)"),
     ]
     return Table(say("What the check saw"), head, rows)

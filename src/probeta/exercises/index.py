@@ -30,10 +30,11 @@ def others(language: Language) -> list[tuple[str, str]]:
 def digest(summary: Summary, answer: Answer, language: Language) -> dict[str, Any]:
     """What the index says of an exercise, in one language."""
     definition = summary.sweep.definition
+    title, question = str(definition["title"]), str(definition["question"])
     verdicts = Counter(claim.verdict.value for claim in answer.claims)
     return {
-        "title": language.say(definition.get("title") or definition["name"]),
-        "question": language.say(definition.get("question") or ""),
+        "title": language.say(title),
+        "question": language.say(question),
         "sentence": answer.sentences[0] if answer.sentences else "",
         "states": states(summary.sweep.runs, language),
         "verdicts": {verdict.value: verdicts[verdict.value] for verdict in Verdict if verdicts[verdict.value]},

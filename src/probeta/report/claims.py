@@ -69,12 +69,12 @@ def _evidence(ratio: bool, differences: Sequence[float], p: float, language: Lan
     if ratio:
         mean = math.exp(mean)
         interval = interval and (math.exp(interval[0]), math.exp(interval[1]))
-        message = "factor {value} (95 % interval {interval}; {n} seeds, {p})"
+        message = language.say("factor {value} (95 % interval {interval}; {n} seeds, {p})")
         value = language.number(mean, 3)
     else:
-        message = "difference {value} (95 % interval {interval}; {n} seeds, {p})"
+        message = language.say("difference {value} (95 % interval {interval}; {n} seeds, {p})")
         value = language.signed(mean, 3)
-    return language.say(message, value=value, interval=language.interval(interval), n=len(differences), p=language.p(p))
+    return message.format(value=value, interval=language.interval(interval), n=len(differences), p=language.p(p))
 
 
 def counted(statement: str, hits: int, total: int, language: Language, because: str = "") -> Claim:
@@ -106,13 +106,12 @@ def lead(metric: str, groups: Groups, language: Language, *, up: bool = True) ->
         interval = bootstrap_interval(list(groups[best].values()))
         numbers = language.say("95 % interval {interval}", interval=language.interval(interval)) if interval else ""
         n = language.count("{n} seed", "{n} seeds", len(groups[best]))
-        message = (
-            "{metric}: the highest mean is that of {name}, {mean} ({numbers})."
-            if up
-            else "{metric}: the lowest mean is that of {name}, {mean} ({numbers})."
-        )
+        if up:
+            message = language.say("{metric}: the highest mean is that of {name}, {mean} ({numbers}).")
+        else:
+            message = language.say("{metric}: the lowest mean is that of {name}, {mean} ({numbers}).")
         together = ", ".join(filter(None, (numbers, n)))
-        told = language.say(message, metric=metric, name=best, mean=shown, numbers=together)
+        told = message.format(metric=metric, name=best, mean=shown, numbers=together)
     return " ".join(filter(None, (told, _ahead(best, ties, groups, means, sign, language))))
 
 
@@ -155,12 +154,15 @@ def against(metric: str, groups: Groups, reference: str, language: Language) -> 
 
 
 def _against(metric: str, c: Comparison, language: Language) -> str:
-    message = (
-        "{metric}: {a} differs from {b} by {difference}, more than noise (95 % interval {interval}, {p})."
-        if c.differs
-        else "{metric}: {a} differs from {b} by {difference}, no more than noise (95 % interval {interval}, {p})."
-    )
-    return language.say(
-        message, metric=metric, a=c.a, b=c.b, difference=language.signed(c.difference, 3),
+    if c.differs:
+        message = language.say(
+            "{metric}: {a} differs from {b} by {difference}, more than noise (95 % interval {interval}, {p})."
+        )
+    else:
+        message = language.say(
+            "{metric}: {a} differs from {b} by {difference}, no more than noise (95 % interval {interval}, {p})."
+        )
+    return message.format(
+        metric=metric, a=c.a, b=c.b, difference=language.signed(c.difference, 3),
         interval=language.interval(c.interval), p=language.p(c.p_holm or 0.0),
     )  # fmt: skip

@@ -199,12 +199,12 @@ def verdict(comparison: Comparison, metric: str, language: Language) -> str:
         p=language.number(c.p, 2), holm=language.number(c.p_holm, 2),
     )  # fmt: skip
     if not c.differs:
-        message = "{a} and {b}: no difference shown ({numbers})"
+        message = language.say("{a} and {b}: no difference shown ({numbers})")
     elif (c.difference > 0) == maximised(metric):
-        message = "{a} is better than {b} ({numbers})"
+        message = language.say("{a} is better than {b} ({numbers})")
     else:
-        message = "{a} is worse than {b} ({numbers})"
-    return language.say(message, a=language.say(c.a), b=language.say(c.b), numbers=numbers)
+        message = language.say("{a} is worse than {b} ({numbers})")
+    return message.format(a=language.say(c.a), b=language.say(c.b), numbers=numbers)
 
 
 def spread(measured: Measured, language: Language, digits: int = 4) -> str:
