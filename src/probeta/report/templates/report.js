@@ -48,7 +48,8 @@ function layout(extra) {
   const axis = { gridcolor: rule, zerolinecolor: rule, linecolor: rule, automargin: true };
   return { paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", font: { color: ink, size: narrow ? 11 : 13 },
     margin: { l: 10, r: 10, t: 10, b: 10 }, hovermode: "closest", separators: data.separators, ...extra,
-    legend: { orientation: "h", x: 0, y: -0.18, yanchor: "top" },
+    // As far below the axis title in a low chart as in a high one.
+    legend: { orientation: "h", x: 0, y: -72 / ((extra.height ?? 400) - 90), yanchor: "top" },
     xaxis: { ...axis, ...extra.xaxis }, yaxis: { ...axis, ...extra.yaxis } };
 }
 const options = { responsive: true, displaylogo: false, displayModeBar: false };
@@ -67,6 +68,7 @@ if (strip) {
   document.getElementById("curves-log").addEventListener("change", draw);
   document.getElementById("curves-section").hidden = Object.keys(data.curves).length === 0;
   document.getElementById("parallel-section").hidden = !data.parallel;
+  document.getElementById("spread-section").hidden = data.groups.length < 2;
 }
 
 function drawSpread() {
@@ -121,7 +123,8 @@ const draws = {
     Plotly.react(place, traces, layout({ height: 340 + 20 * Math.ceil(c.series.length / (innerWidth < 640 ? 1 : 2)), xaxis: axis(c.x, c.logX), yaxis: axis(c.y, c.logY) }), options);
   },
   heat(place, c) {
-    const trace = { type: "heatmap", x: c.columns, y: c.rows, z: c.z, text: c.texts, texttemplate: "%{text}", colorscale: "Cividis",
+    const shades = theme() === "dark" ? [[0, "#1e2329"], [1, "#1f6ea8"]] : [[0, "#f6f4ee"], [1, "#6fb2e0"]];
+    const trace = { type: "heatmap", x: c.columns, y: c.rows, z: c.z, text: c.texts, texttemplate: "%{text}", textfont: { color: getComputedStyle(root).getPropertyValue("--ink").trim() }, colorscale: shades,
       colorbar: { thickness: 12 }, hovertemplate: `${c.x} %{x}<br>${c.y} %{y}<br>${c.unit} %{text}<extra></extra>` };
     Plotly.react(place, [trace], layout({ height: 150 + Math.max(140, 44 * c.rows.length), xaxis: { title: { text: c.x }, type: "category", showgrid: false },
       yaxis: { title: { text: c.y }, type: "category", autorange: "reversed", showgrid: false } }), options);

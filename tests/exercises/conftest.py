@@ -1,0 +1,54 @@
+"""Exercises in tiny versions, run once by the real command inside the test process."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from probeta.cli import main
+
+SHORT = ("trainer.max_epochs=4", "data.n_samples=60")
+TINY: dict[int, tuple[str, ...]] = {
+    2: SHORT,
+    8: ("model.width=4", "model.depth=1", "probe.count=3"),
+    9: SHORT,
+}
+"""Number of an exercise → the overrides that make it small; two seeds each."""
+
+Row = dict[str, str]
+Exercise = Callable[[int], Path]
+
+
+@pytest.fixture(scope="session")
+def exercise(tmp_path_factory: pytest.TempPathFactory) -> Exercise:
+    """`exercise(9)` → the folder of the exercise's tiny version, which ran once."""
+    root = tmp_path_factory.mktemp("exercises")
+
+    @cache
+    def run(number: int) -> Path:
+        status = main(["exercise", str(number), f"output_dir={root}", "seed=1,2", *TINY[number]])
+        assert status == 0
+        return next(root.glob(f"{number:02d}_*"))
+
+    return run
+
+
+def runs(folder: Path) -> list[tuple[Path, dict[str, Any], dict[str, Any]]]:
+    """Folder, result.json and whole configuration of each run, read by json and yaml alone."""
+    found = []
+    for path in sorted(folder.glob("*/result.json")):
+        config = yaml.safe_load((path.parent / ".hydra" / "config.yaml").read_text())
+        found.append((path.parent, json.loads(path.read_text()), config))
+    return found
+
+
+def table(path: Path) -> list[Row]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
