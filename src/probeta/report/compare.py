@@ -93,21 +93,22 @@ class RunComparison:
             "n": s.sentences,
         }
         told = (
-            "B differs from A by {difference} BLEU on {n} test sentences, more than chance (95 % interval {interval}, "
-            "{p})."
+            say("B differs from A by {difference} BLEU on {n} test sentences, more than chance (95 % interval "
+                "{interval}, {p}).", **numbers)
             if s.p_value < LEVEL
-            else "B differs from A by {difference} BLEU on {n} test sentences, no more than chance (95 % interval "
-            "{interval}, {p})."
-        )
-        return Answer([say(told, **numbers)], tables=[*self._errors(language), *self._examples(language)])
+            else say("B differs from A by {difference} BLEU on {n} test sentences, no more than chance (95 % interval "
+                     "{interval}, {p}).", **numbers)
+        )  # fmt: skip
+        return Answer([told], tables=[*self._errors(language), *self._examples(language)])
 
     def _errors(self, language: Language) -> list[Table]:
         if not (self.errors_a and self.errors_b):
             return []
-        head = [language.say(name) for name in ("kind", "A", "B")]
+        names = error_names(language)
+        head = [language.say("kind"), "A", "B"]
         rows = [
             [
-                Cell(language.say(kind)),
+                Cell(names[kind]),
                 *(Cell(language.decimals(rate[kind], 1), rate[kind]) for rate in (self.errors_a, self.errors_b)),
             ]
             for kind in KINDS
@@ -115,9 +116,10 @@ class RunComparison:
         return [Table(language.say("Errors per 100 reference words"), head, rows)]
 
     def _examples(self, language: Language) -> list[Table]:
-        head = [language.say(name) for name in ("line", "source", "reference", "A", "B")]
+        say = language.say
+        head = [say("line"), say("source"), say("reference"), "A", "B"]
         found = []
-        for title, examples in (("Where B gains most", self.gains), ("Where B loses most", self.losses)):
+        for title, examples in ((say("Where B gains most"), self.gains), (say("Where B loses most"), self.losses)):
             rows = [
                 [
                     Cell(str(e.number), e.number),
@@ -131,8 +133,18 @@ class RunComparison:
                 for e in examples
             ]
             if rows:
-                found.append(Table(language.say(title), head, rows))
+                found.append(Table(title, head, rows))
         return found
+
+
+def error_names(language: Language) -> dict[str, str]:
+    """What a page calls each of `KINDS`."""
+    say = language.say
+    names = (
+        say("order"), say("unknown words"), say("omissions"), say("repetitions"), say("insertions"),
+        say("substitutions"),
+    )  # fmt: skip
+    return dict(zip(KINDS, names, strict=True))
 
 
 def write_comparison(run_a: str | Path, run_b: str | Path, lang: str = "en") -> Written:
@@ -143,7 +155,7 @@ def write_comparison(run_a: str | Path, run_b: str | Path, lang: str = "en") -> 
     first, second = sweep.runs
     sweep.definition |= {
         "name": f"{second.variant} – {first.variant}",
-        "question": "Which of the two translates better, and where?",
+        "question": language.say("Which of the two translates better, and where?"),
         "command": f"probeta report {run_a} {run_b}",
     }
     page = second.path / f"against_{first.path.name}{'' if lang == 'en' else f'.{lang}'}.html"

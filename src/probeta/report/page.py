@@ -42,7 +42,9 @@ def render(
     """
     definition = summary.sweep.definition
     metrics = chosen_metrics(summary)
-    weights = attention.side_by_side([run for group in ranked(summary) for run in group.runs])
+    # In the study's order; of more variants than there is room for, the best.
+    runs = summary.sweep.runs if len(summary.groups) <= attention.MODELS else in_rank(summary)
+    weights = attention.side_by_side(runs)
     charts = [{"title": chart.title, **chart.data} for chart in answer.charts] if answer else []
     data = {
         "metrics": {name: {"max": maximised(name), "name": language.metric(name)} for name in metrics},
@@ -78,6 +80,10 @@ def render(
         data=as_json(data),
         plotly=_plotly() if summary.metrics or charts else "",
     )
+
+
+def in_rank(summary: Summary) -> list[Run]:
+    return [run for group in ranked(summary) for run in group.runs]
 
 
 def template(name: str, language: Language) -> Template:
