@@ -7,10 +7,11 @@ on a stand-in for what the data will say).
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -31,8 +32,8 @@ from probeta.signatures import check_node, parameters
 from probeta.trust import resolve, targets
 
 KEYS = (
-    "attention", "callbacks", "checkpoints", "data", "decoding", "fail_fast", "figures", "lang", "logger", "model", "name",
-    "optimizer", "output_dir", "probe", "recipe", "rerun", "resume", "retries", "scheduler", "seed", "study",
+    "attention", "callbacks", "checkpoints", "data", "decoding", "fail_fast", "figures", "lang", "logger", "model",
+    "name", "optimizer", "output_dir", "probe", "recipe", "rerun", "resume", "retries", "scheduler", "seed", "study",
     "trainer", "trust",
 )  # fmt: skip
 """The top level of a configuration."""
@@ -123,6 +124,16 @@ def make(tree: Mapping[str, Any], path: str, **supplied: Any) -> Any:
         raise refusal(error, path) from error
 
 
+def factory(tree: Mapping[str, Any], path: str) -> Any:
+    """`make` for a `_partial_` node, which holds no state: equal ones are made once, for all runs of a process."""
+    return _factory(path, json.dumps(tree.get(path)))
+
+
+@lru_cache(maxsize=256)
+def _factory(path: str, node: str) -> Any:
+    return make({path: json.loads(node)}, path)
+
+
 def refusal(error: Exception, path: str) -> Exception:
     """What a constructor raised, as the mistake that it names: by its full key and without Hydra's wrapping."""
     cause: BaseException = error
@@ -171,12 +182,12 @@ def check_optimizer(tree: Mapping[str, Any], model: Module) -> None:
     if tree.get("optimizer") is None:
         raise ConfigError("optimizer=none is not accepted: this model learns by gradient; choose sgd, adam or adamw")
     try:
-        optimizer = make(tree, "optimizer")([torch.nn.Parameter(torch.zeros(1))])
+        optimizer = factory(tree, "optimizer")([torch.nn.Parameter(torch.zeros(1))])
     except (ValueError, TypeError) as error:
         raise ConfigError(f"optimizer: {error}") from None
-    if (factory := make(tree, "scheduler")) is not None:
+    if (schedule := factory(tree, "scheduler")) is not None:
         try:
-            factory(optimizer, total_steps=10, total_epochs=10)
+            schedule(optimizer, total_steps=10, total_epochs=10)
         except ConfigError as error:
             raise named(error, "scheduler") from None
         except (ValueError, TypeError) as error:
@@ -225,8 +236,8 @@ def build_model(tree: Mapping[str, Any], spec: DataSpec) -> Module:
     seed_everything(tree["seed"])
     model: Module = make(tree, "model", spec=spec)
     model.seed = tree["seed"]
-    model.optimizer_factory = make(tree, "optimizer")
-    model.scheduler_factory = make(tree, "scheduler")
+    model.optimizer_factory = factory(tree, "optimizer")
+    model.scheduler_factory = factory(tree, "scheduler")
     return model.double() if double_precision(tree) else model
 
 

@@ -116,13 +116,18 @@ class VectorizedLauncher(Launcher):
 
     def composed(self, jobs: Sequence[SweepJob]) -> list[Job]:
         """`hydra.yaml` differs between jobs of the same choices in a few entries: one is composed for all."""
+        from probeta.ensemble.launch import Job
+
         bases: dict[tuple[str, ...], dict[str, Any]] = {}
         made = []
         for job in jobs:
             key = tuple(line for line in job.overrides if self.is_choice(line))
             if key not in bases:
                 bases[key] = hydra_of(job.compose())
-            made.append(job_of(job.path, list(job.overrides), job.config, hydra_for(bases[key], job), job.sha256))
+            lines = list(job.overrides)
+            made.append(
+                Job(job.path.absolute(), lines, job.config, job.resolved, job.sha256, hydra_for(bases[key], job))
+            )
         return made
 
     def is_choice(self, line: str) -> bool:
@@ -173,14 +178,14 @@ class VectorizedLauncher(Launcher):
         )
 
 
-def job_of(path: Path, overrides: list[str], config: DictConfig, hydra: Any, sha256: str | None = None) -> Job:
+def job_of(path: Path, overrides: list[str], config: DictConfig, hydra: Any) -> Job:
     from probeta.build import plain
     from probeta.commands.front import without_hydra
     from probeta.ensemble.launch import Job
     from probeta.run import config_sha256
 
     bare = without_hydra(config) if "hydra" in config else config
-    return Job(path.absolute(), overrides, bare, plain(bare), sha256 or config_sha256(bare), hydra)
+    return Job(path.absolute(), overrides, bare, plain(bare), config_sha256(bare), hydra)
 
 
 def hydra_of(config: DictConfig) -> dict[str, Any]:

@@ -12,6 +12,10 @@ from probeta.figures.style import COLOURS, INK, figure, label
 
 Array = NDArray[np.float64]
 
+AXES = (0.11, 0.26, 0.71, 0.65)
+BAR = (0.85, 0.31, 0.028, 0.55)
+"""Left, bottom, width and height, in parts of the figure."""
+
 
 def boundary_figure(
     title: str, x1: Array, x2: Array, probability: Array, points: Array, labels: Array, split: Array | None = None
@@ -22,6 +26,9 @@ def boundary_figure(
     equally probable, thin lines are at a quarter and three quarters.
     """
     drawn, [axes] = figure(title, width=6.0, height=4.7)
+    # A page shows many of these: finding a layout would draw each twice.
+    drawn.set_layout_engine("none")
+    axes.set_position(AXES)
     axes.grid(False)
     shades = LinearSegmentedColormap.from_list("classes", ["#a9cfe6", "#ffffff", "#f2c19c"])
     image = axes.contourf(x1, x2, probability, levels=np.linspace(0, 1, 21), cmap=shades, vmin=0, vmax=1)
@@ -49,8 +56,8 @@ def boundary_figure(
     axes.set_xlim(float(x1[0]), float(x1[-1]))
     axes.set_ylim(float(x2[0]), float(x2[-1]))
     axes.set_aspect("equal", adjustable="box")
-    bar = drawn.colorbar(image, ax=axes, ticks=[0, 0.25, 0.5, 0.75, 1], shrink=0.75, pad=0.02)
+    bar = drawn.colorbar(image, cax=drawn.add_axes(BAR), ticks=[0, 0.25, 0.5, 0.75, 1])
     bar.set_label("probability of class 1", fontsize=10, color=INK)
-    label(axes, "$x_1$ (no unit)", "$x_2$ (no unit)")
+    label(axes, "x₁ (no unit)", "x₂ (no unit)")
     axes.legend(handles=handles, fontsize=8.5, frameon=False, ncols=2, loc="upper center", bbox_to_anchor=(0.5, -0.14))
     return drawn

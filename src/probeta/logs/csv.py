@@ -80,7 +80,12 @@ class MetricsCSV(Logger):
         writer = csv.DictWriter(text, self.columns, lineterminator="\n")
         writer.writeheader()
         writer.writerows(self.written)
-        write_atomic(self.path, text.getvalue())
+        if self.path.exists():
+            write_atomic(self.path, text.getvalue())
+        else:
+            # Nothing can be lost yet, and waiting for the disk is what a thousand tiny runs would do most.
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self.path.write_text(text.getvalue())
 
     def finalize(self, status: str) -> None:
         self.save()

@@ -84,6 +84,10 @@ def drawn(path: Path) -> Iterator[tuple[str, bytes]]:
 
 
 def _png(figure: Figure, dpi: int = 90) -> bytes:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
     content = io.BytesIO()
-    figure.savefig(content, format="png", dpi=dpi, metadata={"Software": None})
+    figure.set_dpi(dpi)
+    # `savefig` draws everything twice.
+    FigureCanvasAgg(figure).print_png(content, metadata={"Software": None})
     return content.getvalue()

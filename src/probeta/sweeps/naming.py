@@ -10,6 +10,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -27,8 +28,14 @@ RESERVED = frozenset({"train", "probe", "bench", "evaluate", "predict", "transla
 
 def parse(lines: Sequence[str]) -> list[Override]:
     """Override lines in Hydra's grammar, parsed by Hydra."""
-    overrides: list[Override] = OverridesParser.create().parse_overrides(list(lines))
-    return overrides
+    return [parsed(line) for line in lines]
+
+
+@lru_cache(maxsize=4096)
+def parsed(line: str) -> Override:
+    """A sweep's jobs repeat few lines, and Hydra's parser takes milliseconds for each."""
+    overrides: list[Override] = OverridesParser.create().parse_overrides([line])
+    return overrides[0]
 
 
 def is_switch(key: str) -> bool:
