@@ -16,9 +16,21 @@ from probeta.cli import main
 
 SHORT = ("trainer.max_epochs=4", "data.n_samples=60")
 TINY: dict[int, tuple[str, ...]] = {
+    1: ("trainer.max_epochs=4", "data.n_samples=20"),
     2: SHORT,
+    3: ("trainer.max_epochs=4", "data.n_samples=300"),
+    4: SHORT,
+    5: ("trainer.max_epochs=3", "data.n_samples=60"),
+    6: SHORT,
+    7: ("probe.count=3", "probe.step_curve=false"),
     8: ("model.width=4", "model.depth=1", "probe.count=3"),
     9: SHORT,
+    10: SHORT,
+    11: SHORT,
+    12: (*SHORT, "optimizer.lr=0.003,0.1"),
+    13: SHORT,
+    14: (*SHORT, "optimizer.lr=0.003,0.03", "optimizer.weight_decay=0,0.1"),
+    15: ("probe.seeds=5", "probe.lengths=[3,9]", "probe.hidden_size=7"),
 }
 """Number of an exercise → the overrides that make it small; two seeds each."""
 
