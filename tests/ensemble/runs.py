@@ -16,7 +16,8 @@ from probeta.build import build, build_data, build_model, plain
 from probeta.callbacks.early_stopping import EarlyStopping
 from probeta.commands.front import register_plugins, register_resolvers
 from probeta.data.batches import Batches
-from probeta.ensemble.engine import Ensemble, Member
+from probeta.ensemble.engine import Ensemble
+from probeta.ensemble.member import Member
 from probeta.ensemble.program import Program
 from probeta.fit import quiet
 

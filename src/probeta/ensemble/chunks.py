@@ -10,7 +10,8 @@ from typing import Any
 import torch
 
 from probeta.devices import available
-from probeta.ensemble.engine import Ensemble, Member
+from probeta.ensemble.engine import Ensemble
+from probeta.ensemble.member import Member
 from probeta.ensemble.program import Program
 from probeta.errors import ConfigError
 

@@ -17,9 +17,10 @@ from omegaconf import DictConfig
 
 from probeta.build import build_data, build_model, double_precision
 from probeta.ensemble.chunks import choose_device, chunk_size
-from probeta.ensemble.engine import Ensemble, Member
+from probeta.ensemble.engine import Ensemble
 from probeta.ensemble.events import events_of, write_events
 from probeta.ensemble.grouping import grouped, reason_against
+from probeta.ensemble.member import Member
 from probeta.ensemble.program import Program
 from probeta.ensemble.writing import leave, tensorboard, unresolved, write_hydra, write_notes, write_rows
 from probeta.errors import UserError

@@ -17,7 +17,7 @@ from omegaconf._utils import OmegaConfDumper
 
 from probeta.build import make_logger
 from probeta.data.datamodule import DataModule
-from probeta.ensemble.engine import Member
+from probeta.ensemble.member import Member
 from probeta.models.module import Module
 from probeta.run import Outcome, RunDirectory, write_atomic
 
