@@ -20,7 +20,7 @@ TINY: dict[int, tuple[str, ...]] = {
     2: SHORT,
     3: ("trainer.max_epochs=4", "data.n_samples=300"),
     4: SHORT,
-    5: ("trainer.max_epochs=3", "data.n_samples=60"),
+    5: ("trainer.max_epochs=3", "data.n_samples=60", "hydra/launcher=basic"),
     6: SHORT,
     7: ("probe.count=3", "probe.step_curve=false"),
     8: ("model.width=4", "model.depth=1", "probe.count=3"),

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Mapping
+from statistics import median
 from typing import Any
 
-from probeta.report.runs import Run
+from probeta.report.runs import Run, read_curves
 
 Curve = Mapping[int, float]
 
@@ -29,3 +30,33 @@ def measurements(run: Run, probe: str) -> list[dict[str, Any]]:
             return [row for row in csv.DictReader(file) if row["probe"] == probe]
     except OSError:
         return []
+
+
+def curve_of(run: Run, metric: str) -> dict[int, float]:
+    """Epoch (from 0) → value; empty where the run has not logged the metric."""
+    return read_curves(run.path, {metric}).get(metric, {})
+
+
+def epochs_to_target(run: Run, metric: str, target: float) -> dict[str, float]:
+    """`epochs_to_target`: epochs until `metric` reaches `target`; the run's length where it never does, which is
+    then too small a number (`reached_target` 0 says so).
+    """
+    curve = curve_of(run, metric)
+    if not curve:
+        return {}
+    reached = epochs_to(curve, target)
+    return {"epochs_to_target": float(reached or max(curve) + 1), "reached_target": float(reached is not None)}
+
+
+def mean_of(curve: Curve, first: int, last: int) -> float | None:
+    """Mean over the epochs `first` to `last`, the last one excluded."""
+    values = [value for epoch, value in curve.items() if first <= epoch < last]
+    return sum(values) / len(values) if values else None
+
+
+def deviations(values: Mapping[Any, float]) -> dict[Any, float]:
+    """Each run's distance from the median of its variant: their means compare spreads (Brown & Forsythe 1974)."""
+    if not values:
+        return {}
+    middle = median(values.values())
+    return {key: abs(value - middle) for key, value in values.items()}

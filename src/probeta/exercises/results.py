@@ -66,12 +66,11 @@ class Results:
         return sorted(found, key=lambda v: (isinstance(v, str), v))
 
     def at(self, metric: str, **settings: Any) -> dict[Any, float]:
-        """Replicate → mean of the metric over the runs with these settings (`.` in a key is written `__`)."""
-        wanted = {key.replace("__", "."): value for key, value in settings.items()}
+        """Replicate → mean of the metric over the runs with these settings."""
         values: dict[Any, list[float]] = {}
         for run in self.runs:
             v = run.metrics.get(metric)
-            if v is not None and all(run.settings.get(key) == value for key, value in wanted.items()):
+            if v is not None and run.settings.items() >= settings.items():
                 values.setdefault(run.replicate, []).append(float(v))
         return {replicate: fmean(found) for replicate, found in values.items()}
 
@@ -102,6 +101,10 @@ class Results:
     def bands(self, metric: str) -> dict[str, dict[str, Any] | None]:
         """Variant (in the reader's language) → its curve over epochs, for a chart of lines."""
         return {self.say(variant): band(self.curves(runs, metric)) for variant, runs in self.by_variant.items()}
+
+    def band(self, metric: str, **settings: Any) -> dict[str, Any] | None:
+        """The curve over epochs of the runs with these settings."""
+        return band(self.curves([run for run in self.runs if run.settings.items() >= settings.items()], metric))
 
     @staticmethod
     def curves(runs: Sequence[Run], metric: str) -> list[dict[int, float]]:

@@ -74,6 +74,11 @@ class Classifier(Module):
         """Logits `(N, classes)` of every example of every split, on the CPU."""
         return {name: self(split.x.to(self.device)).cpu() for name, split in data.splits.items()}
 
+    def facts(self) -> dict[str, Any]:
+        """`weight_norm`: ‖θ‖₂ over all parameters, of the weights that are kept."""
+        whole = torch.cat([p.detach().flatten() for p in self.parameters()])
+        return {"weight_norm": float(torch.linalg.vector_norm(whole))}
+
     def write_artifacts(self, data: Any, folder: Path) -> None:
         write_predictions(folder, {s: v for s, v in self.logits.items() if s != "train"}, data.splits)
         if data.splits["train"].x.shape[1:] == (2,):

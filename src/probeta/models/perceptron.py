@@ -101,4 +101,4 @@ class Perceptron(Classifier):
 
     def facts(self) -> dict[str, Any]:
         """What the result says beside the metrics."""
-        return {"converged_epoch": self.converged_epoch}
+        return {**super().facts(), "converged_epoch": self.converged_epoch}

@@ -15,7 +15,8 @@ _FIRST = (
 
 def maximised(metric: str) -> bool:
     """Whether more of `metric` is better: accuracies and BLEU are, losses and errors are not."""
-    name = metric.rsplit("/", 1)[-1]
+    # `test/recall/1` is that of class 1.
+    name = next((part for part in reversed(metric.split("/")) if not part.isdigit()), metric)
     return any(name == word or name.startswith(word + "_") or name.endswith("_" + word) for word in _RISING)
 
 

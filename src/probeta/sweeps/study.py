@@ -143,7 +143,8 @@ def extended(study: Study, points: Mapping[str, tuple[str, ...]]) -> Study:
     lost = tuple(f"{label}: no point of its search completed" for label in study.variants if label not in points)
     variants: dict[str, tuple[str, ...]] = {k: (*study.variants[k], *point) for k, point in points.items()}
     fields: dict[str, Any] = {**study.__dict__, "variants": variants, "search": None}
-    fields["notes"] = (*study.notes, *told, *lost)
+    # An exercise's page says which points were chosen, in its own language.
+    fields["notes"] = (*study.notes, *(told if study.exercise is None else ()), *lost)
     if study.reference not in variants:
         fields["reference"] = None
     return Study(**fields)
