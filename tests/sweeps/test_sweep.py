@@ -189,6 +189,23 @@ def test_a_study_runs_its_variants_over_its_seeds_and_compares_them(sweep: Sweep
     assert {row["variant"] for row in rows(directory)} == {"narrow", "wide"}
 
 
+@pytest.mark.parametrize("seeds", ["range(5,7)", "5,6", "[5,6]", "choice(5,6)"])
+def test_the_command_replaces_what_a_study_says(sweep: Sweep, tmp_path: Path, seeds: str) -> None:
+    sweep("study=widths", f"study.seeds={seeds}", "study.question=And now?", "study.reference=null")
+    directory = tmp_path / "outputs" / "widths"
+    assert [(row["variant"], row["seed"]) for row in rows(directory)] == [
+        (variant, str(seed)) for variant in ("narrow", "wide") for seed in (5, 6)
+    ]
+    assert "And now?" in (directory / "summary.md").read_text()
+
+
+def test_the_command_replaces_what_a_study_s_search_says(sweep: Sweep, tmp_path: Path) -> None:
+    sweep("study=rates", "study.search.seeds=7,8,9", "study.seeds=1,2")
+    directory = tmp_path / "outputs" / "rates"
+    assert {row["seed"] for row in rows(directory / "search")} == {"7", "8", "9"}
+    assert len(rows(directory)) == 2 * 2
+
+
 def test_an_axis_beside_a_study_s_variants_adds_to_their_names(sweep: Sweep, tmp_path: Path) -> None:
     sweep("study=widths", "optimizer.lr=0.1,0.2", "seed=1")
     names = {row["variant"] for row in rows(tmp_path / "outputs" / "widths")}
@@ -211,5 +228,9 @@ def test_a_study_with_a_search_compares_each_variant_at_its_own_best(sweep: Swee
 def test_a_study_s_unknown_key_and_two_studies_at_once_are_refused(sweep: Sweep) -> None:
     with pytest.raises(ConfigError, match=r"study\.sede.*study\.seeds"):
         sweep("study=widths", "+study.sede=1")
+    with pytest.raises(ConfigError, match=r"study\.sede.*study\.seeds"):
+        sweep("study=widths", "+study.sede=1,2")
+    with pytest.raises(ConfigError, match=r"optimizer\.lr=0\.1,0\.2"):
+        sweep("study=rates", "study.params.optimizer.lr=0.1,0.2")
     with pytest.raises(ConfigError, match="one study at a time"):
         sweep("study=widths,rates")

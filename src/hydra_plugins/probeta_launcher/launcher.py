@@ -133,6 +133,8 @@ class VectorizedLauncher(Launcher):
     def is_choice(self, line: str) -> bool:
         """Whether an override line chooses an option of a group; looked up once a key, since Hydra searches files."""
         group = line.partition("=")[0].lstrip("+~").partition("@")[0]
+        if "." in group:
+            return False  # groups are nested by slashes
         if group not in self.groups:
             self.groups[group] = bool(self.context.config_loader.get_group_options(group))
         return self.groups[group]

@@ -8,14 +8,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict
 
 from probeta.errors import ConfigError
 from probeta.report.metrics import maximised
 from probeta.report.runs import REPLICATES
 from probeta.sweeps.definition import Wanted
 from probeta.sweeps.grid import expand
-from probeta.sweeps.naming import identity, labels
+from probeta.sweeps.naming import identity, labels, parse
 from probeta.sweeps.session import Session
 
 KEYS = (
@@ -79,6 +79,23 @@ class Study:
         if study.reference is not None and study.reference not in study.variants:
             raise ConfigError.unknown("variant", study.reference, study.variants)
         return study
+
+
+def replaced(node: DictConfig, arguments: Sequence[str]) -> DictConfig:
+    """`node` with what the command says of the study itself: `study.seeds=range(3)` is its seeds, no axis.
+
+    Values that stand for one are in `node` already; those of a sweep Hydra leaves to the sweeper.
+    """
+    changed = node.copy()
+    with open_dict(changed):
+        for line in arguments:
+            key, _, values = line.lstrip("+").partition("=")
+            *path, name = key.split(".")[1:]
+            if path and path[-1] != "search":
+                raise ConfigError(f"{line} is not accepted: an axis stands alone, as in optimizer.lr={values}")
+            if values and parse([line])[0].is_sweep_override():
+                OmegaConf.update(changed, ".".join([*path, name]), values)
+    return changed
 
 
 def _plain(axes: Mapping[Any, Any]) -> dict[str, str]:

@@ -21,7 +21,7 @@ from probeta.sweeps.errors import SweepFailed
 from probeta.sweeps.grid import Grid, expand
 from probeta.sweeps.naming import sweep_name
 from probeta.sweeps.session import Session
-from probeta.sweeps.study import Study, chosen, extended, lines
+from probeta.sweeps.study import Study, chosen, extended, lines, replaced
 
 OWN = frozenset({"rerun", "retries", "fail_fast", "name", "resume", "lang"})
 """What the sweep itself obeys: its jobs do not see it."""
@@ -44,8 +44,10 @@ class Sweep:
     def __call__(self, arguments: Sequence[str]) -> dict[str, Any]:
         Language(str(OmegaConf.select(self.config, "lang", default="en")))  # refused now, not when the runs are done
         given = [line for line in arguments if line.partition("=")[0].lstrip("+") not in OWN]
+        asked = [line for line in given if line.lstrip("+").startswith("study.")]
+        given = [line for line in given if line not in asked]
         node = OmegaConf.select(self.config, "study")
-        study = Study.read(node) if node is not None else None
+        study = Study.read(replaced(node, asked)) if node is not None else None
         grid = expand(given, self.context.config_loader)
         directory = place(self.config, grid, study.name if study else None)
         with terminated():
