@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -58,6 +60,12 @@ class TextTranslator:
         if self.batch_size < 1:
             raise ConfigError.value("batch_size", self.batch_size, "a whole number from 1")
 
+    @cached_property
+    def prepared(self) -> Any:
+        """The net's weights as searches read them: they do not change here."""
+        with torch.inference_mode():
+            return self.net.prepare(self.decoding.beam_size)
+
     def __call__(self, texts: Sequence[str]) -> list[str]:
         """Translations in the order of `texts`; a blank line stays blank."""
         return [best[0].text if best else "" for best in self.translate(texts)]
@@ -100,12 +108,13 @@ class TextTranslator:
             found = greedy(
                 self.net, source, d.max_length,
                 bos_id=spec.bos_id, eos_id=spec.eos_id, length_ratio=d.length_ratio, need_weights=weights,
+                prepared=self.prepared,
             )  # fmt: skip
             return [[hypothesis] for hypothesis in found]
         return beam_search(
             self.net, source, d.max_length,
             bos_id=spec.bos_id, eos_id=spec.eos_id, beam_size=d.beam_size, n_best=n_best, alpha=d.length_penalty,
-            length_ratio=d.length_ratio, need_weights=weights,
+            length_ratio=d.length_ratio, need_weights=weights, prepared=self.prepared,
         )  # fmt: skip
 
     def _translation(self, line: list[str], hypothesis: Hypothesis) -> Translation:

@@ -44,7 +44,7 @@ class Uncached(Translator):
     def project(self, features: Tensor) -> Tensor:
         return self.net.project(features)
 
-    def start(self, memory: Memory) -> Prefix:
+    def start(self, memory: Memory, prepared: Any = None) -> Prefix:
         return Prefix(memory, torch.empty(len(memory.keep), 0, dtype=torch.long))
 
     def step(self, token: Tensor, state: Prefix) -> tuple[Tensor, Tensor | None, Prefix]:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from probeta.errors import ConfigError
 from probeta.nn.attention import Additive
+from probeta.nn.best_words import best_places
 from probeta.nn.decoder import Decoder
 from probeta.nn.decoding import beam_search, greedy, length_penalty, replace_unknown
 from probeta.nn.encoder import Encoder
@@ -98,6 +99,23 @@ def test_greedy_in_a_batch_equals_a_plain_loop_over_single_sentences(seed: int) 
         weights = net.decode(net.encode(source), torch.tensor([[BOS, *tokens]]), need_weights=True).attention
         assert hypothesis.attention is not None
         torch.testing.assert_close(hypothesis.attention, weights[0, : len(tokens)])
+
+
+@pytest.mark.parametrize("count", [1, 3, 7])
+@pytest.mark.parametrize("words", [5, 64, 1000, 1024])
+def test_the_best_places_are_those_of_a_sort(count: int, words: int) -> None:
+    x = torch.randn(9, words, generator=torch.Generator().manual_seed(words))
+    x[:, :2] = -torch.inf
+    count = min(count, words - 2)
+    assert torch.equal(best_places(x, count), x.argsort(dim=1, descending=True)[:, :count])
+
+
+def test_searches_that_share_prepared_weights_find_the_same() -> None:
+    net = model(90, seed=4)
+    with torch.inference_mode():
+        one, three = net.prepare(), net.prepare(3)
+    assert walk(net, SOURCE, 9, prepared=one) == walk(net, SOURCE, 9)
+    assert search(net, SOURCE, 9, beam_size=3, prepared=three) == search(net, SOURCE, 9, beam_size=3)
 
 
 def test_sentences_of_a_batch_do_not_see_each_other_in_beam_search() -> None:

@@ -12,6 +12,7 @@ from torch import Tensor
 from probeta.errors import ConfigError
 from probeta.nn.attention import Additive, Dot, General, Local, MultiHead, ScaledDot
 from probeta.nn.decoder import Decoder
+from probeta.nn.decoding import select
 from probeta.nn.encoder import Encoder
 from probeta.nn.seq2seq import Seq2Seq
 
@@ -124,6 +125,22 @@ def test_step_by_step_equals_the_whole_pass(name: str, attention: str) -> None:
         torch.testing.assert_close(now, logits[:, t])
         if whole.attention is not None:
             torch.testing.assert_close(weights, whole.attention[:, t])
+
+
+@pytest.mark.parametrize("attention", ["none", "additive", "local", "multi_head"])
+@pytest.mark.parametrize("name", [*VARIANTS, "readout"])
+@torch.no_grad()
+def test_prefixes_of_one_sentence_step_as_sentences_of_their_own(name: str, attention: str) -> None:
+    net = variant("plain", attention, readout_size=5) if name == "readout" else variant(name, attention)
+    rows = torch.tensor([0, 0, 1, 1, 2, 2])
+    alone = net.start(net.encode(SOURCE[rows]))
+    together = net.start(net.encode(SOURCE), net.prepare(2))
+    together = select(together, rows)
+    for token in torch.tensor([[1, 1, 1, 1, 1, 1], [4, 5, 6, 7, 8, 9]]):
+        want, weights, alone = net.step(token, alone)
+        logits, mine, together = net.step(token, together)
+        torch.testing.assert_close(logits, want)
+        torch.testing.assert_close(mine, weights)
 
 
 @pytest.mark.parametrize("name", VARIANTS)

@@ -33,6 +33,9 @@ class Attention(nn.Module, ABC):
     context `(B[, T], context_size)`. `dropout` zeroes weights in training (the returned weights are those before).
     """
 
+    sums_values = True
+    """Whether the context is Σ_s α_ts v_s of the `values` given: then what a linear layer makes of it is Σ α W v."""
+
     def __init__(self, query_size: int, memory_size: int, dropout: float = 0.0) -> None:
         super().__init__()
         self.query_size = query_size
@@ -83,7 +86,7 @@ class Additive(Attention):
 
     def scores(self, query: Tensor, keys: Tensor) -> Tensor:
         v = self.energy.weight[0]
-        energy = torch.sigmoid(2 * self.query(query)[:, :, None] + keys[:, None])
+        energy = (2 * self.query(query)[:, :, None] + keys[:, None]).sigmoid_()
         return torch.matmul(energy, 2 * v) - v.sum()
 
 
@@ -161,6 +164,8 @@ class MultiHead(Attention):
     `prepare` projects keys and values together, `(B, S, 2·M)`; the `values` argument is not read. The weights
     returned are the mean over heads; `head_weights` gives each.
     """
+
+    sums_values = False
 
     def __init__(self, query_size: int, memory_size: int, heads: int = 4, dropout: float = 0.0) -> None:
         super().__init__(query_size, memory_size, dropout)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.utils._pytree import tree_map, tree_map_only
 
 from probeta.errors import ConfigError
+from probeta.nn.best_words import best_words
 from probeta.nn.matmul import fast_float32
 from probeta.nn.translator import PerSource, State, Translator
 
@@ -52,21 +53,13 @@ def limits(source: Tensor, pad_id: int, max_length: int, length_ratio: float | N
     return (lengths * length_ratio + extra).long().clamp(max=max_length)
 
 
-def best_words(logits: Tensor, count: int, never: Sequence[int]) -> tuple[Tensor, Tensor]:
-    """Of `logits (N, V)` the `count` most probable ids that are not in `never`: log p and ids, `(N, count)` each.
-
-    Overwrites `logits`: a search spends most of its time on matrices of this size, so it makes no second one.
-    """
-    excluded = logits[:, list(never)]
-    logits[:, list(never)] = -torch.inf
-    best, ids = logits.max(1, keepdim=True) if count == 1 else logits.topk(min(count, logits.shape[1]), dim=1)
-    top = torch.maximum(best[:, :1], excluded.amax(1, keepdim=True))
-    norm = logits.sub_(top).exp_().sum(1, keepdim=True) + (excluded - top).exp().sum(1, keepdim=True)
-    return best - (top + norm.log()), ids
+def begin(model: Translator, source: Tensor, prefixes: int, prepared: Any) -> State:
+    """The first state of a search over `source (B, S)`."""
+    with fast_float32():
+        return model.start(model.encode(source), model.prepare(prefixes) if prepared is None else prepared)
 
 
 @torch.inference_mode()
-@fast_float32()
 def greedy(
     model: Translator,
     source: Tensor,
@@ -76,14 +69,16 @@ def greedy(
     eos_id: int,
     length_ratio: float | None = None,
     need_weights: bool = False,
+    prepared: Any = None,
 ) -> list[Hypothesis]:
     """The most probable next word, again and again: `source (B, S)` → B hypotheses, in order.
 
-    Sentences that are finished leave the batch. The model should be in eval mode.
+    Sentences that are finished leave the batch. The model should be in eval mode. Searches that share
+    `prepared=model.prepare()` do not prepare them each.
     """
     batch, steps = source.shape[0], 0
     limit = limits(source, model.pad_id, max_length, length_ratio)
-    state = model.start(model.encode(source))
+    state = begin(model, source, 1, prepared)
     alive = torch.arange(batch, device=source.device)
     token = torch.full_like(alive, bos_id)
     words = source.new_full((batch, int(limit.max()) if batch else 0), eos_id)
@@ -175,11 +170,11 @@ def advance(
 ) -> Frontier:
     """Sort the best candidates `(n, 2k)` of each sentence into finished hypotheses and open prefixes."""
     frontier = Frontier([], [], [], [])
-    steps = words.shape[1] + 1
+    steps, width = words.shape[1] + 1, words.shape[0] // len(beams)
     for i, (beam, scores, places) in enumerate(zip(beams, best.tolist(), place.tolist(), strict=True)):
         opened: list[tuple[float, int, int]] = []
         for rank, (score, at) in enumerate(zip(scores, places, strict=True)):
-            row, token = i * beam.size + at // vocab, at % vocab
+            row, token = i * width + at // vocab, at % vocab
             ends = token == eos_id
             if score > -math.inf and rank < beam.size and (ends or steps == beam.limit):
                 tokens = words[row].tolist() + ([] if ends else [token])
@@ -197,7 +192,6 @@ def advance(
 
 
 @torch.inference_mode()
-@fast_float32()
 def beam_search(
     model: Translator,
     source: Tensor,
@@ -210,13 +204,15 @@ def beam_search(
     alpha: float = 1.0,
     length_ratio: float | None = None,
     need_weights: bool = False,
+    prepared: Any = None,
 ) -> list[list[Hypothesis]]:
     """`source (B, S)` → for each sentence its `n_best` hypotheses, best first.
 
     Keeps the `beam_size` most probable prefixes; a prefix that takes `<eos>` among the best `beam_size`
     continuations is finished, with the score Σ log p / length_penalty(length, alpha). A sentence ends when
     `beam_size` hypotheses have finished, when no prefix can still overtake its `n_best`, or at its maximum length,
-    where the prefixes themselves count as finished. With `beam_size` 1 this is `greedy`.
+    where the prefixes themselves count as finished. With `beam_size` 1 this is `greedy`. `prepared`: the weights of
+    `model.prepare(beam_size)`, where several searches share them.
     """
     if beam_size < 1 or not 1 <= n_best <= beam_size:
         raise ConfigError(
@@ -230,12 +226,10 @@ def beam_search(
     lengths = (source != model.pad_id).sum(1).tolist()
     beams = [Beam(limit[b], lengths[b], k, n_best, alpha) for b in range(batch)]
     alive = list(beams)
-    state = select(model.start(model.encode(source)), torch.arange(batch, device=device).repeat_interleave(k))
-    token = torch.full((batch * k,), bos_id, device=device)
-    # Only the first prefix of each sentence is real before the first step.
-    score = torch.full((batch, k), -torch.inf, device=device)
-    score[:, 0] = 0.0
-    words = token.new_zeros(batch * k, 0)
+    state = begin(model, source, k, prepared)
+    token = torch.full((batch,), bos_id, device=device)
+    score = torch.zeros(batch, 1, device=device)
+    words = token.new_zeros(batch, 0)
     history: Tensor | None = None
     while alive:
         logits, attention, state = model.step(token, state)
@@ -244,8 +238,9 @@ def beam_search(
         log_probs, ids = best_words(logits.float(), 2 * k, (model.pad_id, bos_id))
         total = (score.view(-1, 1) + log_probs).view(len(alive), -1)
         best, order = total.topk(min(2 * k, total.shape[1]), dim=-1)
-        prefix = torch.arange(k, device=device)[:, None] * vocab
-        place = (ids.view(len(alive), k, -1) + prefix).view(len(alive), -1).gather(1, order)
+        # Before the first step a sentence has one prefix, then k.
+        prefix = torch.arange(score.shape[1], device=device)[:, None] * vocab
+        place = (ids.view(*score.shape, -1) + prefix).view(len(alive), -1).gather(1, order)
         if need_weights and attention is not None:
             history = torch.cat([*([] if history is None else [history]), attention[:, None]], dim=1)
         frontier = advance(alive, best, place, vocab, eos_id, words, history)

@@ -65,6 +65,13 @@ SMALL = 1 << 23
 """Multiplications below which a product takes less time than choosing its library."""
 
 
+PACKED = 1 << 16
+"""Elements from which on a weight is worth a layout of its own."""
+
+ROWS = 64
+"""What that layout is chosen for; others lose little by it."""
+
+
 class FastLinear(torch.autograd.Function):
     """`x (…, I)` → `x Wᵀ + b`, with `fast_float32` in both directions: autograd's backward leaves the block."""
 
@@ -92,3 +99,25 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         return F.linear(x, weight, bias)
     result: Tensor = FastLinear.apply(x, weight, bias)
     return result
+
+
+class Product:
+    """`x (…, I)` → `x Wᵀ + b` for weights that many products read and none changes: a search's. No gradient.
+
+    oneDNN reads a weight in a layout of its own: made once, it saves a tenth of a product of 64 rows and half of one
+    of 8. Under autocast the weight is cast once. Elsewhere this is torch's own.
+    """
+
+    def __init__(self, weight: Tensor, bias: Tensor | None = None) -> None:
+        low = product_dtype(weight.device.type) or weight.dtype
+        self.weight, self.bias = weight.to(low), None if bias is None else bias.to(low)
+        self.packed: Tensor | None = None
+        here = weight.device.type == "cpu" and low == torch.float32 and torch.backends.mkldnn.is_available()
+        if here and not torch.is_grad_enabled() and not transformed() and weight.numel() >= PACKED:
+            self.packed = torch.ops.mkldnn._reorder_linear_weight(self.weight.detach(), ROWS)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        if self.packed is None:
+            return F.linear(x.to(self.weight.dtype), self.weight, self.bias)
+        product: Tensor = torch.ops.mkldnn._linear_pointwise(x, self.packed, self.bias, "none", [], "")
+        return product

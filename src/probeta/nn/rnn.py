@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from probeta.errors import ConfigError
 from probeta.nn.dropout import Dropout
 from probeta.nn.matmul import linear, transformed
-from probeta.nn.scan import LSTMScan
+from probeta.nn.scan import LSTMScan, cell_forward
 
 GATES = {"rnn": 1, "gru": 3, "lstm": 4}
 """Rows of the weight matrices per hidden unit, in the order of `torch.nn.{RNN,GRU,LSTM}`."""
@@ -83,10 +83,17 @@ class RecurrentLayer(nn.Module):
 
     def step(self, z: Tensor, state: CellState) -> CellState:
         """One step from z = W_ih x_t + b_ih, `(B, gates·H)`."""
-        h = state[0]
-        u = F.linear(h, self.weight_hh, self.bias_hh)
+        return self.update(z, F.linear(state[0], self.weight_hh, self.bias_hh), state)
+
+    def update(self, z: Tensor, u: Tensor, state: CellState) -> CellState:
+        """One step from z and u = W_hh h_(t-1) + b_hh, `(B, gates·H)` each."""
         if self.cell == "rnn":
             return (torch.tanh(z + u),)
+        if self.cell == "lstm" and not torch.is_grad_enabled() and not transformed():
+            c = state[1]
+            h, c_next, tanh_c = torch.empty_like(c), torch.empty_like(c), torch.empty_like(c)
+            cell_forward((z + u).to(c.dtype), c, c_next, tanh_c, h)
+            return h, c_next
         if self.cell == "lstm":
             i, f, g, o = (z + u).chunk(4, dim=-1)
             c = torch.sigmoid(f) * state[1] + torch.sigmoid(i) * torch.tanh(g)
@@ -95,7 +102,7 @@ class RecurrentLayer(nn.Module):
         u_r, u_s, u_n = u.chunk(3, dim=-1)
         n = torch.tanh(z_n + torch.sigmoid(z_r + u_r) * u_n)
         s = torch.sigmoid(z_s + u_s)
-        return ((1 - s) * n + s * h,)
+        return ((1 - s) * n + s * state[0],)
 
     def forward(
         self, x: Tensor, state: CellState | None = None, mask: Tensor | None = None, reverse: bool = False

@@ -151,17 +151,17 @@ class AttentiveScan(torch.autograd.Function):
         p, keys, v = p.to(h.dtype), keys.to(h.dtype), 2 * v.to(h.dtype)
         hidden = None if bool(mask.all()) else ~mask
         lowest = torch.finfo(h.dtype).min
-        with fast_float32():
-            for t in range(steps):
+        for t in range(steps):
+            with fast_float32():
                 u = product(hs[t], w, low)
-                torch.add(u[:, None, 4 * size :], keys, out=energy[t]).sigmoid_()
-                scores = torch.mv(energy[t].view(-1, width), v).view(batch, length)
-                if hidden is not None:
-                    scores.masked_fill_(hidden, lowest)
-                torch.softmax(scores, dim=1, out=alpha[t])
-                torch.bmm(alpha[t, :, None], p, out=gates[t, :, None])
-                gates[t].add_(u[:, : 4 * size]).add_(z[t])
-                cell_forward(gates[t], cs[t], cs[t + 1], tanh_c[t], hs[t + 1])
+            torch.add(u[:, None, 4 * size :], keys, out=energy[t]).sigmoid_()
+            scores = torch.mv(energy[t].view(-1, width), v).view(batch, length)
+            if hidden is not None:
+                scores.masked_fill_(hidden, lowest)
+            torch.softmax(scores, dim=1, out=alpha[t])
+            torch.bmm(alpha[t, :, None], p, out=gates[t, :, None])
+            gates[t].add_(u[:, : 4 * size]).add_(z[t])
+            cell_forward(gates[t], cs[t], cs[t + 1], tanh_c[t], hs[t + 1])
         ctx.save_for_backward(p, keys, joint, v, gates, hs, cs, tanh_c, energy, alpha)
         ctx.low = low
         return hs[1:], cs[-1].clone(), alpha.transpose(0, 1).contiguous()
@@ -179,19 +179,20 @@ class AttentiveScan(torch.autograd.Function):
         d_keys = torch.zeros_like(keys)
         dh, dc = torch.zeros_like(hs[0]), d_c
         scratch = torch.empty_like(keys)
-        with fast_float32():
-            for t in range(steps - 1, -1, -1):
-                dz = du[t, :, : 4 * size]
-                dc = cell_backward(dh + d_out[t], dc, gates[t], cs[t], tanh_c[t], dz)
-                da = torch.bmm(p, dz[:, :, None])[:, :, 0] + d_alpha[:, t]
-                ds = aten._softmax_backward_data.out(da, alpha[t], 1, da.dtype, grad_input=d_scores[t])
-                # ∂L/∂score σ (1 - σ); times 2v once it is summed.
-                torch.addcmul(energy[t], energy[t], energy[t], value=-1.0, out=scratch)
-                scratch.mul_(ds[:, :, None])
-                d_keys.add_(scratch)
-                torch.sum(scratch, dim=1, out=du[t, :, 4 * size :])
-                du[t, :, 4 * size :].mul_(v)
+        for t in range(steps - 1, -1, -1):
+            dz = du[t, :, : 4 * size]
+            dc = cell_backward(dh + d_out[t], dc, gates[t], cs[t], tanh_c[t], dz)
+            da = torch.bmm(dz[:, None], p.transpose(1, 2))[:, 0] + d_alpha[:, t]
+            ds = aten._softmax_backward_data.out(da, alpha[t], 1, da.dtype, grad_input=d_scores[t])
+            # ∂L/∂score σ (1 - σ); times 2v once it is summed.
+            torch.addcmul(energy[t], energy[t], energy[t], value=-1.0, out=scratch)
+            scratch.mul_(ds[:, :, None])
+            d_keys.add_(scratch)
+            torch.sum(scratch, dim=1, out=du[t, :, 4 * size :])
+            du[t, :, 4 * size :].mul_(v)
+            with fast_float32():
                 dh = product(du[t], w, low)
+        with fast_float32():
             d_keys.mul_(v)
             dz_all = du[:, :, : 4 * size]
             d_p = torch.bmm(alpha.permute(1, 2, 0), dz_all.transpose(0, 1))

@@ -11,6 +11,7 @@ from probeta.errors import ConfigError
 from probeta.nn.attention import Attention
 from probeta.nn.decoder import Carry, Decoder, Memory
 from probeta.nn.encoder import Encoded, Encoder
+from probeta.nn.stepper import Stepper
 from probeta.nn.translator import Decoded, PerSource, Translator
 
 
@@ -18,9 +19,11 @@ class Progress(NamedTuple):
     """The state of incremental decoding."""
 
     source: PerSource
-    """`Memory.attended`, a row a sentence."""
+    """`Stepper.source`, a row a sentence."""
     carry: Carry
     """What changes with each word, a row a prefix."""
+    stepper: Stepper
+    """The weights: to `tree_map` a leaf that is no tensor."""
 
 
 class Seq2Seq(Translator):
@@ -86,12 +89,13 @@ class Seq2Seq(Translator):
         logits: Tensor = self.decoder.output(features)
         return logits
 
-    def start(self, memory: Memory) -> Progress:
-        return Progress(PerSource(memory.attended), self.decoder.begin(memory))
+    def prepare(self, prefixes: int = 1) -> Stepper:
+        return Stepper(self.decoder, prefixes)
+
+    def start(self, memory: Memory, prepared: Stepper | None = None) -> Progress:
+        stepper = self.prepare() if prepared is None else prepared
+        return Progress(PerSource(stepper.source(memory.attended)), self.decoder.begin(memory), stepper)
 
     def step(self, token: Tensor, state: Progress) -> tuple[Tensor, Tensor | None, Progress]:
-        decoder = self.decoder
-        embedded = decoder.embedding_dropout(decoder.embedding(token))
-        step = decoder.step(decoder.gates(embedded), embedded, state.carry, state.source.value)
-        features = step.features[0] if step.features else decoder.features(step.output, step.context, embedded)
-        return self.project(features), step.weights[0] if step.weights else None, Progress(state.source, step.carry)
+        logits, attention, carry = state.stepper(token, state.carry, state.source.value)
+        return logits, attention, state._replace(carry=carry)

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from probeta.errors import ConfigError
 from probeta.nn.dropout import Dropout, dropouts
+from probeta.nn.matmul import Product, fast_float32
 from probeta.nn.multi_head import KeysValues, MultiHeadAttention, additive_mask
 from probeta.nn.positions import added_positions
 from probeta.nn.transformer_layers import Decoder, Encoder, LayerSettings
@@ -45,6 +46,8 @@ class Incremental(NamedTuple):
     """A `Source`, one row for all prefixes of a sentence."""
     caches: tuple[KeysValues, ...]
     """Every layer's keys and values of the target so far, `(B·k, h, t, d)` each."""
+    output: Product
+    """The vocabulary projection: to `tree_map` a leaf that is no tensor."""
 
 
 class AttentionMaps(NamedTuple):
@@ -217,12 +220,15 @@ class Transformer(Translator):
         """`(…, D)` → logits `(…, V)`."""
         return F.linear(features, self.output.weight)
 
-    def start(self, memory: Memory) -> Incremental:
+    def prepare(self, prefixes: int = 1) -> Product:
+        return Product(self.output.weight)
+
+    def start(self, memory: Memory, prepared: Product | None = None) -> Incremental:
         """No target token yet; the source's keys and values of all layers."""
         layers = self.decoder.keys_values(memory.states)
         mask = additive_mask(memory.keep, memory.states.dtype)[:, None, None]
         caches = tuple(KeysValues(keys[:, :, :0], values[:, :, :0]) for keys, values in layers)
-        return Incremental(PerSource(Source(layers, mask)), caches)
+        return Incremental(PerSource(Source(layers, mask)), caches, self.prepare() if prepared is None else prepared)
 
     def step(self, token: Tensor, state: Incremental) -> tuple[Tensor, Tensor, Incremental]:
         """`token (B·k,)` → logits `(B·k, V)`, the last layer's mean weights `(B·k, S)`, the next state."""
@@ -236,8 +242,9 @@ class Transformer(Translator):
         """`step`, with weights only where there is a `record`."""
         source: Source = state.source.value
         x = self.embed_target(token[:, None], start=state.caches[0].keys.shape[2])
-        x, caches = self.decoder.step(x, state.caches, source.layers, source.mask, record)
-        return self.project(x[:, 0]), state._replace(caches=caches)
+        with fast_float32():
+            x, caches = self.decoder.step(x, state.caches, source.layers, source.mask, record)
+        return state.output(x[:, 0]), state._replace(caches=caches)
 
     def attention_maps(self, source: Tensor, target: Tensor) -> AttentionMaps:
         """All weights in one pass over `source (B, S)` and the decoder's inputs `target (B, T)`."""

@@ -74,9 +74,13 @@ class Translator(nn.Module, ABC):
         """`(V,)`, or `None`."""
         raise NotImplementedError
 
+    def prepare(self, prefixes: int = 1) -> Any:
+        """The weights as `step` reads them fastest, with `prefixes` a sentence; good while they do not change."""
+        return None
+
     @abstractmethod
-    def start(self, memory: State) -> State:
-        """The state before the first step of incremental decoding."""
+    def start(self, memory: State, prepared: Any = None) -> State:
+        """The state before the first step of incremental decoding; `prepared` is what `prepare` gave, if at hand."""
 
     @abstractmethod
     def step(self, token: Tensor, state: State) -> tuple[Tensor, Tensor | None, State]:

@@ -1,0 +1,78 @@
+"""The recurrent decoder a word at a time, as searches read it: weights joined and packed once, no gradients."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from probeta.nn.decoder import Carry, Decoder
+from probeta.nn.matmul import Product
+from probeta.nn.rnn import CellState
+
+Attended = tuple[Tensor, ...]
+"""`(keys, values, mask)`, or `()` without attention."""
+
+
+class Stepper:
+    """What `Decoder.step` computes in eval mode, for sentences of `prefixes` prefixes each.
+
+    Where a sentence has several, W c = W Σ_s α_s m_s = Σ_s α_s (W m_s): what gates and read-out make of the context
+    is made of every source position once (`shares`), and a step only sums it.
+    """
+
+    def __init__(self, decoder: Decoder, prefixes: int = 1) -> None:
+        self.decoder = decoder
+        attention, first, readout = decoder.attention, decoder.layer(0), decoder.readout
+        embedded, context, feed = first.weight_ih.split(decoder.splits, dim=1)
+        inputs, features = [embedded, context, feed], None if readout is None else readout.weight
+        self.shares: Product | None = None
+        self.widths: list[int] = []
+        if attention is not None and attention.sums_values and prefixes > 1:
+            shares, inputs = [context], [embedded, feed]
+            if features is not None:
+                output, share, word = features.split([first.hidden_size, *reversed(decoder.splits[:2])], dim=1)
+                shares, features = [context, share], torch.cat([output, word], dim=1)
+            self.widths = [len(share) for share in shares]
+            self.shares = Product(torch.cat(shares))
+        layers = [decoder.layer(i) for i in range(len(decoder.cells))]
+        weights = [torch.cat(inputs, dim=1), *(layer.weight_ih for layer in layers[1:])]
+        self.inputs = [Product(weight, layer.bias_ih) for weight, layer in zip(weights, layers, strict=True)]
+        self.hidden = [Product(layer.weight_hh, layer.bias_hh) for layer in layers]
+        self.readout = None if features is None or readout is None else Product(features, readout.bias)
+        self.output = Product(decoder.output.weight, decoder.output.bias)
+
+    def source(self, attended: Attended) -> Attended:
+        """The part of a search's state that depends on the source alone: `values` may be `shares` of them."""
+        if not attended:
+            return attended
+        keys, memory, mask = attended
+        values = [memory] if self.shares is None or self.readout is None else []
+        shares = [] if self.shares is None else [self.shares(memory)]
+        return keys, torch.cat([*shares, *values], dim=-1).contiguous(), mask
+
+    def __call__(self, token: Tensor, carry: Carry, attended: Attended) -> tuple[Tensor, Tensor | None, Carry]:
+        """`token (N,)` → logits `(N, V)`, weights `(N, S)` or `None`, what the next step reads."""
+        decoder = self.decoder
+        embedded = decoder.embedding(token)
+        found, weights = decoder.attend(carry.states[-1][0], attended, 0) if attended else (None, None)
+        shares: list[Tensor] = []
+        context = () if found is None else (found,)
+        if found is not None and self.shares is not None:
+            *shares, rest = found.split([*self.widths, found.shape[1] - sum(self.widths)], dim=1)
+            context = (rest,) if self.readout is None else ()
+        states: list[CellState] = []
+        for i, old in enumerate(carry.states):
+            if i:
+                z = self.inputs[i](states[-1][0])
+            else:
+                z = self.inputs[0](torch.cat([embedded, *(() if shares else context), *carry.feed], dim=1))
+                z = z + shares[0] if shares else z
+            states.append(decoder.layer(i).update(z, self.hidden[i](old[0]), old))
+        features = output = states[-1][0]
+        if attended:
+            features = torch.cat([output, *context, embedded], dim=1)
+        if self.readout is not None:
+            features = self.readout(features)
+            features = torch.tanh(features + shares[1] if shares else features)
+        logits = self.output(features)
+        return logits, weights, Carry(tuple(states), (features,) if decoder.input_feeding else ())

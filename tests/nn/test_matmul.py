@@ -1,0 +1,36 @@
+"""Products with a layout of their own are the products in double precision, wherever they apply."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from probeta.nn.matmul import PACKED, Product
+
+WIDTH, HEIGHT = 257, 301
+
+
+@pytest.mark.parametrize("rows", [1, 3, 65])
+@pytest.mark.parametrize("bias", [False, True])
+def test_a_packed_product_is_the_product(rows: int, bias: bool) -> None:
+    torch.manual_seed(0)
+    weight, offset = torch.randn(HEIGHT, WIDTH), torch.randn(HEIGHT) if bias else None
+    assert weight.numel() >= PACKED
+    with torch.inference_mode():
+        product = Product(weight, offset)
+        for x in (torch.randn(rows, WIDTH), torch.randn(WIDTH, rows).t(), torch.randn(2, rows, WIDTH)):
+            want = x.double() @ weight.double().t() + (0 if offset is None else offset.double())
+            torch.testing.assert_close(product(x).double(), want, rtol=1e-4, atol=1e-4)
+
+
+def test_a_product_outside_of_searches_has_gradients() -> None:
+    weight = torch.randn(HEIGHT, WIDTH, requires_grad=True)
+    Product(weight)(torch.ones(1, WIDTH)).sum().backward()
+    assert weight.grad is not None
+    assert (weight.grad == 1).all()
+
+
+def test_under_autocast_a_product_is_in_its_type() -> None:
+    weight, x = torch.randn(HEIGHT, WIDTH), torch.randn(3, WIDTH)
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(Product(weight)(x), torch.nn.functional.linear(x, weight))
