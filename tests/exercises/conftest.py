@@ -27,7 +27,7 @@ TINY: dict[int, tuple[str, ...]] = {
     9: SHORT,
     10: SHORT,
     11: SHORT,
-    12: (*SHORT, "optimizer.lr=0.003,0.1"),
+    12: SHORT,
     13: SHORT,
     14: (*SHORT, "optimizer.lr=0.003,0.03", "optimizer.weight_decay=0,0.1"),
     15: ("probe.seeds=5", "probe.lengths=[3,9]", "probe.hidden_size=7"),

@@ -5,6 +5,7 @@ import pytest
 from tests.exercises.conftest import Exercise, runs, table
 
 
+@pytest.mark.slow
 def test_the_greatest_errors_are_those_of_the_checked_parameters(exercise: Exercise) -> None:
     found = runs(exercise(7))
     assert len(found) == 8
