@@ -67,6 +67,31 @@ def test_a_member_is_its_single_run(shared: dict[str, Any], own: list[dict[str, 
         assert_same_run(member, Alone(tree), 1e-9)
 
 
+KINDS = (
+    {"model.batch_norm": False, "model.dropout": 0.0, "data.batch_size": None},
+    {"model.batch_norm": True, "model.dropout": 0.2, "data.batch_size": 17},
+    {"model.batch_norm": True, "model.dropout": 0.0, "data.batch_size": None},
+    {"model.batch_norm": False, "model.dropout": 0.2, "data.batch_size": 17},
+)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("schedule", range(len(SCHEDULES)), ids=list(SCHEDULES))
+@pytest.mark.parametrize("optimizer", range(len(OPTIMIZER_NODES)), ids=["sgd", "nesterov", "adam", "adamw"])
+def test_over_200_epochs_a_member_is_its_single_run(optimizer: int, schedule: int) -> None:
+    shared = {
+        "trainer.max_epochs": 200,
+        "optimizer": OPTIMIZER_NODES[optimizer],
+        "scheduler": list(SCHEDULES.values())[schedule],
+        "callbacks.early_stopping.patience": None,
+        **KINDS[(optimizer + schedule) % len(KINDS)],
+    }
+    own = ({"seed": 0}, {"seed": 1, "optimizer.lr": 0.05}, {"seed": 2, "callbacks.early_stopping.patience": 9})
+    trees = [changed(changed(moons(), shared), changes) for changes in own]
+    for single, member in zip(trees, train_together(trees), strict=True):
+        assert_same_run(member, Alone(single), 1e-9)
+
+
 def test_members_differ_in_dropout_probability() -> None:
     trees = [moons(model__dropout=p, seed=s, data__batch_size=20) for s, p in enumerate((0.1, 0.5, 0.1))]
     for tree, member in zip(trees, train_together(trees), strict=True):
