@@ -132,10 +132,16 @@ def _ahead(
     beyond = [name for name in rivals if found[name].differs]
     within = [name for name in rivals if not found[name].differs]
     nearest = found[rivals[0]]
+    distance, p = language.number(abs(nearest.difference), 3), language.p(nearest.p_holm or 0.0)
+    if len(comparisons) == 1:
+        if beyond:
+            return language.say("It is ahead of {name} by {difference}, more than noise ({p}).", name=rivals[0],
+                                difference=distance, p=p)  # fmt: skip
+        return language.say("It is ahead of {name} by {difference}, no more than noise ({p}).", name=rivals[0],
+                            difference=distance, p=p)  # fmt: skip
     figures = language.say(
         "nearest: {name}, {difference} away; {p} after Holm's correction over {k} pairs",
-        name=rivals[0], difference=language.number(abs(nearest.difference), 3), p=language.p(nearest.p_holm or 0.0),
-        k=len(comparisons),
+        name=rivals[0], difference=distance, p=p, k=len(comparisons),
     )  # fmt: skip
     if not within:
         return language.say("It is ahead of all others by more than noise ({figures}).", figures=figures)
