@@ -12,6 +12,7 @@ from torch import Tensor
 from probeta.callbacks.gradient_norm import layer_of
 from probeta.ensemble.feed import Feed
 from probeta.ensemble.history import together
+from probeta.ensemble.invariant import few_threads
 from probeta.ensemble.member import Member
 from probeta.ensemble.optimizers import stacked
 from probeta.ensemble.program import Program
@@ -67,12 +68,13 @@ class Ensemble:
         """Train until every member has stopped, failed or reached the last epoch."""
         started = time.perf_counter()
         step = 0
-        for epoch in range(self.max_epochs):
-            self.check()
-            step = self.epoch(epoch, step)
-            if not any(self.standings.going):
-                break
-            self.compact()
+        with few_threads(self.device):
+            for epoch in range(self.max_epochs):
+                self.check()
+                step = self.epoch(epoch, step)
+                if not any(self.standings.going):
+                    break
+                self.compact()
         self.standings.finish_all(self.max_epochs)
         share = (time.perf_counter() - started) / len(self.members)
         for member in self.members:

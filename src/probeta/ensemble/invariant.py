@@ -10,7 +10,8 @@ batch norm), it depends on how many there are. `batch_norm` has its own.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -25,6 +26,22 @@ aten = torch.ops.aten
 
 SMALL = 400
 """Below this many multiplications a product is a plain loop over its elements."""
+
+
+THREADS = 2
+"""With more, MKL divides a product of doubles among threads, or does not, by how many products there are."""
+
+
+@contextmanager
+def few_threads(device: torch.device) -> Iterator[None]:
+    """Inside, operations on the CPU are carried out by at most `THREADS` threads."""
+    before = torch.get_num_threads()
+    if device.type == "cpu" and before > THREADS:
+        torch.set_num_threads(THREADS)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 class Invariant(TorchDispatchMode):
