@@ -14,6 +14,7 @@ import pytorch_lightning as pl
 import torch
 from omegaconf import DictConfig
 
+from probeta.allocator import keep_freed_memory
 from probeta.build import Experiment, build, plain
 from probeta.callbacks.average import WeightAverage
 from probeta.callbacks.checkpoint import Checkpoint
@@ -56,6 +57,7 @@ def train(config: DictConfig, run: RunDirectory, signals: Signals, *, multirun: 
     device = choose(tree, experiment, run)
     trainer = make_trainer(experiment, run, signals, tree, device)
     signals.check()
+    keep_freed_memory()
     started = time.perf_counter()
     trainer.fit(model, datamodule=data, ckpt_path=run.last if resume else None, weights_only=True)
     fit_s = time.perf_counter() - started

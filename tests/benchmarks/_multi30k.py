@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from probeta.allocator import keep_freed_memory
 from probeta.data.buckets import PairBatches
 from probeta.data.pairs import EncodedPairs
 from probeta.data.vocabulary import BOS_ID, EOS_ID, PAD_ID, Vocabulary
@@ -108,6 +109,7 @@ class OurTraining:
     """One optimisation step as a run of probeta takes it."""
 
     def __init__(self, corpus: Corpus, precision: str = "float32", net: Seq2Seq | None = None) -> None:
+        keep_freed_memory()
         self.net = (ours(corpus) if net is None else net).train()
         self.optimizer = torch.optim.Adam(self.net.parameters(), LR, fused=True)
         self.low = precision == "bf16"

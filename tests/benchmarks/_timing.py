@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import statistics
 from collections.abc import Callable
+from typing import Any
 
 Timed = Callable[[], float]
 """Does the work once and returns the seconds that count."""
@@ -18,3 +20,44 @@ def alternate(sides: dict[str, Timed], repeats: int = 5, warmup: int = 1) -> dic
             if repeat >= warmup:
                 times[name].append(seconds)
     return {name: statistics.median(values) for name, values in times.items()}
+
+
+class Apart:
+    """A side that lives in a process of its own: how one side treats memory and threads is not the other's.
+
+    `make(*arguments)` runs there and gives what is measured; calling this calls that.
+    """
+
+    def __init__(self, make: Callable[..., Callable[[], float]], *arguments: Any) -> None:
+        self.pool = multiprocessing.get_context("spawn").Pool(1, _begin, (make, arguments))
+
+    def __call__(self) -> float:
+        return float(self.pool.apply(_measure))
+
+    def close(self) -> None:
+        self.pool.terminate()
+
+
+_side: Callable[[], float]
+
+
+def _begin(make: Callable[..., Callable[[], float]], arguments: tuple[Any, ...]) -> None:
+    global _side
+    _side = make(*arguments)
+
+
+def _measure() -> float:
+    return _side()
+
+
+def rates(sides: dict[str, Apart], repeats: int = 3) -> dict[str, float]:
+    """The median of what each side returns, in turn, after a round of warming up; ends their processes."""
+    found: dict[str, list[float]] = {name: [] for name in sides}
+    for round_ in range(repeats + 1):
+        for name, side in sides.items():
+            rate = side()
+            if round_:
+                found[name].append(rate)
+    for side in sides.values():
+        side.close()
+    return {name: statistics.median(values) for name, values in found.items()}

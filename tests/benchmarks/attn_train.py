@@ -7,13 +7,14 @@ stand for a whole epoch (every n-th of the order by length).
 
 from __future__ import annotations
 
-import statistics
 import time
+from collections.abc import Callable
 from typing import Any
 
 from tests.benchmarks import _multi30k as multi30k
+from tests.benchmarks._timing import Apart, rates
 
-OURS, NOTEBOOK, REPEATS = 16, 4, 3
+OURS, NOTEBOOK = 16, 4
 TARGET = 6.0
 
 
@@ -24,15 +25,16 @@ def seconds(training: Any, batches: list[multi30k.Pair]) -> float:
     return time.perf_counter() - start
 
 
-def rates(sides: dict[str, tuple[Any, list[multi30k.Pair]]], repeats: int = REPEATS) -> dict[str, float]:
-    """Real target tokens per second of each side: medians over rounds in alternation, after a round of warming up."""
-    found: dict[str, list[float]] = {name: [] for name in sides}
-    for training, batches in sides.values():
-        seconds(training, batches[-1:])
-    for _ in range(repeats):
-        for name, (training, batches) in sides.items():
-            found[name].append(multi30k.real_tokens(batches) / seconds(training, batches))
-    return {name: statistics.median(values) for name, values in found.items()}
+def side(name: str) -> Callable[[], float]:
+    """What trains one round of `name` and returns real target tokens per second."""
+    corpus = multi30k.load()
+    ours = name != "notebook"
+    training: Any = multi30k.OurTraining(corpus, name) if ours else multi30k.NotebookTraining(corpus)
+    return rounds(training, multi30k.sample(corpus.train, OURS if ours else NOTEBOOK, bucketed=ours))
+
+
+def rounds(training: Any, batches: list[multi30k.Pair]) -> Callable[[], float]:
+    return lambda: multi30k.real_tokens(batches) / seconds(training, batches)
 
 
 def run() -> list[dict[str, Any]]:
@@ -40,14 +42,7 @@ def run() -> list[dict[str, Any]]:
     if reason:
         return [multi30k.skipped("attn_train", reason)]
     corpus = multi30k.load()
-    buckets = multi30k.sample(corpus.train, OURS, bucketed=True)
-    rate = rates(
-        {
-            "notebook": (multi30k.NotebookTraining(corpus), multi30k.sample(corpus.train, NOTEBOOK, bucketed=False)),
-            "float32": (multi30k.OurTraining(corpus), buckets),
-            "bf16": (multi30k.OurTraining(corpus, "bf16"), buckets),
-        }
-    )
+    rate = rates({name: Apart(side, name) for name in ("notebook", "float32", "bf16")})
     note = f"V {len(corpus.source)}/{len(corpus.target)}, batch {multi30k.BATCH}"
     return [
         {

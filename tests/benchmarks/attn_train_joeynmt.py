@@ -5,27 +5,31 @@ JoeyNMT draws batches of sentences at random; ours takes length buckets. Same si
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from tests.benchmarks import _joeynmt as joeynmt
 from tests.benchmarks import _multi30k as multi30k
-from tests.benchmarks.attn_train import NOTEBOOK, OURS, rates
+from tests.benchmarks._timing import Apart, rates
+from tests.benchmarks.attn_train import NOTEBOOK, OURS, rounds
 
 TARGET = 2.5
+
+
+def side(name: str) -> Callable[[], float]:
+    joeynmt.missing()  # makes theirs importable here too
+    corpus = multi30k.load()
+    if name == "joeynmt":
+        return rounds(joeynmt.TheirTraining(corpus), multi30k.sample(corpus.train, NOTEBOOK, bucketed=False))
+    training = multi30k.OurTraining(corpus, net=joeynmt.ours_alike(corpus))
+    return rounds(training, multi30k.sample(corpus.train, OURS, bucketed=True))
 
 
 def run() -> list[dict[str, Any]]:
     reason = multi30k.missing() or joeynmt.missing()
     if reason:
         return [multi30k.skipped("attn_train_joeynmt", reason)]
-    corpus = multi30k.load()
-    ours = multi30k.OurTraining(corpus, net=joeynmt.ours_alike(corpus))
-    rate = rates(
-        {
-            "joeynmt": (joeynmt.TheirTraining(corpus), multi30k.sample(corpus.train, NOTEBOOK, bucketed=False)),
-            "ours": (ours, multi30k.sample(corpus.train, OURS, bucketed=True)),
-        }
-    )
+    rate = rates({name: Apart(side, name) for name in ("joeynmt", "ours")})
     return [
         {
             "name": "attn_train_joeynmt",

@@ -88,8 +88,11 @@ def load(run: str, values: Mapping[str, str]) -> TextTranslator:
             raise ConfigError.value("length_penalty", values["length_penalty"], "a number from 0") from None
     lexicon = read_lexicon(Path(values["lexicon"])) if "lexicon" in values else None
 
+    from probeta.allocator import keep_freed_memory
     from probeta.load import trust_argument
     from probeta.translating import load_translator
+
+    keep_freed_memory()
 
     translator = load_translator(run, values.get("device", "auto"), trust_argument(values.get("trust")))
     decoding = replace(translator.decoding, **{key: value for key, value in search.items() if value is not None})
