@@ -68,6 +68,7 @@ def in_tables() -> Iterator[tuple[str, Message]]:
     yield from (("answer.py", verdict.value) for verdict in Verdict)
     yield from (("runs.py", state) for state in STATES)
     yield "metrics.py", "not a number"
+    yield "runs.py", "all"
 
 
 def in_studies() -> Iterator[tuple[str, Message]]:

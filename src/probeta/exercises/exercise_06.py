@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Any
 
 from probeta.exercises.quantities import curve_of
 from probeta.exercises.results import Results
-from probeta.report.answer import Answer, Chart
-from probeta.report.charts import lines, points
-from probeta.report.claims import Expectation
+from probeta.report.answer import Answer, Chart, Claim
+from probeta.report.charts import band, lines, points
+from probeta.report.claims import Expectation, counted
 from probeta.report.runs import Run
 
 SCALE = "model.init_scale"
@@ -35,65 +36,84 @@ def derive(run: Run) -> dict[str, float]:
     return found
 
 
+def at(results: Results, scale: Any) -> list[Run]:
+    """The runs with that factor, those too whose loss stopped being a number."""
+    return [r for r in results.summary.sweep.runs if r.settings.get(SCALE) == scale and (r.completed or diverged(r))]
+
+
+def diverged(run: Run) -> bool:
+    return (run.error or {}).get("type") == "TrainingDiverged"
+
+
+def first_norms(runs: list[Run]) -> dict[Any, float]:
+    """Replicate → gradient norm at the first step."""
+    derived = {run.replicate: derive(run) for run in runs}
+    return {key: found["first_grad_norm"] for key, found in derived.items() if "first_grad_norm" in found}
+
+
 def answer(results: Results) -> Answer:
-    say, scales = results.say, results.levels(SCALE)
-    sentences = [results.lead("train/loss"), broken(results)]
-    claims = []
-    if 1 in scales:
-        small, large = scales[0], scales[-1]
-        factor = {level: results.number(level) for level in scales}
-        of = {
-            level: {m: results.at(m, **{SCALE: level}) for m in ("first_grad_norm", "train/loss")} for level in scales
-        }
-        claims = results.judge(
-            Expectation(
-                say("At factor {factor} the first gradient is smaller than at 1.", factor=factor[small]),
-                of[1]["first_grad_norm"], of[small]["first_grad_norm"],
-                say("The gradient passes every weight matrix on its way down, and each makes it smaller."), ratio=True,
-            ),
-            Expectation(
-                say("At factor {factor} the first gradient is larger than at 1.", factor=factor[large]),
-                of[large]["first_grad_norm"], of[1]["first_grad_norm"],
-                say("The gradient passes every weight matrix on its way down, and each makes it larger."), ratio=True,
-            ),
-            Expectation(
-                say("At factor {factor} training ends with a greater loss than at 1.", factor=factor[small]),
-                of[small]["train/loss"], of[1]["train/loss"],
-            ),
-            Expectation(
-                say("At factor {factor} training ends with a greater loss than at 1.", factor=factor[large]),
-                of[large]["train/loss"], of[1]["train/loss"],
-            ),
-        )  # fmt: skip
-    return Answer(sentences, claims, charts=charts(results))
+    scales = results.levels(SCALE, results.summary.sweep.runs)
+    told = [outcome(results, scale) for scale in scales]
+    sentences = [results.lead("train/loss"), *filter(None, told)]
+    if not any(told):
+        limit = results.number(LEARNED)
+        sentences.append(results.say("No factor breaks training: every run ends above {limit} training accuracy.",
+                                     limit=limit))  # fmt: skip
+    return Answer(sentences, claims(results, scales), charts=charts(results, scales))
 
 
-def broken(results: Results) -> str:
-    """The factors at which training breaks: runs that end with the moons not learned."""
-    say, told = results.say, []
-    for scale in results.levels(SCALE):
-        values = list(results.at("train/acc", **{SCALE: scale}).values())
-        if lost := sum(value < LEARNED for value in values):
-            told.append(say("{factor} ({n} of {total} runs)", factor=results.number(scale), n=lost, total=len(values)))
-    limit = results.number(LEARNED)
-    if not told:
-        return say(
-            "Training breaks at none of the factors: every run ends above {limit} training accuracy.", limit=limit
+def outcome(results: Results, scale: Any) -> str:
+    """What breaks at a factor: runs whose loss is no number any more, and runs that end with little learned."""
+    runs = at(results, scale)
+    lost = sum(diverged(run) for run in runs)
+    dull = sum(run.completed and (run.metrics.get("train/acc") or 0.0) < LEARNED for run in runs)
+    if not lost + dull:
+        return ""
+    return results.say(
+        "At factor {factor} training breaks: of {total} runs {lost} diverge, and {dull} end below {limit} training "
+        "accuracy.",
+        factor=results.number(scale), total=len(runs), lost=lost, dull=dull, limit=results.number(LEARNED),
+    )  # fmt: skip
+
+
+def claims(results: Results, scales: list[Any]) -> list[Claim]:
+    say = results.say
+    small, large = (scales[0], scales[-1]) if scales else (1, 1)
+    if 1 not in scales or not small < 1 < large:
+        return []
+    norms = {scale: first_norms(at(results, scale)) for scale in (small, 1, large)}
+    factor = {scale: results.number(scale) for scale in scales}
+    loss = {run.replicate: run.metrics.get("train/loss") for run in at(results, 1)}
+    tested = results.judge(
+        Expectation(
+            say("At factor {factor} the first gradient is smaller than at 1.", factor=factor[small]),
+            norms[1], norms[small],
+            say("The gradient passes every weight matrix on its way down, and each makes it smaller."), ratio=True,
+        ),
+        Expectation(
+            say("At factor {factor} the first gradient is larger than at 1.", factor=factor[large]),
+            norms[large], norms[1],
+            say("The gradient passes every weight matrix on its way down, and each makes it larger."), ratio=True,
+        ),
+    )  # fmt: skip
+    for scale in (small, large):
+        pairs = [(run.metrics.get("train/loss"), loss.get(run.replicate)) for run in at(results, scale)]
+        worse = sum(own is None or (other is not None and own > other) for own, other in pairs)
+        statement = say(
+            "At factor {factor} training ends with a greater loss than at 1, or with none that is a number.",
+            factor=factor[scale],
         )
-    return say("Training breaks (training accuracy below {limit}) at these factors: {told}.", limit=limit,
-               told=results.language.list(told))  # fmt: skip
+        tested.append(counted(statement, worse, len(pairs), results.language))
+    return tested
 
 
-def charts(results: Results) -> list[Chart]:
-    say, scales = results.say, results.levels(SCALE)
-    epoch, x = say("epoch"), results.metric(SCALE)
+def charts(results: Results, scales: list[Any]) -> list[Chart]:
+    say, epoch, x = results.say, results.say("epoch"), results.metric(SCALE)
     found = []
     for metric in ("train/loss", "grad_norm/total"):
-        bands = {f"× {results.number(scale)}": results.band(metric, **{SCALE: scale}) for scale in scales}
-        found.append(lines(results.metric(metric), epoch, results.metric(metric), bands, log_y=True))
-    for metric in ("first_grad_norm", "train/loss"):
-        samples = [list(results.at(metric, **{SCALE: scale}).values()) for scale in scales]
-        series = {say("mean"): points([float(s) for s in scales], samples)}
-        title = say("{metric} against the factor", metric=results.metric(metric))
-        found.append(lines(title, x, results.metric(metric), series, log_x=True, log_y=True, markers=True))
-    return found
+        series = {f"× {results.number(s)}": band(results.curves(at(results, s), metric)) for s in scales}
+        found.append(lines(results.metric(metric), epoch, results.metric(metric), series, log_y=True))
+    title = say("{metric} against the factor", metric=results.metric("first_grad_norm"))
+    norms = points([float(s) for s in scales], [list(first_norms(at(results, s)).values()) for s in scales])
+    return [*found, lines(title, x, results.metric("first_grad_norm"), {say("mean"): norms}, log_x=True, log_y=True,
+                          markers=True)]  # fmt: skip

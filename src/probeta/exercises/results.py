@@ -60,9 +60,9 @@ class Results:
         name = self.say(variant)
         return f"“{name}”" if "=" in name else name
 
-    def levels(self, key: str) -> list[Any]:
-        """The values of a setting among the runs, numbers by size."""
-        found = {run.settings[key] for run in self.runs if key in run.settings}
+    def levels(self, key: str, runs: Sequence[Run] | None = None) -> list[Any]:
+        """The values of a setting among the (completed) runs, numbers by size."""
+        found = {run.settings[key] for run in (self.runs if runs is None else runs) if key in run.settings}
         return sorted(found, key=lambda v: (isinstance(v, str), v))
 
     def at(self, metric: str, **settings: Any) -> dict[Any, float]:
@@ -101,10 +101,6 @@ class Results:
     def bands(self, metric: str) -> dict[str, dict[str, Any] | None]:
         """Variant (in the reader's language) → its curve over epochs, for a chart of lines."""
         return {self.say(variant): band(self.curves(runs, metric)) for variant, runs in self.by_variant.items()}
-
-    def band(self, metric: str, **settings: Any) -> dict[str, Any] | None:
-        """The curve over epochs of the runs with these settings."""
-        return band(self.curves([run for run in self.runs if run.settings.items() >= settings.items()], metric))
 
     @staticmethod
     def curves(runs: Sequence[Run], metric: str) -> list[dict[int, float]]:

@@ -28,6 +28,8 @@ class Definition:
     title: str = ""
     exercise: int | None = None
     """The number of the exercise that the study answers: its page gets an answer in words."""
+    may_diverge: bool = False
+    """Whether a loss that stops being a number is a finding: such a run is no failure of the sweep, nor run again."""
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -16,11 +16,11 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from probeta.errors import ConfigError, RunDirectoryError, UserError
+from probeta.errors import ConfigError, RunDirectoryError, TrainingDiverged, UserError
 from probeta.run import config_sha256, read_result, versions, write_atomic
 from probeta.sweeps.compose import Composer
 from probeta.sweeps.definition import Definition, Wanted
-from probeta.sweeps.jobs import Action, SweepJob, decide, headline, prepare
+from probeta.sweeps.jobs import Action, Decision, SweepJob, decide, headline, prepare
 from probeta.sweeps.launchers import launcher_for
 from probeta.sweeps.naming import job_name
 from probeta.sweeps.rounds import Ended, Rounds, record
@@ -134,7 +134,10 @@ class Session:
         decisions, refused = [], []
         for job in jobs:
             try:
-                decisions.append(decide(job, rerun=rerun))
+                found = decide(job, rerun=rerun)
+                if found.action is Action.RERUN and not rerun and self._accepted(read_result(job.path) or {}):
+                    found = Decision(Action.SKIP, "diverged before, and would again")
+                decisions.append(found)
             except RunDirectoryError as error:
                 refused.append(str(error))
         if refused:
@@ -239,7 +242,12 @@ class Session:
 
     @property
     def failures(self) -> int:
-        return sum(not ended.completed for ended in self.ended.values())
+        return sum(not ended.completed and not self._accepted(ended.result) for ended in self.ended.values())
+
+    def _accepted(self, result: Mapping[str, Any]) -> bool:
+        """Whether a run diverged where that is a finding."""
+        error = result.get("error") or {}
+        return self.definition.may_diverge and error.get("type") == TrainingDiverged.__name__
 
 
 def default_batch(launcher: object) -> int | None:

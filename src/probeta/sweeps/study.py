@@ -20,7 +20,7 @@ from probeta.sweeps.session import Session
 
 KEYS = (
     "name", "title", "question", "exercise", "seeds", "variants", "params", "metrics", "curves", "reference", "search",
-    "notes",
+    "notes", "may_diverge",
 )  # fmt: skip
 
 
@@ -49,6 +49,7 @@ class Study:
     notes: tuple[str, ...] = ()
     title: str = ""
     exercise: int | None = None
+    may_diverge: bool = False
 
     @classmethod
     def read(cls, node: DictConfig) -> Study:
@@ -75,6 +76,7 @@ class Study:
             notes=tuple(tree.get("notes") or ()),
             title=str(tree.get("title") or ""),
             exercise=tree.get("exercise"),
+            may_diverge=bool(tree.get("may_diverge")),
         )
         if study.reference is not None and study.reference not in study.variants:
             raise ConfigError.unknown("variant", study.reference, study.variants)

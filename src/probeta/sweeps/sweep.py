@@ -82,6 +82,7 @@ class Sweep:
             notes=study.notes,
             title=study.title,
             exercise=study.exercise,
+            may_diverge=study.may_diverge,
         )
         wanted = lines(study, given, study.seeds, study.params)
         return self._carry_out(definition, directory, lambda session: session.compose(wanted))

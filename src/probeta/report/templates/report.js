@@ -120,7 +120,7 @@ const draws = {
     const traces = lines(c.series, c);
     if (c.diagonal) traces.push({ type: "scatter", mode: "lines", x: [0, 1], y: [0, 1], hoverinfo: "skip", showlegend: false, line: { dash: "dot", width: 1, color: getComputedStyle(root).color } });
     const axis = (title, log) => ({ title: { text: title }, type: log ? "log" : "linear", ...(log ? { exponentformat: "power", dtick: undefined } : {}) });
-    Plotly.react(place, traces, layout({ height: 340 + 20 * Math.ceil(c.series.length / (innerWidth < 640 ? 1 : 2)), xaxis: axis(c.x, c.logX), yaxis: axis(c.y, c.logY) }), options);
+    Plotly.react(place, traces, layout({ height: 340 + 20 * Math.ceil(c.series.length / (innerWidth < 640 ? 1 : 2)), xaxis: axis(c.x, c.logX), yaxis: axis(c.y === c.title ? "" : c.y, c.logY) }), options);
   },
   heat(place, c) {
     const shades = theme() === "dark" ? [[0, "#1e2329"], [1, "#1f6ea8"]] : [[0, "#f6f4ee"], [1, "#6fb2e0"]];
