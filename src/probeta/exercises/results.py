@@ -56,9 +56,9 @@ class Results:
         return {self.named(variant): self.of(variant, metric) for variant in self.by_variant}
 
     def named(self, variant: str) -> str:
-        """A variant in a sentence; the settings of a grid's are held together by quotes."""
+        """A variant in a sentence; a name of several parts is held together by quotes."""
         name = self.say(variant)
-        return f"“{name}”" if "=" in name else name
+        return f"“{name}”" if "=" in name or ", " in name else name
 
     def levels(self, key: str, runs: Sequence[Run] | None = None) -> list[Any]:
         """The values of a setting among the (completed) runs, numbers by size."""

@@ -135,20 +135,20 @@ def _ahead(
     distance, p = language.number(abs(nearest.difference), 3), language.p(nearest.p_holm or 0.0)
     if len(comparisons) == 1:
         if beyond:
-            return language.say("It is ahead of {name} by {difference}, more than noise ({p}).", name=rivals[0],
+            return language.say("Ahead of {name} by {difference}, more than noise ({p}).", name=rivals[0],
                                 difference=distance, p=p)  # fmt: skip
-        return language.say("It is ahead of {name} by {difference}, no more than noise ({p}).", name=rivals[0],
+        return language.say("Ahead of {name} by {difference}, no more than noise ({p}).", name=rivals[0],
                             difference=distance, p=p)  # fmt: skip
     figures = language.say(
         "nearest: {name}, {difference} away; {p} after Holm's correction over {k} pairs",
         name=rivals[0], difference=distance, p=p, k=len(comparisons),
     )  # fmt: skip
     if not within:
-        return language.say("It is ahead of all others by more than noise ({figures}).", figures=figures)
+        return language.say("Ahead of all others by more than noise ({figures}).", figures=figures)
     if not beyond:
-        return language.say("That is no more than noise against any of the others ({figures}).", figures=figures)
+        return language.say("No more than noise against any of the others ({figures}).", figures=figures)
     return language.say(
-        "It is ahead of {beyond} by more than noise, and not of {within} ({figures}).",
+        "Ahead of {beyond} by more than noise, but not of {within} ({figures}).",
         beyond=language.list(beyond), within=language.list(within), figures=figures,
     )  # fmt: skip
 
