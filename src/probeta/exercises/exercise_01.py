@@ -78,8 +78,8 @@ def answer(results: Results) -> Answer:
         [results.lead("margin"), results.lead("epochs_to_separation")],
         [separated, *tested],
         charts=[
-            lines(results.metric("train/loss"), epoch, results.metric("train/loss"), results.bands("train/loss")),
-            lines(results.metric("train/acc"), epoch, results.metric("train/acc"), results.bands("train/acc")),
+            lines(results.curve("train/loss"), epoch, results.curve("train/loss"), results.bands("train/loss")),
+            lines(results.curve("train/acc"), epoch, results.curve("train/acc"), results.bands("train/acc")),
             *results.boundaries(),
         ],
     )

@@ -75,14 +75,14 @@ def answer(results: Results) -> Answer:
     ]  # fmt: skip
     epoch, wanted = say("epoch"), ("grad_norm/total", "grad_norm/hidden.0.linear")
     charts = [
-        lines(results.metric(metric), epoch, results.metric(metric), results.bands(metric), log_y=True)
+        lines(results.curve(metric), epoch, results.curve(metric), results.bands(metric), log_y=True)
         for metric in wanted
     ]
     flat = {say(name): band(flatness(runs)) for name, runs in results.by_variant.items()}
     hint = say("Saturated: its slope is below 5 % of the steepest. A ReLU's flat half counts.")
     title, share = say("Saturated units, mean over the hidden layers"), say("share of the units")
     charts.append(lines(title, epoch, share, flat, hint=hint))
-    charts.append(lines(results.metric("val/acc"), epoch, results.metric("val/acc"), results.bands("val/acc")))
+    charts.append(lines(results.curve("val/acc"), epoch, results.curve("val/acc"), results.bands("val/acc")))
     return Answer([*sentences, *never], claims, charts=charts)
 
 

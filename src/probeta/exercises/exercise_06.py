@@ -112,7 +112,7 @@ def charts(results: Results, scales: list[Any]) -> list[Chart]:
     found = []
     for metric in ("train/loss", "grad_norm/total"):
         series = {f"× {results.number(s)}": band(results.curves(at(results, s), metric)) for s in scales}
-        found.append(lines(results.metric(metric), epoch, results.metric(metric), series, log_y=True))
+        found.append(lines(results.curve(metric), epoch, results.curve(metric), series, log_y=True))
     title = say("{metric} against the factor", metric=results.metric("first_grad_norm"))
     norms = points([float(s) for s in scales], [list(first_norms(at(results, s)).values()) for s in scales])
     return [*found, lines(title, x, results.metric("first_grad_norm"), {say("mean"): norms}, log_x=True, log_y=True,

@@ -44,7 +44,7 @@ def answer(results: Results) -> Answer:
     searched = search(results)
     epoch = say("epoch")
     curves = [
-        lines(results.metric(m), epoch, results.metric(m), results.bands(m), log_y=m.endswith("loss"))
+        lines(results.curve(m), epoch, results.curve(m), results.bands(m), log_y=m.endswith("loss"))
         for m in ("train/loss", "val/acc")
     ]
     chosen = [

@@ -65,7 +65,7 @@ def answer(results: Results) -> Answer:
         ]  # fmt: skip
     epoch = say("epoch")
     charts = [
-        lines(results.metric(m), epoch, results.metric(m), results.bands(m), log_y=m == "train/loss")
+        lines(results.curve(m), epoch, results.curve(m), results.bands(m), log_y=m == "train/loss")
         for m in ("lr", "train/loss")
     ]
     sentences = [results.lead(metric) for metric in ("early_rise", "early_loss", "val/acc")]

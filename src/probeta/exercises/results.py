@@ -43,6 +43,10 @@ class Results:
         """What the page calls a metric."""
         return self.language.metric(name)
 
+    def curve(self, name: str) -> str:
+        """What the page calls a metric over epochs."""
+        return self.language.curve(name)
+
     def number(self, value: float | None, digits: int = 3) -> str:
         return self.language.number(value, digits)
 

@@ -69,6 +69,10 @@ class Language:
     def metric(self, name: str) -> str:
         return self.say(self.names.get(name, name))
 
+    def curve(self, name: str) -> str:
+        """What a metric is called while it changes over epochs: `validation accuracy`, not `best …` or `final …`."""
+        return self.say(NAMES[name]) if self.names and name in NAMES else self.metric(name)
+
     def number(self, value: float | None, digits: int = 4) -> str:
         """`0.9958`, in Spanish `0,9958`; of `digits` significant ones."""
         if value is None or value != value or value in (float("inf"), float("-inf")):

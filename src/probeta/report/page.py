@@ -185,7 +185,7 @@ def _curves(summary: Summary, language: Language) -> dict[str, dict[str, Any]]:
         for name in sorted({name for curve in curves for name in curve}):
             if (line := band([curve[name] for curve in curves if name in curve])) is not None:
                 found.setdefault(name, []).append({"name": language.say(group.variant), **line})
-    return {name: {"name": language.metric(name), "series": found[name]} for name in sorted(found)}
+    return {name: {"name": language.curve(name), "series": found[name]} for name in sorted(found)}
 
 
 def _followed(summary: Summary) -> set[str]:
