@@ -15,6 +15,11 @@ import yaml
 from probeta.cli import main
 
 SHORT = ("trainer.max_epochs=4", "data.n_samples=60")
+WORDS = (
+    "hydra/launcher=basic", "logger=none", "recipe.hidden_size=8", "recipe.embedding_size=6", "data.n_val=20",
+    "data.n_test=20", "decoding.max_length=12", "decoding.sample=20", "trainer.max_epochs=1",
+    "+trainer.limit_train_batches=2",
+)  # fmt: skip
 TINY: dict[int, tuple[str, ...]] = {
     1: ("trainer.max_epochs=4", "data.n_samples=20"),
     2: SHORT,
@@ -31,6 +36,9 @@ TINY: dict[int, tuple[str, ...]] = {
     13: SHORT,
     14: (*SHORT, "optimizer.lr=0.003,0.03", "optimizer.weight_decay=0,0.1"),
     15: ("probe.seeds=5", "probe.lengths=[3,9]", "probe.hidden_size=7"),
+    16: WORDS,
+    17: WORDS,
+    18: WORDS,
 }
 """Number of an exercise → the overrides that make it small; two seeds each."""
 

@@ -22,7 +22,7 @@ def test_every_exercise_that_ships_has_a_tiny_version() -> None:
     assert set(TINY) == set(commands())
 
 
-SLOW = {5, 7, 12, 14}
+SLOW = {5, 7, 12, 14, 16, 17, 18}
 """Of these even the tiny version takes a while."""
 NUMBERS = [pytest.param(number, marks=[pytest.mark.slow] * (number in SLOW)) for number in TINY]
 
