@@ -82,3 +82,16 @@ def test_adam_takes_the_steps_of_torchs_adam(name: str, nodes: list[dict[str, An
 def test_defaults_are_torchs() -> None:
     for name in ("SGD", "Adam", "AdamW"):
         agree(f"torch.optim.{name}", [{"lr": 0.1}, {"lr": 0.2}], torch.float64, 1e-12)
+
+
+@pytest.mark.parametrize(
+    ("target", "node"),
+    [
+        ("torch.optim.SGD", {"momentum": 0.9, "weight_decay": 1e-3}),
+        ("torch.optim.SGD", {"momentum": 0.8, "nesterov": True, "weight_decay": 1e-3}),
+        ("torch.optim.Adam", {"weight_decay": 1e-3}),
+        ("torch.optim.AdamW", {"betas": (0.8, 0.99)}),
+    ],
+)
+def test_every_rounding_in_float32_is_torchs(target: str, node: dict[str, Any]) -> None:
+    agree(target, [{"lr": lr, **node} for lr in (0.003, 0.1, 0.02)], torch.float32, 0.0, steps=30)

@@ -54,6 +54,8 @@ def reason_against(tree: Tree) -> str | None:
         return f"{model.rsplit('.', 1)[-1]} does not say that it can be vectorized"
     if tree.get("checkpoints") == "all":
         return "checkpoints=all keeps the Trainer's own state"
+    if tree.get("compile"):
+        return "compile=true compiles one net, not an ensemble"
     draws = tree.get("figures") == "all"
     for name, node in (tree.get("callbacks") or {}).items():
         if node is None or node.get("_target_") in (CALLBACKS if draws else {*CALLBACKS, *DRAWING}):

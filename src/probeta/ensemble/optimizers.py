@@ -1,7 +1,7 @@
 """SGD, Adam and AdamW for K members at once: every hyperparameter is a tensor `(K,)`.
 
-torch's own optimizers refuse a learning rate a member. The formulas are theirs, the order of operations too,
-so that in double precision a member's weights are those of `torch.optim` to the last digits.
+torch's own optimizers refuse a learning rate a member. The formulas are theirs, and so is every rounding: what
+they add with a factor is `addcmul` here, which rounds once like theirs. From the same gradients come the same bits.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ class StackedSGD(Stacked):
 
     def update(self, params: list[Tensor], grads: list[Tensor]) -> None:
         if self.decays:
-            grads = list(torch._foreach_add(grads, torch._foreach_mul(params, self.hyper("weight_decay"))))
+            grads = list(torch._foreach_addcmul(grads, params, self.hyper("weight_decay")))
         if self.moves:
             momentum = self.hyper("momentum")
             kept = self.buffers("momentum_buffer")
@@ -108,7 +108,7 @@ class StackedSGD(Stacked):
             else:
                 torch._foreach_mul_(kept, momentum)
                 torch._foreach_addcmul_(kept, grads, self.hyper("dampening", complement=True))
-            grads = list(torch._foreach_add(grads, torch._foreach_mul(kept, momentum))) if self.nesterov else kept
+            grads = list(torch._foreach_addcmul(grads, kept, momentum)) if self.nesterov else kept
         torch._foreach_addcmul_(params, grads, self.hyper("lr"), value=-1.0)
 
 
@@ -140,7 +140,7 @@ class StackedAdam(Stacked):
         if self.decays and self.decoupled:
             torch._foreach_mul_(params, self.shaped(1 - group["lr"] * group["weight_decay"]))
         elif self.decays:
-            grads = list(torch._foreach_add(grads, torch._foreach_mul(params, self.hyper("weight_decay"))))
+            grads = list(torch._foreach_addcmul(grads, params, self.hyper("weight_decay")))
         first, second = self.buffers("exp_avg"), self.buffers("exp_avg_sq")
         if first is None or second is None:
             first, second = ([torch.zeros_like(p) for p in params] for _ in range(2))
@@ -149,13 +149,12 @@ class StackedAdam(Stacked):
         torch._foreach_lerp_(first, grads, self.hyper("beta1", complement=True))
         torch._foreach_mul_(second, self.hyper("beta2"))
         torch._foreach_addcmul_(second, torch._foreach_mul(grads, self.hyper("beta2", complement=True)), grads)
-        steps = group["lr"] / (1 - group["beta1"] ** self.count)
+        steps = -group["lr"] / (1 - group["beta1"] ** self.count)
         roots = (1 - group["beta2"] ** self.count).sqrt()
         denominators = torch._foreach_sqrt(second)
         torch._foreach_div_(denominators, self.shaped(roots))
         torch._foreach_add_(denominators, self.hyper("eps"))
-        torch._foreach_div_(denominators, self.shaped(steps))
-        torch._foreach_addcdiv_(params, first, denominators, value=-1.0)
+        torch._foreach_addcdiv_(params, torch._foreach_mul(first, self.shaped(steps)), denominators)
 
 
 OPTIONS: dict[str, dict[str, Any]] = {
