@@ -65,7 +65,7 @@ def answer(results: Results) -> Answer:
             of(TANH, "saturated_share"), of(SIGMOID, "saturated_share"),
         ),
     )  # fmt: skip
-    sentences = [results.lead("epochs_to_target"), results.lead("mean_grad_norm"), results.lead("saturated_share")]
+    sentences = [results.lead("epochs_to_target"), results.span("mean_grad_norm"), results.span("saturated_share")]
     reached = {name: list(of(name, "reached_target").values()) for name in results.by_variant}
     never = [
         say("{name}: {n} of {total} runs never reach 95 % validation accuracy.", name=say(name), n=values.count(0.0),

@@ -37,7 +37,7 @@ def answer(results: Results) -> Answer:
         for name in REGULARISED
     ]
     return Answer(
-        sentences=[results.lead("val/acc"), results.lead("generalization_gap"), results.lead("best_epoch")],
+        sentences=[results.lead("val/acc"), results.lead("generalization_gap"), results.span("best_epoch")],
         claims=results.judge(*better, *narrower),
         charts=results.boundaries(),
     )

@@ -57,7 +57,7 @@ def answer(results: Results) -> Answer:
         )  # fmt: skip
     metrics = ("epochs", "val/acc")
     return Answer(
-        [results.lead("val/acc"), results.lead("epochs")],
+        [results.lead("val/acc"), results.span("epochs")],
         results.judge(*expected),
         [variation(results)],
         [results.grid(results.metric(metric), metric, PATIENCE, MIN_DELTA, 4) for metric in metrics],

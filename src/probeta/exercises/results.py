@@ -10,7 +10,7 @@ from typing import Any
 
 from probeta.report.answer import Chart, Claim
 from probeta.report.charts import band, boundary, heat
-from probeta.report.claims import Expectation, against, judge, lead
+from probeta.report.claims import Expectation, against, judge, lead, span
 from probeta.report.language import Language
 from probeta.report.metrics import maximised
 from probeta.report.runs import Run, read_curves
@@ -81,6 +81,10 @@ class Results:
     def lead(self, metric: str) -> str:
         """Which variant is ahead in `metric`, and whether by more than noise."""
         return lead(self.metric(metric), self.groups(metric), self.language, up=maximised(metric))
+
+    def span(self, metric: str) -> str:
+        """From where to where the variants' means of `metric` go: for what is neither good nor bad."""
+        return span(self.metric(metric), self.groups(metric), self.language)
 
     def against(self, metric: str, reference: str) -> list[str]:
         """Each variant against the variant `reference` in `metric`."""

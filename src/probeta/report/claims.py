@@ -153,6 +153,20 @@ def _ahead(
     )  # fmt: skip
 
 
+def span(metric: str, groups: Groups, language: Language) -> str:
+    """From where to where the variants' means go, for a number of which neither more nor less is better."""
+    means = {name: float(np.mean(list(values.values()))) for name, values in groups.items() if values}
+    metric = metric[:1].upper() + metric[1:]
+    if not means:
+        return language.say("{metric}: no run has completed.", metric=metric)
+    low, high = min(means.values()), max(means.values())
+    lowest, highest = (language.list(n for n, mean in means.items() if mean == end) for end in (low, high))
+    return language.say(
+        "{metric}: from {low} ({lowest}) to {high} ({highest}), means over the seeds.",
+        metric=metric, low=language.number(low, 3), lowest=lowest, high=language.number(high, 3), highest=highest,
+    )  # fmt: skip
+
+
 def against(metric: str, groups: Groups, reference: str, language: Language) -> list[str]:
     """Each variant against `reference` in `metric` (already in words), whether more than noise or not."""
     metric = metric[:1].upper() + metric[1:]

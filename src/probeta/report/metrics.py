@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
-_RISING = ("acc", "bleu", "bleu_sentence", "chrf", "exact_match", "f1", "auc", "r2", "precision", "recall")
+_RISING = ("acc", "bleu", "bleu_sentence", "chrf", "exact_match", "f1", "auc", "r2", "precision", "recall", "margin")
 _FIRST = (
     "test/acc", "test/bleu", "test/exact_match", "test/loss",
     "val/acc", "val/bleu", "val/exact_match", "val/loss",
