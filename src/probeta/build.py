@@ -32,7 +32,7 @@ from probeta.signatures import check_node, parameters
 from probeta.trust import resolve, targets
 
 KEYS = (
-    "attention", "callbacks", "checkpoints", "data", "decoding", "fail_fast", "figures", "lang", "logger", "model",
+    "attention", "callbacks", "checkpoints", "compile", "data", "decoding", "fail_fast", "figures", "lang", "logger", "model",
     "name", "optimizer", "output_dir", "probe", "recipe", "rerun", "resume", "retries", "scheduler", "seed", "study",
     "trainer", "trust",
 )  # fmt: skip
@@ -95,6 +95,8 @@ def check_keys(tree: Mapping[str, Any]) -> None:
     for key, accepted in (("checkpoints", ("all", "best", "none")), ("figures", ("all", "none"))):
         if tree.get(key) is not None and tree[key] not in accepted:
             raise ConfigError.value(key, tree[key], " or ".join(accepted))
+    if not isinstance(tree.get("compile", False), bool):
+        raise ConfigError.value("compile", tree["compile"], "true or false")
     seed = tree.get("seed")
     if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed < 2**32:
         raise ConfigError.value("seed", seed, "a whole number, 0 <= seed < 2**32")

@@ -21,6 +21,7 @@ from probeta.callbacks.checkpoint import Checkpoint
 from probeta.callbacks.early_stopping import EarlyStopping
 from probeta.callbacks.interruption import Interruption
 from probeta.callbacks.progress import EpochProgress
+from probeta.compiling import compile_net
 from probeta.data.datamodule import DataModule
 from probeta.devices import choose
 from probeta.distributed import processes, rank, spawn
@@ -57,6 +58,8 @@ def train(config: DictConfig, run: RunDirectory, signals: Signals, *, multirun: 
     device = choose(tree, experiment, run)
     trainer = make_trainer(experiment, run, signals, tree, device)
     signals.check()
+    if tree.get("compile"):
+        compile_net(model, device)
     keep_freed_memory()
     started = time.perf_counter()
     trainer.fit(model, datamodule=data, ckpt_path=run.last if resume else None, weights_only=True)

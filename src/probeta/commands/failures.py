@@ -18,6 +18,9 @@ from probeta.run import Interrupted
 
 MISTAKE, FAILURE = 2, 1
 
+EXTRAS = {"ray": "ray", "submitit_local": "submitit", "submitit_slurm": "submitit"}
+"""Launchers that come with an extra of ours."""
+
 
 @dataclass
 class Status:
@@ -32,7 +35,8 @@ def exit_status() -> Iterator[Status]:
         yield status
     except Interrupted as interruption:
         status.code = interruption.exit_code
-        print(f"probeta: interrupted ({interruption})", file=sys.stderr)
+        for line in (f"interrupted ({interruption})", *getattr(interruption, "__notes__", ())):
+            print(f"probeta: {line}", file=sys.stderr)
     except KeyboardInterrupt:
         status.code = 130
         print("probeta: interrupted", file=sys.stderr)
@@ -71,5 +75,8 @@ def one_line(error: Exception) -> str:
         from probeta.errors import ConfigError
 
         wanted, group, known = option.groups()
-        return str(ConfigError.unknown(f"option of {group}", wanted.rsplit("/", 1)[-1], known.split()))
+        name = wanted.rsplit("/", 1)[-1]
+        if group == "hydra/launcher" and name in EXTRAS:
+            return f"{group}={name} is not installed: pip install 'probeta[{EXTRAS[name]}]'"
+        return str(ConfigError.unknown(f"option of {group}", name, known.split()))
     return " ".join(text.replace("To append to your config use", "to add it use").split())

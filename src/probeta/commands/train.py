@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shlex
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from probeta.commands.front import launch
 from probeta.errors import ConfigError, RunDirectoryError
-from probeta.run import COMPLETED, RunDirectory, execute, read_result
+from probeta.run import COMPLETED, Interrupted, RunDirectory, execute, read_result
 
 
 def main(argv: list[str]) -> int:
@@ -51,8 +52,14 @@ def task(config: DictConfig) -> dict[str, Any]:
 def run_in(path: Path, config: DictConfig, **how: Any) -> dict[str, Any]:
     from probeta.fit import train
 
-    job = partial(train, multirun=how.get("multirun", False))
-    result = execute(job, config, path, **how)
+    multirun = how.get("multirun", False)
+    try:
+        result = execute(partial(train, multirun=multirun), config, path, **how)
+    except Interrupted as interruption:
+        again = shlex.join(["probeta", "train", f"resume={path}"])
+        if not multirun and RunDirectory(path).last.is_file():
+            interruption.add_note(f"go on with: {again}")
+        raise
     return {**result, "path": str(path)}
 
 

@@ -32,6 +32,8 @@ class TransformerModule(TranslatorModule):
 
     net: Transformer
 
+    compiled = ("encode", "decode")
+
     def __init__(
         self,
         spec: TextSpec,
