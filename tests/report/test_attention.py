@@ -182,6 +182,18 @@ def test_a_run_alone_has_one_panel_or_its_heads_side_by_side(browser: Any, sweep
         page.close()
 
 
+def test_the_first_two_models_are_of_two_variants(browser: Any, tmp_path: Path) -> None:
+    for seed in (1, 2):
+        translator(tmp_path, ["model=a_blind", f"seed={seed}"], "blind", seed=seed)
+        translator(tmp_path, ["model=b_recurrent", f"seed={seed}"], "recurrent", seed=seed)
+    page = browser.new_page()
+    page.goto(write_report(tmp_path).page.as_uri())
+    page.wait_for_function("document.documentElement.dataset.attention", timeout=60_000)
+    shown = [page.locator(".panel").nth(i).get_attribute("aria-label") for i in range(2)]
+    assert shown == ["b_recurrent, seed 1", "a_blind, seed 1"]
+    page.close()
+
+
 def test_a_large_study_keeps_its_page_small(tmp_path: Path) -> None:
     texts = [f"sentence {i}" for i in range(20)]
     for seed in range(3):

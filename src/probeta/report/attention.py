@@ -38,6 +38,7 @@ class Translated:
     """One run's translations."""
 
     name: str
+    variant: str
     sentences: dict[Key, dict[str, Any]] = field(default_factory=dict)
     references: dict[Key, str] = field(default_factory=dict)
 
@@ -45,28 +46,29 @@ class Translated:
 def side_by_side(runs: Sequence[Run]) -> dict[str, Any] | None:
     """What the page needs to show sentences of `runs`; `None` where none of them has attention.
 
-    `models` are names, `sentences` have a `split`, `text`, `reference` and `by`, an entry a model or `null`:
-    `source` and `target` tokens, `gold` links `[source, target, sure]` or `null`, and `weights`, by layer, head,
-    target and source token, in thousandths (`null` without attention). Where a net has several heads the
-    mean of its last layer's is its attention.
+    `models` are names, `variants` what they are runs of; `sentences` have a `split`, `text`, `reference` and `by`, an
+    entry a model or `null`: `source` and `target` tokens, `gold` links `[source, target, sure]` or `null`, and
+    `weights`, by layer, head, target and source token, in thousandths (`null` without attention). Where a net has
+    several heads the mean of its last layer's is its attention.
     """
     read = list(islice(_translations(_in_turn(runs)), MODELS))
     keys = _chosen(read)
-    models: list[str] = []
+    shown: list[Translated] = []
     columns: list[list[dict[str, Any] | None]] = []
     size = 0
     for one in read:
         column = [one.sentences.get(key) for key in keys]
         size += len(json.dumps(column, separators=(",", ":")))
-        if models and size > CHARACTERS:
+        if shown and size > CHARACTERS:
             break
-        models.append(one.name)
+        shown.append(one)
         columns.append(column)
     if not any(entry and entry["weights"] for column in columns for entry in column):
         return None
     references = {key: text for one in reversed(read) for key, text in one.references.items()}
     return {
-        "models": models,
+        "models": [one.name for one in shown],
+        "variants": [one.variant for one in shown],
         "sentences": [
             {"split": key[0], "text": key[1], "reference": references[key], "by": list(by)}
             for key, by in zip(keys, zip(*columns, strict=True), strict=True)
@@ -105,16 +107,16 @@ def _in_turn(runs: Iterable[Run]) -> list[tuple[Run, bool]]:
 def _translations(runs: Iterable[tuple[Run, bool]]) -> Iterator[Translated]:
     for run, several in runs:
         name = run.variant + (f", seed {run.replicate[0]}" if several and run.replicate else "")
-        if (found := read_run(run.path / "artifacts", name)) is not None:
+        if (found := read_run(run.path / "artifacts", name, run.variant)) is not None:
             yield found
 
 
-def read_run(artifacts: Path, name: str) -> Translated | None:
+def read_run(artifacts: Path, name: str, variant: str) -> Translated | None:
     """The kept translations of one run; `None` where it left none (no translator, or not finished)."""
     try:
         entries = json.loads((artifacts / "translations.json").read_text(encoding="utf-8"))
         maps = _maps(artifacts / "attention_maps.json")
-        found = Translated(name)
+        found = Translated(name, variant)
         for split in dict.fromkeys(entry["split"] for entry in entries):
             own = [entry for entry in entries if entry["split"] == split]
             # A line for each translated sentence, in the order of the entries, which are the first of them.

@@ -3,7 +3,7 @@ async function startAttention() {
   const packed = document.getElementById("attention-data");
   if (!packed) return;
   const bytes = Uint8Array.from(atob(packed.textContent), (c) => c.charCodeAt(0));
-  const { models, sentences } = JSON.parse(await new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).text());
+  const { models, variants, sentences } = JSON.parse(await new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).text());
   packed.remove();
   const says = words.attention;
   const picker = document.getElementById("attention-sentence"), panels = document.getElementById("attention-panels");
@@ -143,7 +143,9 @@ async function startAttention() {
 
   const attending = models.map((_, i) => i).filter((i) => sentences.some((sentence) => sentence.by[i]?.weights));
   const several = sentences.some((sentence) => sentence.by.some((entry) => entry?.weights && entry.weights.length * entry.weights[0].length > 1));
-  const first = attending[0], second = attending[1] ?? models.findIndex((_, i) => i !== first);
+  // Another variant is of more interest than another seed, even one without attention.
+  const first = attending[0], other = (i) => variants[i] !== variants[first];
+  const second = attending.find(other) ?? models.map((_, i) => i).find(other) ?? attending[1] ?? models.findIndex((_, i) => i !== first);
   const shown = [new Panel(first)];
   if (models.length > 1 || several) shown.push(new Panel(second >= 0 ? second : first));
   picker.addEventListener("change", () => {
