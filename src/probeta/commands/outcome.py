@@ -67,8 +67,15 @@ def translations_table(rows: list[dict[str, Any]], most: int = 8) -> Table:
     for row in chosen:
         source = [t for t in row["source"] if t not in ("<bos>", "<eos>")]
         hypothesis = [t for t in row["hypothesis"] if t != "<eos>"]
-        table.add_row(row["split"], *(clipped(words) for words in (source, hypothesis, row["reference"])))
+        table.add_row(row["split"], *(clipped(joined(tokens)) for tokens in (source, hypothesis, row["reference"])))
     return table
+
+
+def joined(tokens: list[str]) -> list[str]:
+    """SentencePiece's pieces, which mark a word's begin with ▁, as words; words as they are."""
+    if not any(token.startswith("▁") for token in tokens):
+        return tokens
+    return "".join(tokens).replace("▁", " ").split()
 
 
 def clipped(words: list[str], most: int = 16) -> str:

@@ -1,0 +1,27 @@
+"""What a finished run prints: words, whatever the tokens were."""
+
+from __future__ import annotations
+
+import io
+
+from rich.console import Console
+
+from probeta.commands.outcome import joined, translations_table
+
+
+def test_pieces_are_shown_as_words() -> None:
+    assert joined(["▁das", "▁Ha", "us", "▁."]) == ["das", "Haus", "."]
+    assert joined(["das", "Haus"]) == ["das", "Haus"]
+
+
+def test_sentences_that_training_did_not_see_come_first() -> None:
+    row = {
+        "source": ["<bos>", "▁a", "▁d", "og", "<eos>"],
+        "hypothesis": ["▁ein", "▁Hund"],
+        "reference": ["ein", "Hund"],
+    }
+    console = Console(width=80, record=True, file=io.StringIO())
+    console.print(translations_table([{**row, "split": "train"}, {**row, "split": "test"}]))
+    lines = [line for line in console.export_text().splitlines() if "dog" in line]
+    assert ["test" in line for line in lines] == [True, False]
+    assert all("ein Hund" in line for line in lines)
