@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import math
 import statistics
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -83,3 +85,13 @@ def test_the_index_leads_to_every_page_that_is_there(exercise: Exercise) -> None
             address = f"{folder.name}/{'report.html' if code == 'en' else 'report.es.html'}"
             assert f'href="{address}"' in index
             assert (root / address).is_file()
+
+
+def test_answering_imports_no_torch(exercise: Exercise) -> None:
+    folders = [str(exercise(number)) for number in (1, 2, 3, 4, 6, 8, 9, 10, 11, 13)]
+    code = (
+        "import sys; from probeta.report import write_report; [write_report(folder) for folder in sys.argv[1:]];"
+        "print([m for m in ('torch', 'pytorch_lightning', 'pandas', 'sklearn') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code, *folders], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
