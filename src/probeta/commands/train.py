@@ -14,6 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from probeta.commands.front import launch
 from probeta.errors import ConfigError, RunDirectoryError
+from probeta.importing import uncollected
 from probeta.run import COMPLETED, Interrupted, RunDirectory, execute, read_result
 
 
@@ -27,7 +28,8 @@ def main(argv: list[str]) -> int:
             )
         result = resume(resumed[-1])
     else:
-        from probeta.build import check
+        with uncollected():
+            from probeta.build import check
 
         result = launch("train", task, argv, check)
     if isinstance(result, dict) and result.get("status") == COMPLETED:

@@ -11,6 +11,8 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
+from probeta.importing import uncollected
+
 
 @dataclass(frozen=True)
 class Definition:
@@ -58,5 +60,6 @@ def named(path: str | None, command: str) -> Callable[[DictConfig], None] | None
     if not path:
         return None
     module, _, name = path.rpartition(".")
-    found: Callable[[DictConfig], None] = getattr(import_module(module), name)
+    with uncollected():
+        found: Callable[[DictConfig], None] = getattr(import_module(module), name)
     return found
