@@ -69,8 +69,8 @@ class Module(pl.LightningModule):
     vectorizes: ClassVar[bool] = False
     """Whether K members train as one batch dimension: `measure` must then be free of `.item()`, of branches on
     values of tensors and of in-place writes into what it did not make."""
-    compiled: ClassVar[tuple[str, ...]] = ("forward",)
-    """The functions of `net` that `compile=true` compiles; none where loops over time are written by hand."""
+    compiled: ClassVar[bool] = True
+    """Whether `compile=true` may compile `net`."""
     net: nn.Module
     data: Any = None
     """The datamodule, while the kept weights are evaluated: translations are compared with its references."""

@@ -17,7 +17,6 @@ class RecurrentTranslator(TranslatorModule):
     """`attention=None` is the notebook's Seq2Seq (Sutskever et al. 2014), any attention its Seq2SeqAttn."""
 
     vectorizes = True
-    compiled = ()
 
     def __init__(
         self,

@@ -32,8 +32,6 @@ class TransformerModule(TranslatorModule):
 
     net: Transformer
 
-    compiled = ("encode", "decode")
-
     def __init__(
         self,
         spec: TextSpec,

@@ -42,6 +42,7 @@ class TranslatorModule(Module):
     """
 
     accepts = TextSpec
+    compiled = False  # batches of text differ in length: it would compile for minutes, again and again
     net: Translator
 
     def __init__(
