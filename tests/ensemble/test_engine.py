@@ -67,11 +67,12 @@ def test_a_member_is_its_single_run(shared: dict[str, Any], own: list[dict[str, 
         assert_same_run(member, Alone(tree), 1e-9)
 
 
+# Batches of 13, 13 and 10: over a batch of two rows, batch norm is little but signs, and amplifies rounding past 1e-9.
 KINDS = (
     {"model.batch_norm": False, "model.dropout": 0.0, "data.batch_size": None},
-    {"model.batch_norm": True, "model.dropout": 0.2, "data.batch_size": 17},
+    {"model.batch_norm": True, "model.dropout": 0.2, "data.batch_size": 13},
     {"model.batch_norm": True, "model.dropout": 0.0, "data.batch_size": None},
-    {"model.batch_norm": False, "model.dropout": 0.2, "data.batch_size": 17},
+    {"model.batch_norm": False, "model.dropout": 0.2, "data.batch_size": 13},
 )
 
 
