@@ -1,7 +1,7 @@
 """`python -m tests.benchmarks [NAME …]`: run what is measured, print a table, write outputs/bench/<name>.json.
 
 A benchmark is a module here with `run()`, which returns a dictionary or a list of them: `name`, `ratio`
-(a over b, medians of alternating runs in one process), `a`, `b`, `unit` and, where there is one, `target`.
+(a over b, medians of alternating runs), `a`, `b`, `unit` and, where there is one, `target`.
 """
 
 from __future__ import annotations

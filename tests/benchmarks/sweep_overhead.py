@@ -26,7 +26,7 @@ def once(arguments: list[str]) -> float:
     """Seconds of one multirun in a folder of its own."""
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"}
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "tests.benchmarks.sweep_job", "-m", *arguments]
+        command = [sys.executable, "-m", "tests.benchmarks._sweep_job", "-m", *arguments]
         started = time.perf_counter()
         subprocess.run(command, cwd=folder, env=environment, check=True, capture_output=True)
         seconds = time.perf_counter() - started
