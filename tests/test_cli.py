@@ -30,9 +30,8 @@ def test_help_imports_nothing_heavy(tmp_path: Path) -> None:
     code = "import sys; from probeta.cli import main; main(['--help']); print({'torch', 'hydra'} & set(sys.modules))"
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=True)
     assert answer.stdout.splitlines()[-1] == "set()"
-    assert all(
-        command in answer.stdout for command in ("train", "probe", "evaluate", "predict", "translate", "report", "exercise", "list")
-    )
+    commands = ("train", "probe", "evaluate", "predict", "translate", "report", "exercise", "list")
+    assert all(command in answer.stdout for command in commands)
 
 
 @pytest.mark.parametrize(

@@ -32,9 +32,9 @@ from probeta.signatures import check_node, parameters
 from probeta.trust import resolve, targets
 
 KEYS = (
-    "attention", "callbacks", "checkpoints", "compile", "data", "decoding", "fail_fast", "figures", "lang", "logger", "model",
-    "name", "optimizer", "output_dir", "probe", "recipe", "rerun", "resume", "retries", "scheduler", "seed", "study",
-    "trainer", "trust",
+    "attention", "callbacks", "checkpoints", "compile", "data", "decoding", "fail_fast", "figures", "lang", "logger",
+    "model", "name", "optimizer", "output_dir", "probe", "recipe", "rerun", "resume", "retries", "scheduler", "seed",
+    "study", "trainer", "trust",
 )  # fmt: skip
 """The top level of a configuration."""
 
