@@ -27,7 +27,8 @@ def bootstrap_interval(values: Sequence[float], level: float = 0.95) -> tuple[fl
     means = x[_resamples(len(x))].mean(axis=1)
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
     # Rounding in the mean of equal values must not put the interval beside them.
-    return max(float(low), float(x.min())), min(float(high), float(x.max()))
+    low, high = np.clip([low, high], x.min(), x.max())
+    return float(low), float(high)
 
 
 @lru_cache(maxsize=64)
