@@ -3,15 +3,15 @@
 Imports no torch: answers are read from run directories. A module of an exercise has
 
 - `NAMES`: metric → what its page calls it (English; the catalogues of `probeta.report.languages` translate it);
-- `derive(run)`: numbers of a run that its `result.json` does not have, from its curves and artifacts; they are
-  metrics like the others in every table;
+- `derive(run)`, where it needs numbers of a run that its `result.json` does not have, from its curves and artifacts;
+  they are metrics like the others in every table;
 - `answer(results)`: sentences, claims, tables and charts. It must cope with runs that are not there (yet).
 """
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol, cast
 
 from probeta.exercises.results import Results
@@ -24,10 +24,14 @@ class Exercise(Protocol):
 
     NAMES: Mapping[str, str]
 
-    def derive(self, run: Run) -> dict[str, float]: ...
-
     def answer(self, results: Results) -> Answer: ...
 
 
 def exercise(number: int) -> Exercise:
     return cast(Exercise, importlib.import_module(f"probeta.exercises.exercise_{number:02d}"))
+
+
+def derived(asked: Exercise, run: Run) -> dict[str, float]:
+    """What the exercise derives from a run."""
+    derive: Callable[[Run], dict[str, float]] | None = getattr(asked, "derive", None)
+    return {} if derive is None else derive(run)

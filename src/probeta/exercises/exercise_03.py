@@ -5,7 +5,6 @@ from __future__ import annotations
 from probeta.exercises.results import Results
 from probeta.report.answer import Answer, Table, mean_cell, text_cell
 from probeta.report.claims import Expectation
-from probeta.report.runs import Run
 
 PLAIN, WEIGHTED = "plain loss", "weighted loss"
 
@@ -16,10 +15,6 @@ NAMES = {
     "test/f1/0": "F1 of the frequent class",
     "test/f1_macro": "mean F1 of both classes",
 }
-
-
-def derive(run: Run) -> dict[str, float]:
-    return {}
 
 
 def answer(results: Results) -> Answer:

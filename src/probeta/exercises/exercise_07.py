@@ -9,7 +9,6 @@ from probeta.exercises.results import Results
 from probeta.report.answer import Answer, Chart, Table, mean_cell, text_cell
 from probeta.report.charts import lines, points
 from probeta.report.claims import Expectation, counted
-from probeta.report.runs import Run
 
 FORMATS = ("float64", "float32")
 NAMES = {
@@ -17,10 +16,6 @@ NAMES = {
     "max_error/float32": "greatest relative error, float32",
     "wrong_layers": "layers with wrong gradients",
 }
-
-
-def derive(run: Run) -> dict[str, float]:
-    return {}
 
 
 def answer(results: Results) -> Answer:

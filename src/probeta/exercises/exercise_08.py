@@ -9,7 +9,6 @@ from probeta.exercises.quantities import measurements
 from probeta.exercises.results import Results
 from probeta.report.answer import Answer, Table, mean_cell, text_cell
 from probeta.report.claims import counted
-from probeta.report.runs import Run
 
 NAMES = {
     "false_alarms": "layers called wrong without a bug",
@@ -22,10 +21,6 @@ BUGS = {
     "sign": "sign: the gradient at its output is turned around",
     "scale": "scale: the gradient at its output is half as large again",
 }
-
-
-def derive(run: Run) -> dict[str, float]:
-    return {}
 
 
 def answer(results: Results) -> Answer:

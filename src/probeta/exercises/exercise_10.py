@@ -6,7 +6,6 @@ from probeta.exercises.quantities import deviations
 from probeta.exercises.results import Results
 from probeta.report.answer import Answer, Table, mean_cell, text_cell
 from probeta.report.claims import Expectation
-from probeta.report.runs import Run
 
 PATIENCE, MIN_DELTA = "callbacks.early_stopping.patience", "callbacks.early_stopping.min_delta"
 
@@ -17,10 +16,6 @@ NAMES = {
     PATIENCE: "patience (epochs)",
     MIN_DELTA: "smallest change that counts (min_delta)",
 }
-
-
-def derive(run: Run) -> dict[str, float]:
-    return {}
 
 
 def answer(results: Results) -> Answer:

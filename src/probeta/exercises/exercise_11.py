@@ -27,10 +27,6 @@ NAMES = {
 }
 
 
-def derive(run: Run) -> dict[str, float]:
-    return {}
-
-
 def answer(results: Results) -> Answer:
     say, of = results.say, results.of
     claims = results.judge(

@@ -26,10 +26,6 @@ NAMES = {
 }
 
 
-def derive(run: Run) -> dict[str, float]:
-    return {}
-
-
 @dataclass(frozen=True)
 class Pair:
     """The two runs of one seed, and the sentence BLEU of each test sentence in both."""

@@ -16,7 +16,6 @@ from probeta.report.answer import Answer, Cell, Chart, Table
 from probeta.report.charts import heat
 from probeta.report.claims import Expectation
 from probeta.report.language import Language
-from probeta.report.runs import Run
 
 REFERENCE = "plain"
 MAPS = 6
@@ -33,10 +32,6 @@ NAMES = {
     "test/attention_entropy": "entropy of the weights, nats",
     "test/attention_coverage": "share of source words read",
 }
-
-
-def derive(run: Run) -> dict[str, float]:
-    return {}
 
 
 def labels(entry: dict[str, Any]) -> tuple[str, ...]:

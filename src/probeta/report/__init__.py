@@ -22,7 +22,7 @@ def write_report(directory: str | Path, lang: str = "en") -> Written:
     and is written in every language. Raises `RunDirectoryError` where there are no runs, `ConfigError` for a
     language without a catalogue, `OSError` where it cannot be written.
     """
-    from probeta.exercises import exercise
+    from probeta.exercises import derived, exercise
     from probeta.exercises.index import ANSWER, digest, others, page_name
     from probeta.exercises.results import Results
     from probeta.report.gallery import pictures
@@ -40,7 +40,7 @@ def write_report(directory: str | Path, lang: str = "en") -> Written:
     if asked is not None:
         for run in sweep.runs:
             if run.completed:
-                run.metrics |= asked.derive(run)
+                run.metrics |= derived(asked, run)
     summary = summarise(sweep)
     write_atomic(sweep.directory / "summary.csv", runs_csv(summary))
     write_atomic(sweep.directory / "groups.csv", groups_csv(summary))
