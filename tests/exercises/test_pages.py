@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.exercises.conftest import Exercise
-from tests.report.conftest import browser
+from tests.report.conftest import browser, opened
 
 __all__ = ["browser"]
 
@@ -19,21 +19,15 @@ LOOKS = [("en", "light", 1280), ("es", "dark", 390)]
 def test_the_page_is_drawn_and_fits_its_window(number: int, exercise: Exercise, browser: Any) -> None:
     folder = exercise(number)
     for code, scheme, width in LOOKS:
-        context = browser.new_context(color_scheme=scheme, viewport={"width": width, "height": 800}, offline=True)
-        page, said = context.new_page(), []
-        page.on("console", lambda message, said=said: said.append(message.text))
-        page.on("pageerror", lambda error, said=said: said.append(str(error)))
-        page.goto((folder / ("report.html" if code == "en" else f"report.{code}.html")).as_uri())
-        page.wait_for_function("document.documentElement.dataset.drawn", timeout=60_000)
-        charts = json.loads(page.locator("#data").text_content())["charts"]
-        assert page.locator(".plot .main-svg").count() >= len(charts)
-        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-        assert page.locator(".claims li").count() == sum(answered(folder, code)["verdicts"].values())
-        separator = page.evaluate("data.separators[0]")
-        assert separator == ("." if code == "en" else ",")
-        page.locator("#theme").click()
-        assert said == []
-        context.close()
+        path = folder / ("report.html" if code == "en" else f"report.{code}.html")
+        with opened(browser, path, scheme, width, "drawn") as page:
+            charts = json.loads(page.locator("#data").text_content())["charts"]
+            assert page.locator(".plot .main-svg").count() >= len(charts)
+            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+            assert page.locator(".claims li").count() == sum(answered(folder, code)["verdicts"].values())
+            separator = page.evaluate("data.separators[0]")
+            assert separator == ("." if code == "en" else ",")
+            page.locator("#theme").click()
 
 
 def test_the_index_opens_and_its_links_lead_on(exercise: Exercise, browser: Any) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,3 +27,18 @@ def browser() -> Iterator[Any]:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield browser
         browser.close()
+
+
+@contextmanager
+def opened(browser: Any, path: Path, scheme: str, width: int, ready: str) -> Iterator[Any]:
+    """The page without a network, once its root has `data-<ready>`; it says nothing on the console until it closes."""
+    context = browser.new_context(color_scheme=scheme, viewport={"width": width, "height": 800}, offline=True)
+    page = context.new_page()
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.goto(path.as_uri())
+    page.wait_for_function(f"document.documentElement.dataset.{ready}", timeout=60_000)
+    yield page
+    assert said == []
+    context.close()

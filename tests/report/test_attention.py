@@ -15,6 +15,7 @@ from probeta.report import write_report
 from probeta.report.attention import MODELS, ROWS, SENTENCES, side_by_side
 from probeta.report.compare import write_comparison
 from probeta.report.runs import read_sweep
+from tests.report.conftest import opened
 from tests.report.synthetic import write_run
 
 TEXTS = [f"the {adjective} <b>cat</b> {verb}" for adjective in ("old", "red", "big") for verb in ("sat", "ran", "ate")]
@@ -71,16 +72,8 @@ def artifact(sweep: Path, model: str) -> tuple[list[dict[str, Any]], list[dict[s
 @pytest.fixture(scope="module", params=[("light", 1280), ("dark", 390)], ids=["light-wide", "dark-phone"])
 def page(request: pytest.FixtureRequest, browser: Any, sweep: Path) -> Iterator[Any]:
     scheme, width = request.param
-    context = browser.new_context(color_scheme=scheme, viewport={"width": width, "height": 800}, offline=True)
-    page = context.new_page()
-    page.said = []
-    page.on("console", lambda message: page.said.append(message.text))
-    page.on("pageerror", lambda error: page.said.append(str(error)))
-    page.goto(write_report(sweep).page.as_uri())
-    page.wait_for_function("document.documentElement.dataset.attention", timeout=60_000)
-    yield page
-    assert page.said == []
-    context.close()
+    with opened(browser, write_report(sweep).page, scheme, width, "attention") as page:
+        yield page
 
 
 def pick(page: Any, sentence: int, left: str, right: str) -> None:

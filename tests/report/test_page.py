@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from probeta.report import write_report
+from tests.report.conftest import opened
 from tests.report.synthetic import write_grid, write_run
 
 PIXEL = bytes.fromhex(
@@ -39,16 +40,8 @@ def test_the_page_names_no_other_address(page_path: Path) -> None:
 @pytest.fixture(scope="module", params=[("light", 1280), ("dark", 390)], ids=["light-wide", "dark-phone"])
 def page(request: pytest.FixtureRequest, browser: Any, page_path: Path) -> Iterator[Any]:
     scheme, width = request.param
-    context = browser.new_context(color_scheme=scheme, viewport={"width": width, "height": 800}, offline=True)
-    page = context.new_page()
-    page.said = []
-    page.on("console", lambda message: page.said.append(message.text))
-    page.on("pageerror", lambda error: page.said.append(str(error)))
-    page.goto(page_path.as_uri())
-    page.wait_for_function("document.documentElement.dataset.drawn", timeout=60_000)
-    yield page
-    assert page.said == []
-    context.close()
+    with opened(browser, page_path, scheme, width, "drawn") as page:
+        yield page
 
 
 def column(page: Any, table: str, number: int) -> list[str]:
