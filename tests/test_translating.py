@@ -85,7 +85,22 @@ def test_an_endless_line_is_cut_and_told(translator: TextTranslator, caplog: pyt
     assert "1 of 2 lines are longer than 1000 tokens" in caplog.text
 
 
+@pytest.mark.parametrize("beam_size", [1, 3])
+def test_bfloat16_products_give_the_same_translations_but_for_rounding(
+    translator: TextTranslator, beam_size: int
+) -> None:
+    translator = replace(translator, decoding=replace(translator.decoding, beam_size=beam_size, max_length=3))
+    texts = [text for text in SOURCES if text.strip()]
+    full, rounded = ([best for [best] in replace(translator, precision=p).translate(texts)] for p in ("32", "bf16"))
+    same = [(a.score, b.score) for a, b in zip(full, rounded, strict=True) if a.tokens == b.tokens]
+    assert len(same) > len(texts) / 2
+    assert all(b == pytest.approx(a, rel=0.05, abs=0.05) for a, b in same)
+    assert any(a != b for a, b in same)
+
+
 def test_wrong_settings_are_refused(translator: TextTranslator) -> None:
+    with pytest.raises(ConfigError, match=r"precision=16 .*32 or bf16"):
+        replace(translator, precision="16")
     with pytest.raises(ConfigError, match="batch_size=0"):
         replace(translator, batch_size=0)
     with pytest.raises(ConfigError, match=r"device=abacus .*cpu"):

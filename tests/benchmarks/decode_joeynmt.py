@@ -1,7 +1,7 @@
 """Decoding Multi30k's 1,000 test sentences: sentences per second over JoeyNMT 2.3, greedy and beam 5.
 
 The same model size, batch and output lengths: neither side can end a sentence before `LENGTH` words. Ours lays its
-weights out once, as for a file that is translated.
+weights out once, as for a file that is translated, and is measured in bfloat16 too.
 """
 
 from __future__ import annotations
@@ -45,18 +45,19 @@ def side(name: str, beam: int) -> Callable[[], float]:
     joeynmt.missing()  # makes theirs importable here too
     corpus = multi30k.load()
     sources = batches(corpus, len(corpus.test_source))[:: 1 if beam == 1 else 4]
-    decode = ours(corpus, beam) if name == "ours" else theirs(corpus, beam)
+    decode = theirs(corpus, beam) if name == "joeynmt" else ours(corpus, beam, low=name == "bf16")
     return lambda: sum(len(source) for source in sources) / seconds(decode, sources)
 
 
-def ours(corpus: multi30k.Corpus, beam: int) -> Callable[[torch.Tensor], Any]:
+def ours(corpus: multi30k.Corpus, beam: int, low: bool) -> Callable[[torch.Tensor], Any]:
     keep_freed_memory()
     net = joeynmt.ours_alike(corpus).eval()
-    with torch.inference_mode():
+    rounded = torch.autocast("cpu", torch.bfloat16, enabled=low)
+    with torch.inference_mode(), rounded:
         net.decoder.output.bias[EOS_ID] = -1e4
         prepared = net.prepare(beam)
     search = greedy if beam == 1 else partial(beam_search, beam_size=beam)
-    return partial(search, net, max_length=LENGTH, bos_id=BOS_ID, eos_id=EOS_ID, prepared=prepared)
+    return rounded(partial(search, net, max_length=LENGTH, bos_id=BOS_ID, eos_id=EOS_ID, prepared=prepared))
 
 
 def theirs(corpus: multi30k.Corpus, beam: int) -> Callable[[torch.Tensor], Any]:
@@ -66,20 +67,24 @@ def theirs(corpus: multi30k.Corpus, beam: int) -> Callable[[torch.Tensor], Any]:
     return lambda source: search(net, joeynmt.their_batch(source, None), LENGTH, beam, 1.0, min_output_length=LENGTH)
 
 
-def row(name: str, beam: int) -> dict[str, Any]:
-    rate = rates({who: Apart(side, who, beam) for who in ("joeynmt", "ours")})
-    return {
-        "name": name,
-        "ratio": rate["ours"] / rate["joeynmt"],
-        "a": rate["ours"],
-        "b": rate["joeynmt"],
-        "unit": "sentences/s",
-        "target": f">= {TARGET:g}",
-        "note": f"batch {BATCH}, {LENGTH} words each, E 256, H 512",
-    }
+def rows(name: str, beam: int) -> list[dict[str, Any]]:
+    rate = rates({who: Apart(side, who, beam) for who in ("joeynmt", "float32", "bf16")})
+    return [
+        {
+            "name": name + suffix,
+            "ratio": rate[who] / rate["joeynmt"],
+            "a": rate[who],
+            "b": rate["joeynmt"],
+            "unit": "sentences/s",
+            "target": f">= {TARGET:g}",
+            "note": f"{who}; batch {BATCH}, {LENGTH} words each, E 256, H 512",
+        }
+        for suffix, who in (("", "float32"), ("_bf16", "bf16"))
+    ]
 
 
 def run() -> list[dict[str, Any]]:
     names = {"decode_joeynmt": 1, "decode_beam_joeynmt": BEAM}
-    reason = multi30k.missing() or joeynmt.missing()
-    return [multi30k.skipped(name, reason) if reason else row(name, beam) for name, beam in names.items()]
+    if reason := multi30k.missing() or joeynmt.missing():
+        return [multi30k.skipped(name, reason) for name in names]
+    return [row for name, beam in names.items() for row in rows(name, beam)]

@@ -26,6 +26,7 @@ class Upper:
     decoding: Decoding = field(default_factory=Decoding)
     copy_unknown: bool = False
     lexicon: None = None
+    precision: str = "32"
     chunks: int = 0
 
     def __call__(self, texts: Sequence[str]) -> list[str]:
@@ -90,7 +91,7 @@ def test_a_file_interrupted_before_its_first_chunk_starts_again(run: str, files:
     assert output(files) == [line.upper() for line in LINES]
 
 
-@pytest.mark.parametrize("changed", ["input", "weights", "search"])
+@pytest.mark.parametrize("changed", ["input", "weights", "search", "precision"])
 def test_what_another_command_left_is_not_mixed_in(run: str, files: dict[str, str], changed: str) -> None:
     with pytest.raises(KeyboardInterrupt):
         translate_file(Upper(dies_at=3), run, files, chunk=8)
@@ -99,8 +100,10 @@ def test_what_another_command_left_is_not_mixed_in(run: str, files: dict[str, st
         Path(files["input"]).write_text("other\n")
     elif changed == "weights":
         (Path(run) / "checkpoints" / "best.ckpt").write_bytes(b"other")
-    else:
+    elif changed == "search":
         translator.decoding = Decoding(beam_size=4)
+    else:
+        translator.precision = "bf16"
     with pytest.raises(RunDirectoryError, match="is of another input, run or setting"):
         translate_file(translator, run, files, chunk=8)
 

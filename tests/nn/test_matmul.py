@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from probeta.nn.matmul import PACKED, Product
+from probeta.nn.matmul import PACKED, Product, linear
 
 WIDTH, HEIGHT = 257, 301
 
@@ -30,7 +30,24 @@ def test_a_product_outside_of_searches_has_gradients() -> None:
     assert (weight.grad == 1).all()
 
 
-def test_under_autocast_a_product_is_in_its_type() -> None:
-    weight, x = torch.randn(HEIGHT, WIDTH), torch.randn(3, WIDTH)
+@pytest.mark.parametrize("rows", [1, 65])
+def test_made_under_autocast_a_product_rounds_to_its_type_and_says_nothing_of_it(rows: int) -> None:
+    torch.manual_seed(0)
+    weight, x = torch.randn(HEIGHT, WIDTH), torch.randn(rows, WIDTH)
     with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
-        assert torch.equal(Product(weight)(x), torch.nn.functional.linear(x, weight))
+        product = Product(weight)
+    with torch.inference_mode():
+        found = product(x)
+    rounded = x.bfloat16().double() @ weight.bfloat16().double().t()
+    assert found.dtype == torch.float32
+    torch.testing.assert_close(found.double(), rounded, rtol=2**-7, atol=1e-3)
+    torch.testing.assert_close(found, found.bfloat16().float(), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("transposed", [False, True])
+def test_a_linear_map_under_autocast_is_torchs(transposed: bool) -> None:
+    torch.manual_seed(0)
+    x, weight, bias = torch.randn(5, 3, WIDTH), torch.randn(HEIGHT, WIDTH), torch.randn(HEIGHT)
+    x = x.transpose(0, 1) if transposed else x
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+        torch.testing.assert_close(linear(x, weight, bias), torch.nn.functional.linear(x, weight, bias))

@@ -27,6 +27,7 @@ ACCEPTED = {
     "max_length": "N: tokens of a translation at most (the run's own setting)",
     "n_best": "N: for text=, that many translations with their scores, best first (1)",
     "batch_size": "N: sentences at a time (64)",
+    "precision": "32 or bf16: of the matrix products; bf16 is faster and may change a word (32)",
     "unknown": "keep or copy: leave <unk>, or copy the source word attended to most (keep)",
     "lexicon": "FILE: for unknown=copy, lines of a source word, a tab and its translation",
     "heatmap": "FILE: for text=, a figure of the attention weights",
@@ -104,6 +105,7 @@ def load(run: str, values: Mapping[str, str]) -> TextTranslator:
         batch_size=batch_size,
         copy_unknown=values.get("unknown") == "copy",
         lexicon=lexicon,
+        precision=values.get("precision", "32"),
     )
 
 

@@ -44,6 +44,7 @@ def translate_file(translator: TextTranslator, run: str, values: Mapping[str, st
         "input": digest(source),
         "weights": digest(RunDirectory.existing(run).best),
         "search": asdict(translator.decoding),
+        "precision": translator.precision,
         "unknown": [translator.copy_unknown, dict(translator.lexicon or {})],
     }
     partial, progress = Path(f"{target}.partial"), Path(f"{target}.progress.json")

@@ -95,8 +95,11 @@ class FastLinear(torch.autograd.Function):
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """`torch.nn.functional.linear`, fast where that is exact; torch's own under autocast and `torch.func`."""
     small = x.numel() * weight.shape[0] < SMALL
-    if small or transformed() or product_dtype(x.device.type) is not None:
+    if small or transformed():
         return F.linear(x, weight, bias)
+    if product_dtype(x.device.type) is not None:
+        # Of an x (B, T, I) that is not contiguous, torch's matmul copies the weight B times.
+        return F.linear(x.flatten(0, -2), weight, bias).unflatten(0, x.shape[:-1])
     result: Tensor = FastLinear.apply(x, weight, bias)
     return result
 
@@ -105,19 +108,22 @@ class Product:
     """`x (…, I)` → `x Wᵀ + b` for weights that many products read and none changes: a search's. No gradient.
 
     oneDNN reads a weight in a layout of its own: made once, it saves a tenth of a product of 64 rows and half of one
-    of 8. Under autocast the weight is cast once. Elsewhere this is torch's own.
+    of 8. Made under autocast, it multiplies in autocast's dtype from then on. The result has `x`'s dtype. Elsewhere
+    this is torch's own.
     """
 
     def __init__(self, weight: Tensor, bias: Tensor | None = None) -> None:
         low = product_dtype(weight.device.type) or weight.dtype
         self.weight, self.bias = weight.to(low), None if bias is None else bias.to(low)
         self.packed: Tensor | None = None
-        here = weight.device.type == "cpu" and low == torch.float32 and torch.backends.mkldnn.is_available()
+        known = low == torch.float32 or (low == torch.bfloat16 and torch.ops.mkldnn._is_mkldnn_bf16_supported())
+        here = weight.device.type == "cpu" and torch.backends.mkldnn.is_available() and known
         if here and not torch.is_grad_enabled() and not transformed() and weight.numel() >= PACKED:
             self.packed = torch.ops.mkldnn._reorder_linear_weight(self.weight.detach(), ROWS)
 
     def __call__(self, x: Tensor) -> Tensor:
+        low = x.to(self.weight.dtype)
         if self.packed is None:
-            return F.linear(x.to(self.weight.dtype), self.weight, self.bias)
-        product: Tensor = torch.ops.mkldnn._linear_pointwise(x, self.packed, self.bias, "none", [], "")
-        return product
+            return F.linear(low, self.weight, self.bias).to(x.dtype)
+        product: Tensor = torch.ops.mkldnn._linear_pointwise(low, self.packed, self.bias, "none", [], "")
+        return product.to(x.dtype)

@@ -19,7 +19,7 @@ class Progress(NamedTuple):
     """The state of incremental decoding."""
 
     source: PerSource
-    """`Stepper.source`, a row a sentence."""
+    """What `Stepper` reads of the source, a row a sentence."""
     carry: Carry
     """What changes with each word, a row a prefix."""
     stepper: Stepper
@@ -94,7 +94,8 @@ class Seq2Seq(Translator):
 
     def start(self, memory: Memory, prepared: Stepper | None = None) -> Progress:
         stepper = self.prepare() if prepared is None else prepared
-        return Progress(PerSource(stepper.source(memory.attended)), self.decoder.begin(memory), stepper)
+        attended, carry = stepper.begin(memory)
+        return Progress(PerSource(attended), carry, stepper)
 
     def step(self, token: Tensor, state: Progress) -> tuple[Tensor, Tensor | None, Progress]:
         logits, attention, carry = state.stepper(token, state.carry, state.source.value)

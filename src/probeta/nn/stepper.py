@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.utils._pytree import tree_map
 
-from probeta.nn.decoder import Carry, Decoder
+from probeta.nn.decoder import Carry, Decoder, Memory
 from probeta.nn.matmul import Product
 from probeta.nn.rnn import CellState
 
@@ -18,6 +19,9 @@ class Stepper:
 
     Where a sentence has several, W c = W Σ_s α_s m_s = Σ_s α_s (W m_s): what gates and read-out make of the context
     is made of every source position once (`shares`), and a step only sums it.
+
+    Made under autocast, its products run in autocast's dtype; all between them stays float32, since the sums over a
+    sentence take longer with their casts than they save.
     """
 
     def __init__(self, decoder: Decoder, prefixes: int = 1) -> None:
@@ -41,17 +45,24 @@ class Stepper:
         self.readout = None if features is None or readout is None else Product(features, readout.bias)
         self.output = Product(decoder.output.weight, decoder.output.bias)
 
-    def source(self, attended: Attended) -> Attended:
-        """The part of a search's state that depends on the source alone: `values` may be `shares` of them."""
-        if not attended:
-            return attended
-        keys, memory, mask = attended
-        values = [memory] if self.shares is None or self.readout is None else []
-        shares = [] if self.shares is None else [self.shares(memory)]
-        return keys, torch.cat([*shares, *values], dim=-1).contiguous(), mask
+    def begin(self, memory: Memory) -> tuple[Attended, Carry]:
+        """What a search's state holds of the source alone (`values` may be `shares` of them), and the first carry."""
+        dtype = self.decoder.embedding.weight.dtype
+        carry = tree_map(lambda part: part.to(dtype), self.decoder.begin(memory))
+        if not memory.attended:
+            return (), carry
+        keys, outputs, mask = memory.attended
+        values = [outputs] if self.shares is None or self.readout is None else []
+        shares = [] if self.shares is None else [self.shares(outputs)]
+        shared = torch.cat([*shares, *values], dim=-1).contiguous()
+        return (keys.to(dtype), shared.to(dtype), mask), carry
 
     def __call__(self, token: Tensor, carry: Carry, attended: Attended) -> tuple[Tensor, Tensor | None, Carry]:
         """`token (N,)` → logits `(N, V)`, weights `(N, S)` or `None`, what the next step reads."""
+        with torch.autocast(token.device.type, enabled=False):
+            return self.step(token, carry, attended)
+
+    def step(self, token: Tensor, carry: Carry, attended: Attended) -> tuple[Tensor, Tensor | None, Carry]:
         decoder = self.decoder
         embedded = decoder.embedding(token)
         found, weights = decoder.attend(carry.states[-1][0], attended, 0) if attended else (None, None)
