@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
+from threading import get_ident
 
 import pytest
 import torch
@@ -16,7 +17,7 @@ from probeta.nn.attention import Additive
 from probeta.nn.decoder import Decoder
 from probeta.nn.encoder import Encoder
 from probeta.nn.seq2seq import Seq2Seq
-from probeta.translating import TextTranslator, pick_device
+from probeta.translating import TextTranslator, pick_device, side_by_side
 
 SOURCES = ["a b c", "", "d", "c c b a d", "b d", "  ", "a", "d c b a a b"]
 TARGETS = ["x y z", "z w", "w"]
@@ -96,6 +97,20 @@ def test_bfloat16_products_give_the_same_translations_but_for_rounding(
     assert len(same) > len(texts) / 2
     assert all(b == pytest.approx(a, rel=0.05, abs=0.05) for a, b in same)
     assert any(a != b for a, b in same)
+
+
+def test_batches_side_by_side_keep_their_order_and_torchs_threads() -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        seen = list(side_by_side(lambda part: (part, torch.get_num_threads(), get_ident()), range(40)))
+        after = torch.get_num_threads()
+    finally:
+        torch.set_num_threads(before)
+    assert [part for part, _, _ in seen] == list(range(40))
+    assert {threads for _, threads, _ in seen} == {1}
+    assert get_ident() not in {thread for _, _, thread in seen}
+    assert after == 2
 
 
 def test_wrong_settings_are_refused(translator: TextTranslator) -> None:

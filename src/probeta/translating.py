@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
@@ -26,6 +27,12 @@ PRECISIONS = ("32", "bf16")
 
 LONGEST = 1000
 """Source tokens beyond this many are not read: one endless line must not take the memory of a whole batch."""
+
+SIDES = 4
+"""Batches that are searched at a time."""
+
+Part = TypeVar("Part")
+Result = TypeVar("Result")
 
 log = logging.getLogger(__name__)
 
@@ -92,9 +99,14 @@ class TextTranslator:
             log.warning("%d of %d lines are longer than %d tokens: their ends are not read", cut, len(lines), longest)
             lines = [tokens[:longest] for tokens in lines]
         found: list[list[Translation]] = [[] for _ in texts]
-        for rows in self._batches(lines):
+        batches, prepared = list(self._batches(lines)), self.prepared
+
+        def search(rows: list[int]) -> list[list[Hypothesis]]:
             with self.rounded():
-                hypotheses = self._search([lines[row] for row in rows], n_best, need_weights)
+                return self._search([lines[row] for row in rows], n_best, need_weights, prepared)
+
+        together = side_by_side if self.device.type == "cpu" else map
+        for rows, hypotheses in zip(batches, together(search, batches), strict=True):
             for row, best in zip(rows, hypotheses, strict=True):
                 found[row] = [self._translation(lines[row], hypothesis) for hypothesis in best]
         return found
@@ -115,7 +127,7 @@ class TextTranslator:
             yield order[start : start + size]
             start += size
 
-    def _search(self, lines: list[list[str]], n_best: int, need_weights: bool) -> list[list[Hypothesis]]:
+    def _search(self, lines: list[list[str]], n_best: int, need_weights: bool, prepared: Any) -> list[list[Hypothesis]]:
         d, spec = self.decoding, self.codec.spec
         source = self.codec.tokens_batch(lines).source.to(self.device)
         weights = need_weights or self.copy_unknown
@@ -123,13 +135,13 @@ class TextTranslator:
             found = greedy(
                 self.net, source, d.max_length,
                 bos_id=spec.bos_id, eos_id=spec.eos_id, length_ratio=d.length_ratio, need_weights=weights,
-                prepared=self.prepared,
+                prepared=prepared,
             )  # fmt: skip
             return [[hypothesis] for hypothesis in found]
         return beam_search(
             self.net, source, d.max_length,
             bos_id=spec.bos_id, eos_id=spec.eos_id, beam_size=d.beam_size, n_best=n_best, alpha=d.length_penalty,
-            length_ratio=d.length_ratio, need_weights=weights, prepared=self.prepared,
+            length_ratio=d.length_ratio, need_weights=weights, prepared=prepared,
         )  # fmt: skip
 
     def _translation(self, line: list[str], hypothesis: Hypothesis) -> Translation:
@@ -145,6 +157,23 @@ class TextTranslator:
             tokens=tokens,
             attention=None if weights is None else weights[: len(tokens)].tolist(),
         )
+
+
+def side_by_side(work: Callable[[Part], Result], parts: Sequence[Part]) -> Iterator[Result]:
+    """`work` of each part, in order, of which several run at a time, each with its share of torch's threads.
+
+    A step of a search is too small to be cut between cores; batches are not. More than `SIDES` would wait for Python.
+    """
+    threads = torch.get_num_threads()
+    sides = min(SIDES, threads, len(parts))
+    if sides < 2:
+        yield from map(work, parts)
+        return
+    try:
+        with ThreadPoolExecutor(sides, initializer=torch.set_num_threads, initargs=(threads // sides,)) as pool:
+            yield from pool.map(work, parts)
+    finally:
+        torch.set_num_threads(threads)
 
 
 def load_translator(directory: str | Path, device: str = "auto", trust: list[str] | None = None) -> TextTranslator:

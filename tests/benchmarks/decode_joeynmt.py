@@ -1,7 +1,7 @@
 """Decoding Multi30k's 1,000 test sentences: sentences per second over JoeyNMT 2.3, greedy and beam 5.
 
 The same model size, batch and output lengths: neither side can end a sentence before `LENGTH` words. Ours lays its
-weights out once, as for a file that is translated, and is measured in bfloat16 too.
+weights out once and takes a batch a core, as for a file that is translated, and is measured in bfloat16 too.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from probeta.allocator import keep_freed_memory
 from probeta.data.pairs import EncodedPairs
 from probeta.data.vocabulary import BOS_ID, EOS_ID
 from probeta.nn.decoding import beam_search, greedy
+from probeta.translating import side_by_side
 from tests.benchmarks import _joeynmt as joeynmt
 from tests.benchmarks import _multi30k as multi30k
 from tests.benchmarks._timing import Apart, rates
@@ -33,10 +34,9 @@ def batches(corpus: multi30k.Corpus, count: int) -> list[torch.Tensor]:
     return [whole.padded(np.arange(i, min(i + BATCH, len(rows)))) for i in range(0, len(rows), BATCH)]
 
 
-def seconds(decode: Callable[[torch.Tensor], Any], sources: list[torch.Tensor]) -> float:
+def seconds(decode: Callable[[list[torch.Tensor]], Any], sources: list[torch.Tensor]) -> float:
     start = time.perf_counter()
-    for source in sources:
-        decode(source)
+    decode(sources)
     return time.perf_counter() - start
 
 
@@ -49,22 +49,33 @@ def side(name: str, beam: int) -> Callable[[], float]:
     return lambda: sum(len(source) for source in sources) / seconds(decode, sources)
 
 
-def ours(corpus: multi30k.Corpus, beam: int, low: bool) -> Callable[[torch.Tensor], Any]:
+def ours(corpus: multi30k.Corpus, beam: int, low: bool) -> Callable[[list[torch.Tensor]], Any]:
     keep_freed_memory()
     net = joeynmt.ours_alike(corpus).eval()
-    rounded = torch.autocast("cpu", torch.bfloat16, enabled=low)
-    with torch.inference_mode(), rounded:
+    with torch.inference_mode(), rounded(low):
         net.decoder.output.bias[EOS_ID] = -1e4
         prepared = net.prepare(beam)
     search = greedy if beam == 1 else partial(beam_search, beam_size=beam)
-    return rounded(partial(search, net, max_length=LENGTH, bos_id=BOS_ID, eos_id=EOS_ID, prepared=prepared))
+
+    def decode(source: torch.Tensor) -> Any:
+        with rounded(low):
+            return search(net, source, max_length=LENGTH, bos_id=BOS_ID, eos_id=EOS_ID, prepared=prepared)
+
+    return lambda sources: list(side_by_side(decode, sources))
 
 
-def theirs(corpus: multi30k.Corpus, beam: int) -> Callable[[torch.Tensor], Any]:
+def rounded(low: bool) -> torch.autocast:
+    return torch.autocast("cpu", torch.bfloat16, enabled=low)
+
+
+def theirs(corpus: multi30k.Corpus, beam: int) -> Callable[[list[torch.Tensor]], Any]:
     from joeynmt.search import search
 
     net = joeynmt.theirs(corpus).eval()
-    return lambda source: search(net, joeynmt.their_batch(source, None), LENGTH, beam, 1.0, min_output_length=LENGTH)
+    return lambda sources: [
+        search(net, joeynmt.their_batch(source, None), LENGTH, beam, 1.0, min_output_length=LENGTH)
+        for source in sources
+    ]
 
 
 def rows(name: str, beam: int) -> list[dict[str, Any]]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
+
 import pytest
 import torch
 
-from probeta.nn.matmul import PACKED, Product, linear
+from probeta.nn.matmul import PACKED, Product, handed_over, linear
 
 WIDTH, HEIGHT = 257, 301
 
@@ -51,3 +54,23 @@ def test_a_linear_map_under_autocast_is_torchs(transposed: bool) -> None:
     x = x.transpose(0, 1) if transposed else x
     with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
         torch.testing.assert_close(linear(x, weight, bias), torch.nn.functional.linear(x, weight, bias))
+
+
+def test_the_permission_for_onednn_ends_with_the_last_thread_that_has_it() -> None:
+    settings = torch.backends.mkldnn.matmul  # type: ignore[attr-defined]
+    before = settings.fp32_precision
+    other_is_in, first_is_out = Event(), Event()
+
+    def other() -> str:
+        with handed_over():
+            other_is_in.set()
+            assert first_is_out.wait(10)
+            return str(settings.fp32_precision)
+
+    with ThreadPoolExecutor(1) as pool:
+        with handed_over():
+            there = pool.submit(other)
+            assert other_is_in.wait(10)
+        first_is_out.set()
+        assert there.result() == "bf16"
+    assert settings.fp32_precision == before != "bf16"

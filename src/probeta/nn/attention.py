@@ -47,18 +47,33 @@ class Attention(nn.Module, ABC):
         """`(B, S, M)` → keys `(B, S, ·)`: all of the score that does not depend on the query."""
         return memory
 
+    @property
+    def query_weight(self) -> Tensor | None:
+        """`(A, Q)`: what `ask` multiplies a query with, for those who join it to other products; `None` for nothing."""
+        return None
+
+    def ask(self, query: Tensor) -> Tensor:
+        """`(…, Q)` → `(…, A)`: all of the score that does not depend on the keys."""
+        return query
+
     @abstractmethod
     def scores(self, query: Tensor, keys: Tensor) -> Tensor:
-        """`(B, T, Q)`, keys → `(B, T, S)`."""
+        """What `ask` gives, `(B, T, A)`, and keys → `(B, T, S)`."""
 
     def weights(self, query: Tensor, keys: Tensor, mask: Tensor | None) -> Tensor:
-        """`(B, T, Q)` → `(B, T, S)`."""
+        """`(B, T, A)` → `(B, T, S)`."""
         return masked_softmax(self.scores(query, keys), None if mask is None else mask[:, None])
 
     def forward(
         self, query: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None = None, offset: int = 0
     ) -> tuple[Tensor, Tensor]:
         """→ `(context, weights)`. `offset` tells a training step's calls apart for dropout."""
+        return self.read(self.ask(query), keys, values, mask, offset)
+
+    def read(
+        self, query: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None = None, offset: int = 0
+    ) -> tuple[Tensor, Tensor]:
+        """`forward` of what `ask` gives."""
         single = query.dim() == 2
         weights = self.weights(query[:, None] if single else query, keys, mask)
         context = torch.matmul(self.dropout(weights, offset), values)
@@ -84,9 +99,18 @@ class Additive(Attention):
     def prepare(self, memory: Tensor) -> Tensor:
         return 2 * linear(memory, self.key.weight, self.key.bias)
 
+    @property
+    def query_weight(self) -> Tensor:
+        weight: Tensor = 2 * self.query.weight
+        return weight
+
+    def ask(self, query: Tensor) -> Tensor:
+        asked: Tensor = 2 * self.query(query)
+        return asked
+
     def scores(self, query: Tensor, keys: Tensor) -> Tensor:
         v = self.energy.weight[0]
-        energy = (2 * self.query(query)[:, :, None] + keys[:, None]).sigmoid_()
+        energy = (query[:, :, None] + keys[:, None]).sigmoid_()
         return torch.matmul(energy, 2 * v) - v.sum()
 
 
@@ -197,7 +221,7 @@ class MultiHead(Attention):
     def weights(self, query: Tensor, keys: Tensor, mask: Tensor | None) -> Tensor:
         return self.head_weights(query, keys, mask).mean(1)
 
-    def forward(
+    def read(
         self, query: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None = None, offset: int = 0
     ) -> tuple[Tensor, Tensor]:
         single = query.dim() == 2

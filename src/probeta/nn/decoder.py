@@ -132,11 +132,11 @@ class Decoder(nn.Module):
         return joined if self.readout is None else torch.tanh(linear(joined, self.readout.weight, self.readout.bias))
 
     def attend(self, query: Tensor, attended: tuple[Tensor, ...], t: int) -> tuple[Tensor, Tensor]:
-        """Context and weights for `query (B·k, H)`: the k prefixes of a sentence read its one row together."""
+        """Context and weights for `Attention.ask`'s `query (B·k, A)`: a sentence's k prefixes read its row together."""
         assert self.attention is not None
         together = query.shape[0] != attended[0].shape[0]
         query = query.view(attended[0].shape[0], -1, query.shape[-1]) if together else query
-        context, weights = self.attention(query, *attended, offset=t)
+        context, weights = self.attention.read(query, *attended, t)
         return (context.flatten(0, 1), weights.flatten(0, 1)) if together else (context, weights)
 
     def step(self, z: Tensor, embedded: Tensor, carry: Carry, attended: tuple[Tensor, ...], t: int = 0) -> Step:
@@ -146,7 +146,7 @@ class Decoder(nn.Module):
         embedding_size, context_size, _ = self.splits
         weight = self.layer(0).weight_ih
         if self.attention is not None:
-            c, w = self.attend(carry.states[-1][0], attended, t)
+            c, w = self.attend(self.attention.ask(carry.states[-1][0]), attended, t)
             context, weights = (c,), (w,)
             z = z + F.linear(c, weight[:, embedding_size : embedding_size + context_size])
         if self.input_feeding:

@@ -5,11 +5,40 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from threading import Lock
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+
+
+class HandedOver:
+    """Permission of oneDNN for float32 products. It is the process's: of several threads the last one out ends it."""
+
+    def __init__(self) -> None:
+        self.lock = Lock()
+        self.inside = 0
+        self.before = ""
+
+    @contextmanager
+    def __call__(self) -> Iterator[None]:
+        settings: Any = torch.backends.mkldnn.matmul  # type: ignore[attr-defined]
+        with self.lock:
+            self.inside += 1
+            if self.inside == 1:
+                self.before = settings.fp32_precision
+                settings.fp32_precision = "bf16"
+        try:
+            yield
+        finally:
+            with self.lock:
+                self.inside -= 1
+                if not self.inside:
+                    settings.fp32_precision = self.before
+
+
+handed_over = HandedOver()
 
 
 @cache
@@ -27,18 +56,6 @@ def onednn_keeps_float32() -> bool:
     with handed_over():
         product = torch.mm(a, b)
     return bool((product == 512.0 + 512.0 * 2.0**-12).all())
-
-
-@contextmanager
-def handed_over() -> Iterator[None]:
-    """Permit oneDNN for float32 products, and put the old setting back."""
-    settings: Any = torch.backends.mkldnn.matmul  # type: ignore[attr-defined]
-    before = settings.fp32_precision
-    settings.fp32_precision = "bf16"
-    try:
-        yield
-    finally:
-        settings.fp32_precision = before
 
 
 @contextmanager

@@ -19,15 +19,17 @@ aten: Any = torch.ops.aten
 
 
 def cell_forward(gates: Tensor, c: Tensor, c_next: Tensor, tanh_c: Tensor, h_next: Tensor) -> None:
-    """`gates (B, 4H)` become i, f, g, o in place; the new `c`, its tanh and `h` are written where they belong."""
-    size = c.shape[1]
-    gates[:, : 2 * size].sigmoid_()
-    gates[:, 2 * size : 3 * size].tanh_()
-    gates[:, 3 * size :].sigmoid_()
+    """`gates (B, 4H)` become i, f, g, o in place; the new `c`, its tanh and `h` are written where they belong.
+
+    tanh x = 2 σ(2x) - 1, of which torch's sigmoid takes a fourth of its tanh's time on a CPU.
+    """
     i, f, g, o = gates.chunk(4, dim=1)
+    g.mul_(2)
+    gates.sigmoid_()
+    g.mul_(2).sub_(1)
     torch.mul(f, c, out=c_next)
     c_next.addcmul_(i, g)
-    torch.tanh(c_next, out=tanh_c)
+    torch.mul(c_next, 2, out=tanh_c).sigmoid_().mul_(2).sub_(1)
     torch.mul(o, tanh_c, out=h_next)
 
 

@@ -42,6 +42,12 @@ class Stepper:
         weights = [torch.cat(inputs, dim=1), *(layer.weight_ih for layer in layers[1:])]
         self.inputs = [Product(weight, layer.bias_ih) for weight, layer in zip(weights, layers, strict=True)]
         self.hidden = [Product(layer.weight_hh, layer.bias_hh) for layer in layers]
+        top, asking = layers[-1], None if attention is None else attention.query_weight
+        self.asks = asking is not None
+        if asking is not None:
+            # The last layer's state is its own input and the attention's query: one product for both.
+            bias = None if top.bias_hh is None else torch.cat([top.bias_hh, asking.new_zeros(len(asking))])
+            self.hidden[-1] = Product(torch.cat([top.weight_hh, asking]), bias)
         self.readout = None if features is None or readout is None else Product(features, readout.bias)
         self.output = Product(decoder.output.weight, decoder.output.bias)
 
@@ -65,7 +71,12 @@ class Stepper:
     def step(self, token: Tensor, carry: Carry, attended: Attended) -> tuple[Tensor, Tensor | None, Carry]:
         decoder = self.decoder
         embedded = decoder.embedding(token)
-        found, weights = decoder.attend(carry.states[-1][0], attended, 0) if attended else (None, None)
+        query = carry.states[-1][0]
+        pushed = self.hidden[-1](query)
+        if self.asks:
+            rows = len(decoder.layer(-1).weight_hh)
+            pushed, query = pushed[:, :rows], pushed[:, rows:]
+        found, weights = decoder.attend(query, attended, 0) if attended else (None, None)
         shares: list[Tensor] = []
         context = () if found is None else (found,)
         if found is not None and self.shares is not None:
@@ -78,7 +89,8 @@ class Stepper:
             else:
                 z = self.inputs[0](torch.cat([embedded, *(() if shares else context), *carry.feed], dim=1))
                 z = z + shares[0] if shares else z
-            states.append(decoder.layer(i).update(z, self.hidden[i](old[0]), old))
+            pushes = pushed if i + 1 == len(carry.states) else self.hidden[i](old[0])
+            states.append(decoder.layer(i).update(z, pushes, old))
         features = output = states[-1][0]
         if attended:
             features = torch.cat([output, *context, embedded], dim=1)
