@@ -82,11 +82,18 @@ def product(a: Tensor, b: Tensor) -> Tensor | None:
     per_line = LINE // a.element_size()
     # A matrix that all members share is at one address.
     ragged = [n * k * bool(a.stride(0)), k * m * bool(b.stride(0)), n * m]
-    if n * k * m < SMALL or not any(size % per_line for size in ragged):
+    if n * k * m < SMALL:
         return None
+    if not any(size % per_line for size in ragged):
+        return torch.bmm(one_by_one(a), one_by_one(b))
     more_k, more_m = -k % per_line, -m % per_line
     whole = torch.bmm(F.pad(a, (0, more_k)), F.pad(b, (0, more_m, 0, more_k)))
     return whole[:, :, :m].contiguous() if more_m else whole
+
+
+def one_by_one(x: Tensor) -> Tensor:
+    """`x (K, n, m)`, copied where the members do not lie one behind the other (one matrix for all lies as it is)."""
+    return x if x.stride(0) in (0, x.shape[1] * x.shape[2]) else x.contiguous()
 
 
 def total(x: Tensor, dims: list[int] | None, *rest: Any) -> Tensor | None:

@@ -136,7 +136,8 @@ class Decoder(nn.Module):
         assert self.attention is not None
         together = query.shape[0] != attended[0].shape[0]
         query = query.view(attended[0].shape[0], -1, query.shape[-1]) if together else query
-        context, weights = self.attention.read(query, *attended, t)
+        keys, values, mask = attended
+        context, weights = self.attention.read(query, keys, values, mask, t)
         return (context.flatten(0, 1), weights.flatten(0, 1)) if together else (context, weights)
 
     def step(self, z: Tensor, embedded: Tensor, carry: Carry, attended: tuple[Tensor, ...], t: int = 0) -> Step:
