@@ -77,18 +77,26 @@ def normal_distribution(x: Tensor) -> Tensor:
 
 
 def product(a: Tensor, b: Tensor) -> Tensor | None:
-    """`a (K, n, k) @ b (K, k, m)`, padded with zeros to whole cache lines where a matrix would not fill them."""
+    """`a (K, n, k) @ b (K, k, m)`, padded with zeros to whole cache lines where a matrix would not fill them.
+
+    A matrix that all members share lies at one address, and is padded all the same: whether data are shared depends
+    on who is there.
+    """
     n, k, m = a.shape[1], a.shape[2], b.shape[2]
     per_line = LINE // a.element_size()
-    # A matrix that all members share is at one address.
-    ragged = [n * k * bool(a.stride(0)), k * m * bool(b.stride(0)), n * m]
     if n * k * m < SMALL:
         return None
-    if not any(size % per_line for size in ragged):
+    if not any(size % per_line for size in (n * k, k * m, n * m)):
         return torch.bmm(one_by_one(a), one_by_one(b))
     more_k, more_m = -k % per_line, -m % per_line
-    whole = torch.bmm(F.pad(a, (0, more_k)), F.pad(b, (0, more_m, 0, more_k)))
+    whole = torch.bmm(padded(a, more_k), padded(b, more_m, more_k))
     return whole[:, :, :m].contiguous() if more_m else whole
+
+
+def padded(x: Tensor, columns: int, rows: int = 0) -> Tensor:
+    """`x (K, n, m)` with as many more `columns` and `rows` of zeros; once where one matrix is everybody's."""
+    zeros = (0, columns, 0, rows)
+    return F.pad(x, zeros) if x.stride(0) else F.pad(x[:1], zeros).expand(len(x), -1, -1)
 
 
 def one_by_one(x: Tensor) -> Tensor:
