@@ -40,7 +40,8 @@ WAS_BROKEN = {
 
 # Alone, its 60 × 2 inputs were everybody's, and not padded.
 SHARED_OR_NOT = {
-    "model.width": 8, "model.depth": 2, "model.activation": "gelu", "data.n_samples": 101, "trainer.precision": "32-true"
+    "model.width": 8, "model.depth": 2, "model.activation": "gelu", "data.n_samples": 101,
+    "trainer.precision": "32-true",
 }  # fmt: skip
 
 
