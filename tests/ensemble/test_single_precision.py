@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -76,6 +76,8 @@ class Twin:
 def test_each_step_from_the_same_state_is_the_single_run_s(
     shared: dict[str, Any], own: list[dict[str, Any]], width: int
 ) -> None:
+    # 17 leaves a last batch of two: batch norm makes signs of them, and a gradient that is all rounding.
+    assume(not (shared["model.batch_norm"] and shared["data.batch_size"] == 17))
     # Layer norm over two or three units leaves nothing but signs, and a gradient that is all rounding.
     small = {**shared, "trainer.precision": "32-true", "model.width": width}
     ensemble = Ensemble(members_of([changed(changed(moons(), small), changes) for changes in own]), program=Program(2))

@@ -41,13 +41,15 @@ class Stepper:
         layers = [decoder.layer(i) for i in range(len(decoder.cells))]
         weights = [torch.cat(inputs, dim=1), *(layer.weight_ih for layer in layers[1:])]
         self.inputs = [Product(weight, layer.bias_ih) for weight, layer in zip(weights, layers, strict=True)]
-        self.hidden = [Product(layer.weight_hh, layer.bias_hh) for layer in layers]
-        top, asking = layers[-1], None if attention is None else attention.query_weight
+        pushes: list[tuple[Tensor, Tensor | None]] = [(layer.weight_hh, layer.bias_hh) for layer in layers]
+        asking = None if attention is None else attention.query_weight
         self.asks = asking is not None
         if asking is not None:
             # The last layer's state is its own input and the attention's query: one product for both.
-            bias = None if top.bias_hh is None else torch.cat([top.bias_hh, asking.new_zeros(len(asking))])
-            self.hidden[-1] = Product(torch.cat([top.weight_hh, asking]), bias)
+            weight, bias = pushes[-1]
+            bias = None if bias is None else torch.cat([bias, asking.new_zeros(len(asking))])
+            pushes[-1] = torch.cat([weight, asking]), bias
+        self.hidden = [Product(weight, bias) for weight, bias in pushes]
         self.readout = None if features is None or readout is None else Product(features, readout.bias)
         self.output = Product(decoder.output.weight, decoder.output.bias)
 
