@@ -29,6 +29,8 @@ VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
     "plain": {},
     "two_layers": {"model": {"layers": 2}},
     "bidirectional": {"encoder": {"bidirectional": True}, "model": {"layers": 2}},
+    "two_halves": {"encoder": {"bidirectional": True, "hidden_size": 3}},
+    "narrow_encoder": {"encoder": {"hidden_size": 4}},
     "input_feeding": {"decoder": {"input_feeding": True, "readout_size": 5}},
     "tied": {"decoder": {"tied_embeddings": True}},
     "gru": {"model": {"cell": "gru"}},
@@ -101,15 +103,30 @@ def test_logits_equal_the_notebooks_loop(attention: str) -> None:
 
 
 @pytest.mark.parametrize("attention", ATTENTION)
-@pytest.mark.parametrize("name", ["plain", "bidirectional"])
+@pytest.mark.parametrize("name", ["plain", "two_halves"])
 def test_a_sentence_alone_and_in_a_padded_batch_give_the_same_logits(name: str, attention: str) -> None:
-    if name == "bidirectional" and attention in ("dot", "scaled_dot"):
-        pytest.skip("the encoder's outputs are twice as wide as the query")
     net = variant(name, attention)
     logits = net(SOURCE, TARGET)
     for b in range(3):
         s, t = SOURCE[b][SOURCE[b] > 0], TARGET[b][TARGET[b] > 0]
         torch.testing.assert_close(logits[b : b + 1, : len(t)], net(s[None], t[None]))
+
+
+@pytest.mark.parametrize("name", ["bidirectional", "two_halves", "narrow_encoder"])
+def test_the_bridge_leads_the_last_states_of_all_directions_to_the_decoders_size(name: str) -> None:
+    encoder = variant(name).encoder
+    states = encoder.recurrent(encoder.embedding(SOURCE), mask=SOURCE > 0).states
+    directions = 1 if name == "narrow_encoder" else 2
+    places = [(layer, part) for layer in range(len(states) // directions) for part in range(2)]
+    bridge = encoder.bridge
+    assert bridge is not None and len(bridge.linears) == len(places)
+    found = encoder(SOURCE).states
+    for linear, (layer, part) in zip(bridge.linears, places, strict=True):
+        both = torch.cat([states[directions * layer + d][part] for d in range(directions)], dim=1)
+        assert isinstance(linear, torch.nn.Linear)
+        expected = torch.tanh(both @ linear.weight.T + linear.bias)
+        assert expected.shape == (3, 6)
+        torch.testing.assert_close(found[layer][part], expected)
 
 
 @pytest.mark.parametrize("attention", ["none", "additive", "multi_head"])

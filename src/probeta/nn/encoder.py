@@ -16,29 +16,34 @@ class Encoded(NamedTuple):
     outputs: Tensor
     """`(B, S, D·H)`, D = 2 if bidirectional."""
     states: tuple[CellState, ...]
-    """A state per layer, `(B, H)`, as a decoder's start."""
+    """A state per layer, `(B, state_size)`, as a decoder's start."""
     mask: Tensor
     """`(B, S)` bool, True at real tokens."""
 
 
 class Bridge(nn.Module):
-    """tanh(W [forward; backward]) for each layer and each part of its state: 2H → H."""
+    """tanh(W [forward; backward]) for each layer and each part of its state: `fan_in`, both together, → `size`."""
 
-    def __init__(self, cell: str, hidden_size: int, layers: int) -> None:
+    def __init__(self, cell: str, fan_in: int, size: int, layers: int, directions: int) -> None:
         super().__init__()
-        self.parts = 2 if cell == "lstm" else 1
-        self.linears = nn.ModuleList(nn.Linear(2 * hidden_size, hidden_size) for _ in range(layers * self.parts))
+        self.directions = directions
+        parts = 2 if cell == "lstm" else 1
+        self.linears = nn.ModuleList(nn.Linear(fan_in, size) for _ in range(layers * parts))
 
     def forward(self, states: tuple[CellState, ...]) -> tuple[CellState, ...]:
         linears = iter(self.linears)
+        layers = zip(*(states[d :: self.directions] for d in range(self.directions)), strict=True)
         return tuple(
-            tuple(torch.tanh(next(linears)(torch.cat(part, dim=-1))) for part in zip(*pair, strict=True))
-            for pair in zip(states[::2], states[1::2], strict=True)
+            tuple(torch.tanh(next(linears)(torch.cat(part, dim=-1))) for part in zip(*layer, strict=True))
+            for layer in layers
         )
 
 
 class Encoder(nn.Module):
     """Embedding, dropout, `layers` recurrent layers (Sutskever et al. 2014; bidirectional: Bahdanau et al. 2015).
+
+    `hidden_size` units a direction, `state_size` where it is not given; the decoder starts from states of
+    `state_size`, to which a bridge leads where they differ or are two.
 
     `dropout` acts on embeddings, between layers and on the outputs that attention reads; with `variational` one
     mask serves all time steps. Padding (`pad_id`) changes nothing: states are held over it.
@@ -47,17 +52,19 @@ class Encoder(nn.Module):
     def __init__(
         self,
         vocab_size: int,
-        hidden_size: int,
+        state_size: int,
         pad_id: int,
         cell: str = "lstm",
         layers: int = 1,
         embedding_size: int = 64,
+        hidden_size: int | None = None,
         dropout: float = 0.0,
         output_dropout: float = 0.0,
         bidirectional: bool = False,
         variational: bool = False,
     ) -> None:
         super().__init__()
+        hidden_size = state_size if hidden_size is None else hidden_size
         for key, value in (("embedding_size", embedding_size), ("hidden_size", hidden_size)):
             if value < 1:
                 raise ConfigError.value(f"model.encoder.{key}", value, "a whole number from 1")
@@ -69,8 +76,9 @@ class Encoder(nn.Module):
             cell, embedding_size, hidden_size, layers, bidirectional, dropout, variational=variational, fused=True
         )
         self.output_dropout = Dropout(output_dropout, shared)
-        self.bridge = Bridge(cell, hidden_size, layers) if bidirectional else None
         self.output_size = self.recurrent.output_size
+        bridged = bidirectional or hidden_size != state_size
+        self.bridge = Bridge(cell, self.output_size, state_size, layers, 1 + bidirectional) if bridged else None
 
     def forward(self, source: Tensor) -> Encoded:
         """`source (B, S)` ids."""

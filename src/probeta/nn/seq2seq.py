@@ -30,7 +30,7 @@ class Seq2Seq(Translator):
     """Sequence to sequence (Sutskever et al. 2014), with `attention` as in Bahdanau et al. 2015.
 
     `encoder`, `decoder` and `attention` are constructors that lack only the sizes which are decided here:
-    vocabularies, `hidden_size`, `cell` and `layers`, which both sides share. `shared_embeddings` uses one matrix
+    vocabularies, `hidden_size` (of the decoder), and `cell` and `layers`, which both sides share. `shared_embeddings` uses one matrix
     for source and target, whose vocabularies and embedding sizes must then be the same.
     """
 
@@ -50,7 +50,7 @@ class Seq2Seq(Translator):
         super().__init__()
         self.pad_id = pad_id
         self.encoder = encoder(
-            vocab_size=source_vocab_size, hidden_size=hidden_size, pad_id=pad_id, cell=cell, layers=layers
+            vocab_size=source_vocab_size, state_size=hidden_size, pad_id=pad_id, cell=cell, layers=layers
         )
         kind = None if attention is None else attention(query_size=hidden_size, memory_size=self.encoder.output_size)
         self.decoder = decoder(
