@@ -22,7 +22,11 @@ class Encoded(NamedTuple):
 
 
 class Bridge(nn.Module):
-    """tanh(W [forward; backward]) for each layer and each part of its state: `fan_in`, both together, → `size`."""
+    """W [forward; backward] for each layer and each part of its state: `fan_in`, both together, → `size`.
+
+    tanh follows for hidden states, as in Bahdanau et al. 2015, but not for the LSTM's cell state, which has no
+    bounds: squashed, it saturates within an epoch, and without attention no gradient is left for the encoder.
+    """
 
     def __init__(self, cell: str, fan_in: int, size: int, layers: int, directions: int) -> None:
         super().__init__()
@@ -32,11 +36,11 @@ class Bridge(nn.Module):
 
     def forward(self, states: tuple[CellState, ...]) -> tuple[CellState, ...]:
         linears = iter(self.linears)
-        layers = zip(*(states[d :: self.directions] for d in range(self.directions)), strict=True)
-        return tuple(
-            tuple(torch.tanh(next(linears)(torch.cat(part, dim=-1))) for part in zip(*layer, strict=True))
-            for layer in layers
-        )
+        found = []
+        for layer in zip(*(states[d :: self.directions] for d in range(self.directions)), strict=True):
+            hidden, *cell = (next(linears)(torch.cat(part, dim=-1)) for part in zip(*layer, strict=True))
+            found.append((torch.tanh(hidden), *cell))
+        return tuple(found)
 
 
 class Encoder(nn.Module):
