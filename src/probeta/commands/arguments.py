@@ -17,7 +17,7 @@ def parse(usage: str, argv: list[str], accepted: Mapping[str, str]) -> dict[str,
     Raises `ConfigError` for an unknown key or one without a value. `-h` prints the help and exits.
     """
     if {"-h", "--help"} & set(argv):
-        print(f"usage: {usage}\n\n" + "\n".join(f"  {key:<12}{text}" for key, text in accepted.items()))
+        print(f"usage: {usage}\n\n" + "\n".join(f"  {key:<16}{text}" for key, text in accepted.items()))
         raise HelpShown(0)
     values: dict[str, str] = {}
     for argument in argv:
