@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import statistics
 import time
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -16,6 +17,7 @@ from probeta.ensemble.chunks import chunk_size
 from probeta.ensemble.engine import Ensemble
 from probeta.ensemble.launch import Members
 from probeta.ensemble.program import Program
+from probeta.ensemble.sides import how_many, side_by_side
 from tests.ensemble.runs import changed, tree_of
 
 RUNS, EPOCHS, REPEATS = 64, 200, 3
@@ -39,16 +41,24 @@ def members(settings: list[dict[str, Any]]) -> list[Any]:
     return [build.make(tree) for tree in settings]
 
 
-def fit_together(settings: list[dict[str, Any]], size: int | None = None) -> tuple[float, int]:
-    """Seconds of the fit (building left out, measuring the chunk included), and the chunk."""
+def fit_together(settings: list[dict[str, Any]]) -> tuple[float, int]:
+    """Seconds of the fit (building left out; starting processes and measuring the chunk included), and the chunk."""
     built = members(settings)
-    started = time.perf_counter()
     device = torch.device("cpu")
-    size = size or chunk_size(built, device)
-    program = Program()
-    for start in range(0, len(built), size):
-        Ensemble(built[start : start + size], device, program=program).fit()
-    return time.perf_counter() - started, size
+    sizes: list[int] = []
+
+    def work(share: range, tell: Callable[[int], None], check: Callable[[], None]) -> None:
+        mine = [built[i] for i in share]
+        size = chunk_size(mine, device)
+        program = Program()
+        for start in range(0, len(mine), size):
+            Ensemble(mine[start : start + size], device, check, program).fit()
+        tell(size)
+
+    started = time.perf_counter()
+    sides = how_many(len(built))
+    side_by_side([range(side, len(built), sides) for side in range(sides)], work, sizes.append)
+    return time.perf_counter() - started, max(sizes)
 
 
 def plain_loop(splits: Any, lr: float, epochs: int = EPOCHS) -> float:
@@ -93,5 +103,5 @@ def run() -> dict[str, Any]:
         "b": b,
         "unit": "s",
         "target": "<= 0.5",
-        "note": f"{RUNS} runs, chunks of {sizes}, {torch.get_num_threads()} threads",
+        "note": f"{RUNS} runs in {how_many(RUNS)} processes, chunks of {sizes}",
     }

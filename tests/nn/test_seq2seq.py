@@ -119,7 +119,8 @@ def test_the_bridge_leads_the_last_states_of_all_directions_to_the_decoders_size
     directions = 1 if name == "narrow_encoder" else 2
     places = [(layer, part) for layer in range(len(states) // directions) for part in range(2)]
     bridge = encoder.bridge
-    assert bridge is not None and len(bridge.linears) == len(places)
+    assert bridge is not None
+    assert len(bridge.linears) == len(places)
     found = encoder(SOURCE).states
     for linear, (layer, part) in zip(bridge.linears, places, strict=True):
         both = torch.cat([states[directions * layer + d][part] for d in range(directions)], dim=1)

@@ -12,7 +12,7 @@ from torch import Tensor
 from probeta.callbacks.gradient_norm import layer_of
 from probeta.ensemble.feed import Feed
 from probeta.ensemble.history import together
-from probeta.ensemble.invariant import few_threads
+from probeta.ensemble.invariant import one_thread
 from probeta.ensemble.member import Member
 from probeta.ensemble.optimizers import stacked
 from probeta.ensemble.program import Program
@@ -68,7 +68,7 @@ class Ensemble:
         """Train until every member has stopped, failed or reached the last epoch."""
         started = time.perf_counter()
         step = 0
-        with few_threads(self.device):
+        with one_thread():
             for epoch in range(self.max_epochs):
                 self.check()
                 step = self.epoch(epoch, step)

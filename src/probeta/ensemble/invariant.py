@@ -28,16 +28,13 @@ SMALL = 400
 """Below this many multiplications a product is a plain loop over its elements."""
 
 
-THREADS = 2
-"""With more, MKL divides a product of doubles among threads, or does not, by how many products there are."""
-
-
 @contextmanager
-def few_threads(device: torch.device) -> Iterator[None]:
-    """Inside, operations on the CPU are carried out by at most `THREADS` threads."""
+def one_thread() -> Iterator[None]:
+    """Inside, operations on the CPU are carried out by one thread: with several, MKL divides a product of doubles
+    among them, or does not, by how many products there are. Cores are for processes (`sides`).
+    """
     before = torch.get_num_threads()
-    if device.type == "cpu" and before > THREADS:
-        torch.set_num_threads(THREADS)
+    torch.set_num_threads(1)
     try:
         yield
     finally:

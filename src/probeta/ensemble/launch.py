@@ -20,8 +20,10 @@ from probeta.ensemble.chunks import choose_device, chunk_size
 from probeta.ensemble.engine import Ensemble
 from probeta.ensemble.events import events_of, write_events
 from probeta.ensemble.grouping import grouped, reason_against
+from probeta.ensemble.invariant import one_thread
 from probeta.ensemble.member import Member
 from probeta.ensemble.program import Program
+from probeta.ensemble.sides import how_many, side_by_side
 from probeta.ensemble.writing import leave, tensorboard, unresolved, write_hydra, write_notes, write_rows
 from probeta.errors import UserError
 from probeta.fit import quiet, settings
@@ -79,6 +81,29 @@ def divide(jobs: Sequence[Job]) -> tuple[list[list[Job]], list[tuple[Job, str]]]
 def carry_out(group: Sequence[Job], finished: Finished, stopped: Callable[[], bool], size: int | None = None) -> None:
     """Train the jobs of one group, `size` at a time (measured where it is not given), and leave their results."""
     quiet()
+    sides = how_many(len(group))
+    if sides == 1:
+        with Signals() as signals, one_thread():
+            train(group, finished, stopped, signals.check, size)
+        return
+    log.info("%d runs as ensembles in %d processes.", len(group), sides)
+
+    def work(share: range, tell: Callable[[Any], None], check: Callable[[], None]) -> None:
+        places = {id(group[i]): i for i in share}
+        train([group[i] for i in share], lambda job: tell((places[id(job)], job.record)), stopped, check, size)
+
+    def heard(told: tuple[int, dict[str, Any]]) -> None:
+        job = group[told[0]]
+        job.record = told[1]
+        finished(job)
+
+    side_by_side([range(side, len(group), sides) for side in range(sides)], work, heard)
+
+
+def train(
+    group: Sequence[Job], finished: Finished, stopped: Callable[[], bool], check: Callable[[], None], size: int | None
+) -> None:
+    """The jobs of one group, in this process."""
     started = time.perf_counter()
     members = Members()
     ready: list[tuple[Job, Member]] = []
@@ -94,11 +119,11 @@ def carry_out(group: Sequence[Job], finished: Finished, stopped: Callable[[], bo
     program = Program()
     size = size or chunk_size([m for _, m in ready], device)
     building = (time.perf_counter() - started) / len(ready)
-    log.info("Ensembles of %d on %s for %d runs.", min(size, len(ready)), device, len(ready))
     for start in range(0, len(ready), size):
         if stopped():
             return
-        chunk(ready[start : start + size], members, device, program, building, finished)
+        check()
+        chunk(ready[start : start + size], members, device, program, building, finished, check)
 
 
 def chunk(
@@ -108,6 +133,7 @@ def chunk(
     program: Program,
     building: float,
     finished: Finished,
+    check: Callable[[], None],
 ) -> None:
     """One ensemble, from empty run directories to results."""
     started = time.perf_counter()
@@ -115,14 +141,13 @@ def chunk(
         for job, _ in runs:
             prepare(job)
             stack.enter_context(locked(job.path))
-        signals = stack.enter_context(Signals())
         try:
-            Ensemble([m for _, m in runs], device, signals.check, program).fit()
+            Ensemble([m for _, m in runs], device, check, program).fit()
             fitted = time.perf_counter()
             events: list[tuple[Path, list[bytes]]] = []
             for job, member in runs:
                 events += settle(job, member, members, len(runs))
-                signals.check()
+                check()
             write_events(events)
         except (Interrupted, KeyboardInterrupt):
             for job, _ in runs:

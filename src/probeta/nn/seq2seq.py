@@ -30,8 +30,8 @@ class Seq2Seq(Translator):
     """Sequence to sequence (Sutskever et al. 2014), with `attention` as in Bahdanau et al. 2015.
 
     `encoder`, `decoder` and `attention` are constructors that lack only the sizes which are decided here:
-    vocabularies, `hidden_size` (of the decoder), and `cell` and `layers`, which both sides share. `shared_embeddings` uses one matrix
-    for source and target, whose vocabularies and embedding sizes must then be the same.
+    vocabularies, the decoder's `hidden_size`, and `cell` and `layers`, which both sides share. `shared_embeddings`
+    uses one matrix for source and target, whose vocabularies and embedding sizes must then be the same.
     """
 
     def __init__(
