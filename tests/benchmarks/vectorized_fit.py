@@ -17,7 +17,7 @@ from probeta.ensemble.chunks import chunk_size
 from probeta.ensemble.engine import Ensemble
 from probeta.ensemble.launch import Members
 from probeta.ensemble.program import Program
-from probeta.ensemble.sides import how_many, side_by_side
+from probeta.ensemble.sides import processes, shared_out, side_by_side
 from tests.ensemble.runs import changed, tree_of
 
 RUNS, EPOCHS, REPEATS = 64, 200, 3
@@ -47,17 +47,16 @@ def fit_together(settings: list[dict[str, Any]]) -> tuple[float, int]:
     device = torch.device("cpu")
     sizes: list[int] = []
 
-    def work(share: range, tell: Callable[[int], None], check: Callable[[], None]) -> None:
-        mine = [built[i] for i in share]
-        size = chunk_size(mine, device)
-        program = Program()
-        for start in range(0, len(mine), size):
-            Ensemble(mine[start : start + size], device, check, program).fit()
-        tell(size)
+    def work(share: list[list[Any]], tell: Callable[[int], None], check: Callable[[], None]) -> None:
+        for group in share:
+            size = chunk_size(group, device)
+            program = Program()
+            for start in range(0, len(group), size):
+                Ensemble(group[start : start + size], device, check, program).fit()
+            tell(size)
 
     started = time.perf_counter()
-    sides = how_many(len(built))
-    side_by_side([range(side, len(built), sides) for side in range(sides)], work, sizes.append)
+    side_by_side(shared_out([built], processes()), work, sizes.append)
     return time.perf_counter() - started, max(sizes)
 
 
@@ -103,5 +102,5 @@ def run() -> dict[str, Any]:
         "b": b,
         "unit": "s",
         "target": "<= 0.5",
-        "note": f"{RUNS} runs in {how_many(RUNS)} processes, chunks of {sizes}",
+        "note": f"{RUNS} runs in {processes()} processes, chunks of {sizes}",
     }

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import torch
 
-from probeta.ensemble.sides import how_many, side_by_side
+from probeta.ensemble.sides import processes, shared_out, side_by_side
 from probeta.errors import ConfigError
 from probeta.run import Interrupted
 from tests.ensemble.test_launcher import sweep
@@ -96,8 +96,16 @@ def test_a_signal_is_passed_on_as_a_request() -> None:
 
 
 @pytest.mark.usefixtures("two_threads")
-def test_few_members_stay_in_one_process() -> None:
-    assert [how_many(members) for members in (1, 7, 8, 1000)] == [1, 1, 2, 2]
+def test_there_are_as_many_processes_as_threads() -> None:
+    assert processes() == 2
+
+
+def test_large_groups_are_cut_and_small_ones_shared_out() -> None:
+    assert shared_out([range(7)], 2) == [[list(range(7))]]
+    assert shared_out([range(9)], 2) == [[[0, 2, 4, 6, 8]], [[1, 3, 5, 7]]]
+    groups = [range(5), range(10, 15), range(20, 25)]
+    assert shared_out(groups, 2) == [[[0, 1, 2, 3, 4], [20, 21, 22, 23, 24]], [[10, 11, 12, 13, 14]]]
+    assert shared_out(groups, 1) == [[list(group) for group in groups]]
 
 
 def weights(path: Path) -> dict[str, torch.Tensor]:

@@ -158,9 +158,8 @@ class VectorizedLauncher(Launcher):
         for reason, count in Counter(reason for _, reason in alone).items():
             words = f"{count} job{'s go' if count > 1 else ' goes'} to the {self.fallback} launcher: {reason}"
             print(words, flush=True)
-        for group in groups:
-            if not self.stopped():
-                carry_out(group, finished, self.stopped, self.chunk)
+        if groups:
+            carry_out(groups, finished, self.stopped, self.chunk)
         return [job for job, _ in alone]
 
     def other(self) -> Any:

@@ -23,7 +23,7 @@ from probeta.ensemble.grouping import grouped, reason_against
 from probeta.ensemble.invariant import one_thread
 from probeta.ensemble.member import Member
 from probeta.ensemble.program import Program
-from probeta.ensemble.sides import how_many, side_by_side
+from probeta.ensemble.sides import processes, shared_out, side_by_side
 from probeta.ensemble.writing import leave, tensorboard, unresolved, write_hydra, write_notes, write_rows
 from probeta.errors import UserError
 from probeta.fit import quiet, settings
@@ -78,32 +78,37 @@ def divide(jobs: Sequence[Job]) -> tuple[list[list[Job]], list[tuple[Job, str]]]
     return [[batched[i] for i in places] for places in grouped(job.tree for job in batched)], alone
 
 
-def carry_out(group: Sequence[Job], finished: Finished, stopped: Callable[[], bool], size: int | None = None) -> None:
-    """Train the jobs of one group, `size` at a time (measured where it is not given), and leave their results."""
+def carry_out(
+    groups: Sequence[Sequence[Job]], finished: Finished, stopped: Callable[[], bool], size: int | None = None
+) -> None:
+    """Train the jobs of each group, `size` at a time (measured where it is not given), and leave their results."""
     quiet()
-    sides = how_many(len(group))
-    if sides == 1:
+    shares = shared_out(groups, processes())
+    if len(shares) == 1:
         with Signals() as signals, one_thread():
-            train(group, finished, stopped, signals.check, size)
+            for group in shares[0]:
+                train(group, finished, stopped, signals.check, size)
         return
-    log.info("%d runs as ensembles in %d processes.", len(group), sides)
+    jobs = [job for group in groups for job in group]
+    places = {id(job): i for i, job in enumerate(jobs)}
+    log.info("%d runs as ensembles in %d processes.", len(jobs), len(shares))
 
-    def work(share: range, tell: Callable[[Any], None], check: Callable[[], None]) -> None:
-        places = {id(group[i]): i for i in share}
-        train([group[i] for i in share], lambda job: tell((places[id(job)], job.record)), stopped, check, size)
+    def work(share: list[list[Job]], tell: Callable[[Any], None], check: Callable[[], None]) -> None:
+        for group in share:
+            train(group, lambda job: tell((places[id(job)], job.record)), stopped, check, size)
 
     def heard(told: tuple[int, dict[str, Any]]) -> None:
-        job = group[told[0]]
+        job = jobs[told[0]]
         job.record = told[1]
         finished(job)
 
-    side_by_side([range(side, len(group), sides) for side in range(sides)], work, heard)
+    side_by_side(shares, work, heard)
 
 
 def train(
     group: Sequence[Job], finished: Finished, stopped: Callable[[], bool], check: Callable[[], None], size: int | None
 ) -> None:
-    """The jobs of one group, in this process."""
+    """The jobs of one group (or a piece of it), in this process."""
     started = time.perf_counter()
     members = Members()
     ready: list[tuple[Job, Member]] = []

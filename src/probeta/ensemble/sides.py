@@ -1,5 +1,5 @@
-"""A group's runs shared out among processes, one a core: what a member becomes does not depend on who is beside it,
-so each process trains its share by itself.
+"""Runs shared out among processes, one a core: what a member becomes does not depend on who is beside it, so each
+process trains its share by itself.
 """
 
 from __future__ import annotations
@@ -20,18 +20,30 @@ from probeta.devices import available
 from probeta.run import EXIT_CODES, Interrupted, Signals
 
 FEWEST = 4
-"""Members that a process should have: below, the steps cost what they cost for one."""
+"""Members that a piece of a group should have: below, its steps cost what they cost for one."""
 
+Member = TypeVar("Member")
 Share = TypeVar("Share")
 Work = Callable[[Share, Callable[[Any], None], Callable[[], None]], None]
 """`work(share, tell, check)`: `tell` sends to the parent, `check` raises `Interrupted` where it asks to stop."""
 
 
-def how_many(members: int) -> int:
-    """Processes for so many members: as many as torch may use threads. One where there is an accelerator, which
-    processes cannot share by forking.
+def processes() -> int:
+    """As many as torch may use threads. One where there is an accelerator, which forked processes cannot share."""
+    return torch.get_num_threads() if len(available()) == 1 else 1
+
+
+def shared_out(groups: Sequence[Sequence[Member]], sides: int) -> list[list[list[Member]]]:
+    """For each of at most `sides` processes, pieces of groups: a group is cut into as many as have `FEWEST` members,
+    and a piece goes to the process that has the fewest members so far.
     """
-    return max(1, min(torch.get_num_threads(), members // FEWEST)) if len(available()) == 1 else 1
+    shares: list[list[list[Member]]] = [[] for _ in range(sides)]
+    for group in groups:
+        parts = max(1, min(sides, len(group) // FEWEST))
+        for part in range(parts):
+            least = min(shares, key=lambda share: sum(map(len, share)))
+            least.append(list(group[part::parts]))
+    return [share for share in shares if share]
 
 
 def side_by_side(shares: Sequence[Share], work: Work[Share], heard: Callable[[Any], None]) -> None:
