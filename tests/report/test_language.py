@@ -17,6 +17,7 @@ from babel.messages.pofile import read_po
 
 from probeta.errors import ConfigError
 from probeta.report.answer import Verdict
+from probeta.report.by_size import SCORES, SIZES
 from probeta.report.language import LANGUAGES, NAMES, Language, catalogue
 
 SOURCE = Path(str(files("probeta")))
@@ -67,6 +68,7 @@ def in_tables() -> Iterator[tuple[str, Message]]:
     yield from (("language.py", name) for name in NAMES.values())
     yield from (("answer.py", verdict.value) for verdict in Verdict)
     yield from (("runs.py", state) for state in STATES)
+    yield from (("by_size.py", name) for name in (*SCORES.values(), *SIZES.values()))
     yield "metrics.py", "not a number"
     yield "runs.py", "all"
 

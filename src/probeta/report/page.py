@@ -12,7 +12,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, Template, select_autoescape
 
-from probeta.report import attention
+from probeta.report import attention, by_size
 from probeta.report.answer import Answer
 from probeta.report.charts import band
 from probeta.report.gallery import Picture
@@ -45,7 +45,8 @@ def render(
     # In the study's order; of more variants than there is room for, the best.
     runs = summary.sweep.runs if len(summary.groups) <= attention.MODELS else in_rank(summary)
     weights = attention.side_by_side(runs)
-    charts = [{"title": chart.title, **chart.data} for chart in answer.charts] if answer else []
+    drawn = list(answer.charts) if answer else by_size.charts(summary, language)
+    charts = [{"title": chart.title, **chart.data} for chart in drawn]
     data = {
         "metrics": {name: {"max": maximised(name), "name": language.metric(name)} for name in metrics},
         "groups": _strips(summary, metrics, language),
@@ -61,6 +62,7 @@ def render(
         notes=definition.get("notes") or (),
         others=others,
         answer=answer,
+        charts=drawn,
         states=states(summary.sweep.runs, language),
         size=megabytes(summary.bytes_kept, language),
         metrics=[language.metric(name) for name in metrics],
