@@ -151,7 +151,7 @@ class SentencePieceTokenizer:
                 model_type=kind,
                 character_coverage=1.0,
                 hard_vocab_limit=False,
-                input_sentence_size=500_000,
+                input_sentence_size=250_000,  # a sample: under 1 GB however long the text
                 shuffle_input_sentence=True,
                 num_threads=1,
                 minloglevel=2,
