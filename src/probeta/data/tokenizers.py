@@ -151,7 +151,7 @@ class SentencePieceTokenizer:
                 model_type=kind,
                 character_coverage=1.0,
                 hard_vocab_limit=False,
-                input_sentence_size=250_000,  # a sample: under 1 GB however long the text
+                input_sentence_size=250_000,  # a sample, so that the memory of training does not grow with the text
                 shuffle_input_sentence=True,
                 num_threads=1,
                 minloglevel=2,
