@@ -44,31 +44,31 @@ def test_every_share_has_a_process_of_its_own_with_one_thread() -> None:
     assert {threads for _, _, threads in heard} == {1}
 
 
-def test_what_a_process_raises_is_raised_when_the_others_have_ended() -> None:
+def raising() -> None:
+    raise ConfigError.value("key", "bad", "good")
+
+
+def killed() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@pytest.mark.parametrize(
+    ("end", "error", "words"),
+    [(raising, ConfigError, "key=bad is not accepted: good"), (killed, BrokenProcessPool, "SIGKILL")],
+)
+def test_how_a_process_ended_is_raised_when_the_others_have_ended(
+    end: Callable[[], None], error: type[Exception], words: str
+) -> None:
     heard: list[str] = []
 
     def work(share: str, tell: Tell, check: Check) -> None:
         if share == "bad":
-            raise ConfigError.value("key", "bad", "good")
+            end()
         time.sleep(0.3)
         tell(share)
 
-    with pytest.raises(ConfigError, match="key=bad is not accepted: good"):
+    with pytest.raises(error, match=words):
         side_by_side(["bad", "good"], work, heard.append)
-    assert heard == ["good"]
-
-
-def test_a_killed_process_is_named_when_the_others_have_ended() -> None:
-    heard: list[str] = []
-
-    def work(share: str, tell: Tell, check: Check) -> None:
-        if share == "killed":
-            os.kill(os.getpid(), signal.SIGKILL)
-        time.sleep(0.3)
-        tell(share)
-
-    with pytest.raises(BrokenProcessPool, match="SIGKILL"):
-        side_by_side(["killed", "good"], work, heard.append)
     assert heard == ["good"]
 
 
