@@ -81,15 +81,6 @@ def test_batches_hold_the_encoded_pairs(root: Path) -> None:
     assert sorted(seen) == list(range(90))
 
 
-def test_giving_mapped_pages_back_changes_no_batch(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def epoch() -> list[list[int]]:
-        return [ids for batch in make(root, batch_size=8).train_dataloader() for ids in batch.target.tolist()]
-
-    kept = epoch()
-    monkeypatch.setattr("probeta.data.buckets.RELEASE_EVERY", 10)
-    assert epoch() == kept
-
-
 @pytest.mark.parametrize("joint", [False, True])
 @pytest.mark.parametrize("kind", ["bpe", "unigram"])
 def test_sentencepiece_spells_every_training_line(root: Path, kind: str, joint: bool) -> None:

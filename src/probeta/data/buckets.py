@@ -13,10 +13,7 @@ from probeta.data.batches import Batches
 from probeta.data.pairs import EncodedPairs
 from probeta.errors import ConfigError
 
-Rows = NDArray[np.int64]
-
-RELEASE_EVERY = 200_000
-"""Pairs after which the mapped pages are given back, so that an epoch over a large corpus stays small."""
+Rows = NDArray[np.integer]
 
 
 class PairBatches(Batches[PairBatch]):
@@ -47,10 +44,11 @@ class PairBatches(Batches[PairBatch]):
         check_batch_keys(batch_size, batch_tokens)
         self.pairs = pairs
         self.shuffle_seed = shuffle_seed
-        self._read = 0
         self._whole: dict[tuple[int, int], PairBatch] = {}
-        self._rows = np.arange(len(pairs)) if rows is None else rows
-        self._key, bound = _sort_key(pairs.source.lengths[self._rows], pairs.target.lengths[self._rows], width)
+        # The smallest types that hold them: what is kept for every pair decides how memory grows with the corpus.
+        self._rows = (np.arange(len(pairs)) if rows is None else rows).astype(np.int32)
+        key, bound = _sort_key(pairs.source.lengths[self._rows], pairs.target.lengths[self._rows], width)
+        self._key = key.astype(np.min_scalar_type(int(key.max(initial=0))))
         self._cuts = _cuts(bound[np.argsort(self._key, kind="stable")], batch_size, batch_tokens)
 
     def __len__(self) -> int:
@@ -74,11 +72,6 @@ class PairBatches(Batches[PairBatch]):
         if isinstance(indices, slice):
             indices = np.arange(*indices.indices(len(self.pairs)))
         if len(self) > 1:
-            self._read += len(indices)
-            if self._read > RELEASE_EVERY:
-                self._read = 0
-                self.pairs.source.release()
-                self.pairs.target.release()
             return self.pairs.batch(indices)
         # The full batch is the same every epoch: tiny data should not pay for padding it again.
         place = (self.rank, self.world)

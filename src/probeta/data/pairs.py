@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import mmap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -41,12 +40,6 @@ class Sequences:
     @property
     def lengths(self) -> NDArray[np.int64]:
         return np.diff(self.offsets)
-
-    def release(self) -> None:
-        """Give mapped pages that have been read back to the system; they are read again when needed."""
-        mapped = getattr(self.ids, "_mmap", None)
-        if mapped is not None and hasattr(mmap, "MADV_DONTNEED"):
-            mapped.madvise(mmap.MADV_DONTNEED)
 
     def padded(self, rows: IntArray, length: int | None = None) -> Tensor:
         """`(B, length)` int64 ids of `rows`, right-padded; `length` is the longest row's by default."""

@@ -9,6 +9,7 @@ from typing import Literal
 
 from pytorch_lightning.utilities import rank_zero_only
 
+from probeta.allocator import give_back_freed_memory
 from probeta.data import aligned_files
 from probeta.data.corpus import CorpusSettings, Files, build_corpus, open_corpus
 from probeta.data.text import TextData
@@ -118,6 +119,7 @@ class ParallelTextData(TextData):
         self.data_sha256 = aligned_files.sha256(path for split in sorted(files) for path in files[split])
         key = cache_key(f"{self.data_sha256} {sorted(files)}", self.settings)
         folder = cached(self.cache, key, lambda building: build_corpus(building, files, self.settings))
+        give_back_freed_memory()
         corpus = open_corpus(folder, self.settings)
         self.codec, self.pairs, self.counts = corpus.codec, corpus.pairs, corpus.counts
         self.texts = dict(corpus.texts)
