@@ -234,7 +234,7 @@ def articles(word: str) -> Iterator[tuple[set[str], str]]:
         if word.startswith(stem) and word[len(stem) :] in DER_ENDINGS:
             codes = set(DER_ENDINGS[word[len(stem) :]].split())
             yield {code for code in codes if stem == "dies" or code[0] != "p"}, "der"
-    for stem in ("ein", "kein", "mein", "sein", "ihr", "unser"):
+    for stem in ("ein", "kein", "mein", "dein", "sein", "ihr", "unser"):
         ending = word[len(stem) :]
         if word.startswith(stem) and ending in EIN_ENDINGS:
             codes = {code for code in EIN_ENDINGS[ending].split() if stem != "ein" or code[0] != "p"}
@@ -321,5 +321,5 @@ def prepositions_fit(found: list[Item], required: str) -> bool:
 
 
 def person_of(code: str) -> str:
-    """1 ich, 3 er, 4 wir, 6 sie."""
+    """1 ich, 2 du, 3 er, 4 wir, 6 sie."""
     return code[0] if code[0].isdigit() else "6" if code[0] == "p" else "3"

@@ -1,6 +1,6 @@
 """The German reader's lexicon: full forms, as a dictionary lists them, and the forms of the function words.
 
-Codes are gender (m, f, n, or p for the plural) and case (N, A, D, G); persons are 1 ich, 3 er, 4 wir, 6 sie.
+Codes are gender (m, f, n, or p for the plural) and case (N, A, D, G); persons are 1 ich, 2 du, 3 er, 4 wir, 6 sie.
 """
 
 from __future__ import annotations
@@ -63,11 +63,12 @@ sagen sage sagt sagte gesagt c h; wissen weiß weiß wusste gewusst c h; glauben
 hoffen hoffe hofft hoffte gehofft c h; denken denke denkt dachte gedacht c h; sein bin ist war gewesen k s
 """
 
-# ich, er, wir and sie: auxiliaries by what they stand with (P participle, I infinitive)
+# ich, du, er, wir and sie: auxiliaries by what they stand with (P participle, I infinitive)
 AUXILIARIES = """
-h P habe hat haben; h P hatte hatte hatten; s P bin ist sind; s P war war waren
-- I werde wird werden; - I kann kann können; - I muss muss müssen; - I will will wollen; - I darf darf dürfen
-- I sollte sollte sollten; - I konnte konnte konnten; - I musste musste mussten; - I wollte wollte wollten
+h P habe hast hat haben; h P hatte hattest hatte hatten; s P bin bist ist sind; s P war warst war waren
+- I werde wirst wird werden; - I kann kannst kann können; - I muss musst muss müssen; - I will willst will wollen
+- I darf darfst darf dürfen; - I sollte solltest sollte sollten; - I konnte konntest konnte konnten
+- I musste musstest musste mussten; - I wollte wolltest wollte wollten
 """
 
 PREDICATES = """
@@ -76,7 +77,8 @@ alt jung klein groß müde glücklich traurig krank gut freundlich berühmt neu 
 ADJECTIVES = tuple(PREDICATES.split())
 STEMS = [{"müde": "müd", "teuer": "teur"}.get(word, word) for word in ADJECTIVES]
 PRONOUNS = {
-    "ich": "1N", "mich": "1A", "mir": "1D", "wir": "4N", "uns": "4A 4D", "er": "3N", "ihn": "3A", "ihm": "3D",
+    "ich": "1N", "mich": "1A", "mir": "1D", "du": "2N", "dich": "2A", "dir": "2D",
+    "wir": "4N", "uns": "4A 4D", "er": "3N", "ihn": "3A", "ihm": "3D",
     "sie": "3N 3A 6N 6A", "ihr": "3D", "ihnen": "6D",
 }  # fmt: skip
 DEFINITE = {"der": "mN fD fG pG", "den": "mA pD", "dem": "mD nD", "des": "mG nG", "die": "fN fA pN pA", "das": "nN nA"}
@@ -118,6 +120,20 @@ class Finite:
     joined: bool = False
 
 
+def second_present(third: str) -> str:
+    """*du* from *er*: *schläft, schläfst*; *isst, isst*."""
+    if third in ("ist", "weiß"):
+        return {"ist": "bist", "weiß": "weißt"}[third]
+    return third if third[-2] in "sßz" else third[:-1] + "st"
+
+
+def second_past(first: str) -> str:
+    """*du* from *ich*: *kaufte, kauftest*; *aß, aßt*; *fand, fandest*; *sah, sahst*."""
+    if first[-1] in "sß":
+        return first + "t"
+    return first + ("est" if first[-1] in "td" else "st")
+
+
 def _verbs() -> tuple[dict[str, list[Finite]], dict[str, list[tuple[str, str, str]]]]:
     """Finite forms, and infinite ones with what they take, P or I, and the perfect's auxiliary."""
     finite: dict[str, list[Finite]] = {}
@@ -129,7 +145,8 @@ def _verbs() -> tuple[dict[str, list[Finite]], dict[str, list[tuple[str, str, st
         particle, _, base = infinitive.rpartition("|")
         pasts = past + ("n" if past.endswith("e") else "en")
         plural = "sind" if base == "sein" else base
-        for form, persons in ((ich, "1"), (er, "3"), (plural, "46"), (past, "13"), (pasts, "46")):
+        second = ((second_present(er), "2"), (second_past(past), "2"))
+        for form, persons in ((ich, "1"), (er, "3"), (plural, "46"), (past, "13"), (pasts, "46"), *second):
             finite.setdefault(form, []).append(Finite(persons, takes, perfect, particle))
             if particle:
                 finite.setdefault(particle + form, []).append(Finite(persons, takes, perfect, particle, joined=True))
@@ -137,8 +154,8 @@ def _verbs() -> tuple[dict[str, list[Finite]], dict[str, list[tuple[str, str, st
         infinite.setdefault(particle + base, []).append((takes, "I", perfect))
     for entry in AUXILIARIES.replace("\n", ";").split(";"):
         if entry.strip():
-            perfect, kind, ich, er, plural = entry.split()
-            for form, persons in ((ich, "1"), (er, "3"), (plural, "46")):
+            perfect, kind, ich, du, er, plural = entry.split()
+            for form, persons in ((ich, "1"), (du, "2"), (er, "3"), (plural, "46")):
                 finite.setdefault(form, []).append(Finite(persons, kind, perfect))
     return finite, infinite
 

@@ -20,6 +20,8 @@ der alter mann schläft .
 ein alte mann schläft .
 die männer schläft .
 ich schläft .
+du schläft .
+du schläfst dein buch .
 der mann hilft den frau .
 der mann hilft die frau .
 der mann sucht nicht ein buch .
@@ -55,6 +57,7 @@ heute sieht im garten er einen hund .
         ({}, 10_000),
         ({"max_depth": 4, "embedding": 0.7, "max_length": 60}, 2_000),
         ({"max_depth": 3, "embedding": 0.7, "max_length": 60, "extrapose": False}, 2_000),
+        ({"second_person": True}, 2_000),
     ],
 )
 def test_a_reader_with_rules_of_its_own_accepts_every_sentence(settings: dict, n: int) -> None:

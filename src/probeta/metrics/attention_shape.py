@@ -29,11 +29,6 @@ def coverage(weights: Weights) -> NDArray[np.float64]:
     return np.asarray(weights.sum(axis=-2), dtype=np.float64)
 
 
-def covered(weights: Weights, least: float = 0.5) -> NDArray[np.float64]:
-    """`(...)` the share of source words whose coverage is at least `least`: the others were hardly read."""
-    return np.asarray((coverage(weights) >= least).mean(axis=-1), dtype=np.float64)
-
-
 @dataclass(frozen=True)
 class Path:
     """How attention moves over the source from target word to target word; shares add up to 1."""

@@ -29,7 +29,10 @@ def charts(summary: Summary, language: Language) -> list[Chart]:
             # The open group stands further out than the edge that it begins at.
             families.setdefault((score, size), {})[int(edge) * (1.25 if over else 1.0)] = name
     say = language.say
-    hint = say("Mean and 95 % interval over seeds. A point stands at the upper end of its group of sentences.")
+    hint = say(
+        "Mean and 95 % interval over seeds. A point stands at the upper end of its group of sentences, "
+        "the last group's beyond its lower end."
+    )
     made = []
     for (score, size), places in sorted(families.items()):
         series = {say(g.variant): _series(places, g.measured) for g in ranked(summary)[:MANY]}

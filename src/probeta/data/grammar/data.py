@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from probeta.data.codec import Language, TextCodec
 from probeta.data.grammar.corpus import Corpus, Pair
 from probeta.data.grammar.generator import Grammar
-from probeta.data.grammar.splits import split_corpus
+from probeta.data.grammar.splits import check_split, split_corpus
 from probeta.data.grammar.urns import Ints
 from probeta.data.pairs import EncodedPairs, Sequences
 from probeta.data.text import TextData
@@ -68,6 +68,7 @@ class GrammarData(TextData):
             max_depth, embedding, extrapose, second_person, lowercase,
             min_length, max_length, min_reordering, max_reordering,
         )  # fmt: skip
+        check_split(self.grammar, split, length_cut)
         self.corpora: dict[str, Corpus] = {}
         if split != "iid":
             what = f"are longer than {length_cut} words" if split == "length" else "join unseen pairs of words"

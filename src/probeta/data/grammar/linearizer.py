@@ -90,16 +90,16 @@ class Level:
             self.german_position[np.ix_(order, rows)] = starts
 
     def comma_links(self, below: Level) -> tuple[Ints, Ints, Ints, Ints]:
-        """The comma that closes an embedded clause, to the first and the last English word of the clause."""
+        """The comma that closes a relative clause, to its pronoun and to its last word in English."""
         context = below.clauses.context
         column = np.array([_CLOSING.get(child, DE["PERIOD"]) for child in range(len(EMBEDDED))])[context.slot]
         relative = (context.slot == SUBJECT_CLAUSE) | (context.slot == OBJECT_CLAUSE)
         rows = np.flatnonzero(relative & (self.filled.german[column, context.parent] > 0))
         comma = self.german_position[column[rows], context.parent[rows]]
-        first = below.english_start[rows]
-        last = first + below.english_length[rows] - 1
+        pronoun = below.english_position[EN["RELATIVE"], rows]
+        last = below.english_start[rows] + below.english_length[rows] - 1
         sentence = np.tile(below.sentence[rows], 2)
-        return sentence, np.concatenate([first, last]), np.tile(comma, 2), np.zeros(2 * len(rows), dtype=np.int64)
+        return sentence, np.concatenate([pronoun, last]), np.tile(comma, 2), np.zeros(2 * len(rows), dtype=np.int64)
 
     def links(self) -> tuple[Ints, Ints, Ints, Ints]:
         """Sentence, English position, German position, sure (0 or 1) of every link within the clauses."""

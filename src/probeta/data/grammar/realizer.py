@@ -78,12 +78,15 @@ class Realizer:
         rows = np.flatnonzero(context.gap != NO_GAP)
         gap, head, verb = context.gap[rows], context.head[rows], clauses.verb[rows]
         preposition = np.where(gap == OBJECT, self.prepositions.of_verb[verb], 0)
-        word = self.prepositions.first[preposition] + self.prepositions.second[preposition]
-        word = np.where(gap > OBJECT, self.en.to, word)
-        english[EN["RELATIVE_PREPOSITION"], rows] = word
+        first, second = self.prepositions.first[preposition], self.prepositions.second[preposition]
+        to = np.where(gap > OBJECT, self.en.to, 0)
+        english[EN["RELATIVE_PREPOSITION"], rows] = first
+        english[EN["RELATIVE_PREPOSITION_2"], rows] = second
+        english[EN["RELATIVE_TO"], rows] = to
         german[DE["RELATIVE_PREPOSITION"], rows] = self.prepositions.german[preposition]
         oblique = (gap != SUBJECT).astype(np.int64)
-        english[EN["RELATIVE"], rows] = self.en.relative[(word > 0).astype(np.int64), oblique, _PERSON[head]]
+        pied_piped = ((first > 0) | (second > 0) | (to > 0)).astype(np.int64)
+        english[EN["RELATIVE"], rows] = self.en.relative[pied_piped, oblique, _PERSON[head]]
         gender = np.where(context.head_plural[rows] == 1, 3, _GENDER[head])
         case = np.where(gap == SUBJECT, 0, np.where(gap == OBJECT, self.prepositions.case[verb], 2))
         german[DE["RELATIVE"], rows] = self.de.relative[gender, case]

@@ -29,16 +29,22 @@ def held_out_pairs(seed: int) -> NDArray[np.bool_]:
     A quarter of the pairs of a non-copular verb with the perfect or pluperfect, and of those with the
     future or a modal. Either keeps, for every verb, a construction with the same word form, so that a
     test sentence has no unseen German word: it asks for a known participle or infinitive in a known
-    construction that were not seen together.
+    construction that were not seen together. What counts is the German verb: *lachen* is `laugh` and
+    `laugh about`.
     """
     rng = np.random.default_rng([seed, 0xC0])
     held = np.zeros((len(lex.VERBS), len(CONSTRUCTIONS)), dtype=bool)
+    rows: dict[str, list[int]] = {}
+    for row, verb in enumerate(lex.VERBS):
+        if verb.frame is not Frame.COPULAR:
+            rows.setdefault(verb.german, []).append(row)
     for form in (Form.PARTICIPLE, Form.BASE):
-        columns = np.array([i for i, c in enumerate(CONSTRUCTIONS) if c.form is form])
-        most = max(1, round(HELD_OUT_SHARE * len(columns)))
-        for row, verb in enumerate(lex.VERBS):
-            if verb.frame is not Frame.COPULAR and rng.random() < HELD_OUT_SHARE * len(columns) / most:
-                held[row, rng.choice(columns, most, replace=False)] = True
+        for same in rows.values():
+            stative = any(lex.VERBS[row].stative for row in same)
+            columns = [i for i, c in enumerate(CONSTRUCTIONS) if c.form is form and (c.stative or not stative)]
+            most = max(1, round(HELD_OUT_SHARE * len(columns)))
+            if len(columns) > most and rng.random() < HELD_OUT_SHARE * len(columns) / most:
+                held[np.ix_(np.array(same), rng.choice(columns, most, replace=False))] = True
     return held
 
 
@@ -54,12 +60,7 @@ def split_corpus(
     Test and validation are drawn before training, so that they do not change with the training set's
     size. Validation always has the distribution of training: what the test is about is not tuned on.
     """
-    if kind not in KINDS:
-        raise ConfigError.value("data.split", kind, " or ".join(KINDS))
-    if kind == "length" and not grammar.min_length <= length_cut < grammar.max_length:
-        raise ConfigError.value(
-            "data.length_cut", length_cut, f"from data.min_length={grammar.min_length}, below {grammar.max_length}"
-        )
+    check_split(grammar, kind, length_cut)
     held = held_out_pairs(seed)
 
     def unusual(corpus: Corpus) -> NDArray[np.bool_]:
@@ -79,6 +80,15 @@ def split_corpus(
     for number, (split, rule) in enumerate(rules.items()):
         found[split], seen = _collect(grammar, (seed, number), sizes[split], rule, seen, split)
     return {split: found[split] for split in sizes}
+
+
+def check_split(grammar: Grammar, kind: str, length_cut: int) -> None:
+    """Raises `ConfigError` where there is no such split, or nothing on one side of the cut."""
+    if kind not in KINDS:
+        raise ConfigError.value("data.split", kind, " or ".join(KINDS))
+    if kind == "length" and not grammar.min_length <= length_cut < grammar.max_length:
+        accepted = f"from data.min_length={grammar.min_length}, below data.max_length={grammar.max_length}"
+        raise ConfigError.value("data.length_cut", length_cut, accepted)
 
 
 def _collect(
@@ -103,7 +113,7 @@ def _collect(
         if barren == PATIENCE:
             raise ConfigError(
                 f"the grammar has only {count} different {split} pairs for these settings, not {size}: "
-                "ask for fewer, or raise data.max_length or data.max_depth"
+                "ask for fewer, or widen the bounds on length, depth and reordering"
             )
     raise AssertionError("a stream has no end")
 

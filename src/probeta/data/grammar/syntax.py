@@ -43,7 +43,7 @@ def _phrase(role: str, parts: tuple[str, ...]) -> tuple[str, ...]:
 
 
 ENGLISH_SLOTS = (
-    *("CONJUNCTION", "RELATIVE_PREPOSITION", "RELATIVE"),
+    *("CONJUNCTION", "RELATIVE_PREPOSITION", "RELATIVE_PREPOSITION_2", "RELATIVE_TO", "RELATIVE"),
     *("FRONT_CLAUSE", "FRONT_COMMA", "FRONT_ADVERB"),
     *_phrase("SUBJECT", ENGLISH_PHRASE),
     "SUBJECT_CLAUSE",
@@ -135,22 +135,26 @@ LINKS: tuple[tuple[str, str, bool], ...] = (
     # A comma before a clause stands for what introduces the clause.
     ("CONJUNCTION", "COMMA", False),
     ("RELATIVE", "COMMA", False),
-    # An English preposition before a relative pronoun (`to whom`), where German has a case.
-    ("RELATIVE_PREPOSITION", "RELATIVE", False),
+    # `to whom`, where German has the dative.
+    ("RELATIVE_TO", "RELATIVE", False),
     # What supports a verb, and the parts of a particle verb, crosswise.
     *(("DO", verb, False) for verb in ("VERB", "AUXILIARY")),
     *(("TO", verb, False) for verb in ("AUXILIARY", "INFINITE")),
     ("VERB", "PARTICLE", False),
     *((f"PARTICLE{after}", verb, False) for after in ("", "_AFTER") for verb in ("VERB", "INFINITE")),
     # The second slot holds the English preposition that German builds into the verb (`look for`, *suchen*).
-    *(("OBJECT_PREPOSITION_2", verb, False) for verb in ("VERB", "INFINITE", "PARTICLE")),
+    *(
+        (f"{role}_PREPOSITION_2", verb, False)
+        for role in ("OBJECT", "RELATIVE")
+        for verb in ("VERB", "INFINITE", "PARTICLE")
+    ),
 )
-"""English slot, German slot, and whether the link is sure (Och & Ney 2003, section 4.2) or only possible.
+"""English slot, German slot, and whether the link is sure (Och & Ney 2003, "Evaluation methodology") or only possible.
 
 Sure: what translates a word in any context (nouns, verbs, article and article, auxiliary and
 auxiliary, particle and separable particle, `not` and *nicht* or *kein*). Possible: what belongs to a
 word's translation without translating it: `do`, `to` and `of`, the article in *im* or *keinen*, the
-verb to its separated particle, an English preposition that German builds into the verb, and the commas
-that German puts around a clause, to the word that introduces the clause (the closing one also to the
-clause's last word).
+verb to its separated particle, an English preposition that German builds into the verb, `to` before a
+relative pronoun in the dative, and the commas that German puts around a clause, to the conjunction or the
+relative pronoun that introduces the clause (the closing one also to the clause's last word).
 """
