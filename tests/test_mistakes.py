@@ -40,6 +40,13 @@ from probeta.errors import UserError
         (["decoding.max_length=0"], ["decoding.max_length=0"]),
         (["model.decoder.dropout=1"], ["dropout"]),
         (["model.hidden_size=0"], ["hidden_size=0"]),
+        (["data=grammar", "model=transformer", "attention=dot"], ["attention", "attention=none"]),
+        (["data=grammar", "data.split=length", "data.length_cut=24"], ["data.length_cut=24", "data.max_length=24"]),
+        (["decoding.length_norm=mean"], ["decoding.length_norm=mean", "gnmt or length"]),
+        (
+            ["data=grammar", "model=transformer", "model.positions=learned", "model.max_positions=20"],
+            ["model.max_positions=20", "decoding.max_length=100"],
+        ),
         (["data=moons", "model._target_=os.system"], ["os.system", "trust"]),
         (["data=moons", "model.width=${nowhere}"], ["nowhere"]),
     ],

@@ -165,6 +165,8 @@ def check(config: DictConfig) -> None:
     produced = spec_of(data_class)
     if produced is not None and produced is not type(spec):
         raise mismatch(tree, produced, type(spec))
+    if tree.get("attention") is not None and "attention" not in tree["model"]:
+        raise ConfigError(f"attention is not used: {model_class.__name__} takes none of that group, so attention=none")
     make(tree, "data").files()
     make(tree, "decoding")
     with torch.device("meta"):

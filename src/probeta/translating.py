@@ -141,7 +141,7 @@ class TextTranslator:
         return beam_search(
             self.net, source, d.max_length,
             bos_id=spec.bos_id, eos_id=spec.eos_id, beam_size=d.beam_size, n_best=n_best, alpha=d.length_penalty,
-            length_ratio=d.length_ratio, need_weights=weights, prepared=prepared,
+            length_norm=d.length_norm, length_ratio=d.length_ratio, need_weights=weights, prepared=prepared,
         )  # fmt: skip
 
     def _translation(self, line: list[str], hypothesis: Hypothesis) -> Translation:

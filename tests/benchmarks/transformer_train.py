@@ -33,6 +33,8 @@ class TorchTransformer(nn.Module):
         self.net = nn.Transformer(
             WIDTH, HEADS, LAYERS, LAYERS, FEED_FORWARD, DROPOUT, batch_first=True, norm_first=norm_first
         )
+        if not norm_first:  # torch ends each stack with a norm that post-norm has already
+            self.net.encoder.norm = self.net.decoder.norm = None
 
     def embed(self, tokens: Tensor) -> Tensor:
         embedded: Tensor = self.dropout(self.positions(self.embedding(tokens) * WIDTH**0.5))

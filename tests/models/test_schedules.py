@@ -58,6 +58,14 @@ def test_inverse_square_root_is_equation_3_of_the_paper() -> None:
         InverseSquareRoot(optimizer(), warmup_steps=0)
 
 
+def test_without_a_rise_inverse_square_root_falls_as_with_it() -> None:
+    risen = rates(InverseSquareRoot(optimizer(), warmup_steps=5), 20)
+    flat = rates(InverseSquareRoot(optimizer(), warmup_steps=1, decay_from=5), 20)
+    assert flat == pytest.approx([max(risen)] * 5 + risen[5:])
+    with pytest.raises(ConfigError, match="decay_from=3"):
+        InverseSquareRoot(optimizer(), warmup_steps=5, decay_from=3)
+
+
 def test_plateau_is_torch_s_and_survives_its_state() -> None:
     values = [3.0, 2.0, 2.0, 2.0, 1.99999, 2.0, 1.0, 1.0, 1.0, 1.0]
     ours = Plateau(optimizer(), factor=0.5, patience=1, threshold=1e-4)

@@ -108,7 +108,7 @@ def test_no_mask_is_a_mask_of_ones(name: str) -> None:
 def test_stacked_members_equal_members_alone(name: str) -> None:
     members = [KINDS[name]() for _ in range(3)]
     params, _ = torch.func.stack_module_state(members)
-    memory, query = torch.randn(2, 4, 6), torch.randn(2, 6)
+    memory, queries = torch.randn(2, 4, 6), torch.randn(3, 2, 6)
     mask = torch.tensor([[True, True, False, False], [True, True, True, True]])
 
     class Whole(torch.nn.Module):
@@ -119,13 +119,12 @@ def test_stacked_members_equal_members_alone(name: str) -> None:
         def forward(self, q: Tensor) -> Tensor:
             return self.kind(q, self.kind.prepare(memory), memory, mask)[0]
 
-    def run(p: dict[str, Tensor]) -> Tensor:
-        return torch.func.functional_call(Whole(members[0]), {f"kind.{k}": v for k, v in p.items()}, (query,))
+    def run(p: dict[str, Tensor], q: Tensor) -> Tensor:
+        return torch.func.functional_call(Whole(members[0]), {f"kind.{k}": v for k, v in p.items()}, (q,))
 
-    if params:
-        stacked = torch.func.vmap(run)(params)
-        for k, member in enumerate(members):
-            torch.testing.assert_close(stacked[k], Whole(member)(query))
+    stacked = torch.func.vmap(run)(params, queries)
+    for k, member in enumerate(members):
+        torch.testing.assert_close(stacked[k], Whole(member)(queries[k]))
 
 
 def test_dropout_thins_the_context_but_not_the_weights_that_are_shown() -> None:

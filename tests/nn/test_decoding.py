@@ -16,6 +16,8 @@ from probeta.nn.decoder import Decoder
 from probeta.nn.decoding import beam_search, greedy, length_penalty, replace_unknown
 from probeta.nn.encoder import Encoder
 from probeta.nn.seq2seq import Seq2Seq
+from probeta.nn.transformer import Transformer
+from probeta.nn.translator import Translator
 
 PAD, BOS, EOS = 0, 1, 2
 SOURCE = torch.tensor([[1, 5, 6, 7, 2], [1, 8, 2, 0, 0], [1, 4, 9, 2, 0], [1, 3, 3, 2, 0]])
@@ -37,33 +39,61 @@ def model(vocab: int = 6, attention: bool = True, seed: int = 0, scale: float = 
     return net.eval()
 
 
-def log_prob(net: Seq2Seq, source: Tensor, tokens: list[int], ended: bool) -> float:
+def transformer(vocab: int = 6, seed: int = 0, scale: float = 2.0) -> Transformer:
+    torch.manual_seed(seed)
+    net = Transformer(
+        10,
+        vocab,
+        PAD,
+        hidden_size=6,
+        encoder_layers=1,
+        decoder_layers=2,
+        heads=2,
+        feed_forward=8,
+        tie_embeddings="none",
+    )
+    with torch.no_grad():
+        net.output.weight.mul_(scale)
+    return net.eval()
+
+
+NETS = {
+    "without attention": partial(model, attention=False),
+    "with attention": model,
+    "transformer": transformer,
+}
+"""Each decoding with a state of its own: the Transformer's is a cache of keys and values."""
+
+
+def log_prob(net: Translator, source: Tensor, tokens: list[int], ended: bool) -> float:
     prefix = torch.tensor([[BOS, *tokens]])
     log_probs = torch.log_softmax(net(source, prefix)[0], -1)
     nexts = [*tokens, EOS] if ended else tokens
     return float(sum(log_probs[t, w] for t, w in enumerate(nexts)))
 
 
-def exhaustive(net: Seq2Seq, source: Tensor, vocab: int, limit: int, alpha: float) -> list[tuple[float, list[int]]]:
+def exhaustive(
+    net: Translator, source: Tensor, vocab: int, limit: int, alpha: float, norm: str = "gnmt"
+) -> list[tuple[float, list[int]]]:
     words = [w for w in range(vocab) if w not in (PAD, BOS, EOS)]
     found = []
     for n in range(limit + 1):
         for tokens in itertools.product(words, repeat=n):
             length = min(n + 1, limit)
-            score = log_prob(net, source, list(tokens), n < limit) / length_penalty(length, alpha)
+            score = log_prob(net, source, list(tokens), n < limit) / length_penalty(length, alpha, norm)
             found.append((score, list(tokens)))
     return sorted(found, reverse=True)
 
 
-@pytest.mark.parametrize("alpha", [0.0, 1.0])
-@pytest.mark.parametrize("attention", [False, True])
+@pytest.mark.parametrize(("alpha", "norm"), [(0.0, "gnmt"), (1.0, "gnmt"), (1.0, "length")])
+@pytest.mark.parametrize("kind", NETS)
 @torch.no_grad()
-def test_a_wide_beam_finds_what_exhaustive_search_finds(attention: bool, alpha: float) -> None:
-    net = model(vocab=6, attention=attention)
-    found = search(net, SOURCE, 3, beam_size=40, n_best=4, alpha=alpha)
+def test_a_wide_beam_finds_what_exhaustive_search_finds(kind: str, alpha: float, norm: str) -> None:
+    net = NETS[kind](vocab=6)
+    found = search(net, SOURCE, 3, beam_size=40, n_best=4, alpha=alpha, length_norm=norm)
     for b, hypotheses in enumerate(found):
         source = SOURCE[b : b + 1][:, SOURCE[b] != PAD]
-        want = exhaustive(net, source, 6, 3, alpha)[:4]
+        want = exhaustive(net, source, 6, 3, alpha, norm)[:4]
         assert [h.tokens for h in hypotheses] == [tokens for _, tokens in want]
         for h, (score, _) in zip(hypotheses, want, strict=True):
             assert h.score == pytest.approx(score, abs=1e-4)
@@ -118,8 +148,15 @@ def test_searches_that_share_prepared_weights_find_the_same() -> None:
     assert search(net, SOURCE, 9, beam_size=3, prepared=three) == search(net, SOURCE, 9, beam_size=3)
 
 
-def test_sentences_of_a_batch_do_not_see_each_other_in_beam_search() -> None:
-    net = model(11, seed=3)
+def test_length_norms() -> None:
+    assert length_penalty(7, 2.0) == pytest.approx(4.0)
+    assert length_penalty(7, 2.0, "length") == pytest.approx(49.0)
+    assert length_penalty(7, 0.0) == length_penalty(7, 0.0, "length") == 1.0
+
+
+@pytest.mark.parametrize("kind", ["with attention", "transformer"])
+def test_sentences_of_a_batch_do_not_see_each_other_in_beam_search(kind: str) -> None:
+    net = NETS[kind](11, seed=3)
     together = search(net, SOURCE, 7, beam_size=3, n_best=3, need_weights=True)
     for b, hypotheses in enumerate(together):
         (alone,) = search(net, SOURCE[b : b + 1][:, SOURCE[b] != PAD], 7, beam_size=3, n_best=3, need_weights=True)
@@ -149,7 +186,7 @@ def test_finished_sentences_leave_the_batch() -> None:
 
 def test_senseless_settings_are_refused() -> None:
     net = model()
-    for wrong in ({"beam_size": 0}, {"beam_size": 2, "n_best": 3}, {"alpha": -1.0}):
+    for wrong in ({"beam_size": 0}, {"beam_size": 2, "n_best": 3}, {"alpha": -1.0}, {"length_norm": "wu"}):
         with pytest.raises(ConfigError, match=next(iter(wrong))):
             search(net, SOURCE, 3, **wrong)
     with pytest.raises(ConfigError, match="max_length=0"):

@@ -196,7 +196,6 @@ def test_members_of_an_ensemble_are_their_single_runs() -> None:
     switches = {"dropout": 0.3, "attention_dropout": 0.2, "activation_dropout": 0.1}
     members = [model(seed, **switches).train() for seed in range(3)]
     for seed, member in enumerate(members):
-        member.set_fused(False)
         reseed(member, seed, 5)
     parameters, buffers = stack_module_state(members)
 
@@ -225,7 +224,7 @@ def test_the_tiny_size_has_the_papers_number_of_parameters() -> None:
     assert round(sum(p.numel() for p in net.parameters()) / 1e6, 1) == 2.6
 
 
-def test_a_longer_source_mask_is_additive_and_finite() -> None:
+def test_a_mask_is_additive_and_finite() -> None:
     mask = additive_mask(torch.tensor([True, False]), torch.float32)
     assert mask.tolist() == [0.0, torch.finfo(torch.float32).min]
 

@@ -202,6 +202,47 @@ def test_a_large_study_keeps_its_page_small(tmp_path: Path) -> None:
     assert all(len(entry["target"]) <= ROWS for s in found["sentences"] for entry in s["by"])
 
 
+def edit(run: Path, change: Any) -> None:
+    """Change every translation that `run` left."""
+    path = run / "artifacts" / "translations.json"
+    rows = json.loads(path.read_text())
+    for row in rows:
+        change(row)
+    path.write_text(json.dumps(rows))
+
+
+def test_gold_and_pieces_are_explained_where_there_are_some(browser: Any, sweep: Path, tmp_path: Path) -> None:
+    pieces = translator(tmp_path, ["model=pieces", "seed=1"], "recurrent")
+    edit(pieces, lambda row: row.update(gold=None, source=["▁" + token for token in row["source"]]))
+    for root, gold in ((sweep, True), (tmp_path, False)):
+        page = browser.new_page()
+        page.goto(write_report(root).page.as_uri())
+        page.wait_for_function("document.documentElement.dataset.attention", timeout=60_000)
+        assert page.locator("#attention-gold").is_visible() == gold
+        assert page.locator("#attention-pieces").is_visible() != gold
+        page.close()
+
+
+def test_a_long_sentence_keeps_its_words_readable_beside_the_map(browser: Any, tmp_path: Path) -> None:
+    translator(tmp_path, ["model=long", "seed=1"], "recurrent", [" ".join(["word"] * 40)])
+    with opened(browser, write_report(tmp_path).page, "dark", 390, "attention") as page:
+        labels = page.locator(".map b[data-t]").all()
+        assert all(label.bounding_box()["width"] >= 60 for label in labels)
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        scrolls = "e => e.scrollWidth > e.clientWidth && getComputedStyle(e).overflowX === 'auto'"
+        assert page.locator(".map").first.evaluate(scrolls)
+
+
+def test_an_empty_translation_is_not_one_without_attention(tmp_path: Path) -> None:
+    run = translator(tmp_path, ["model=stops_at_once", "seed=1"], "recurrent")
+    rows = iter(range(len(TEXTS)))
+    edit(run, lambda row: row.update(hypothesis=[], attention=[]) if next(rows) == 0 else None)
+    found = side_by_side(read_sweep(tmp_path).runs)
+    assert found is not None
+    by_text = {sentence["text"]: sentence["by"][0] for sentence in found["sentences"]}
+    assert by_text[TEXTS[0]]["weights"] == [[[]]]
+
+
 def test_runs_without_attention_have_no_such_section(tmp_path: Path) -> None:
     translator(tmp_path, ["model=blind", "seed=1"], "blind")
     assert side_by_side(read_sweep(tmp_path).runs) is None

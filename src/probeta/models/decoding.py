@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from probeta.errors import ConfigError
+from probeta.nn.decoding import LENGTH_NORMS
 
 
 @dataclass(frozen=True)
@@ -20,7 +22,9 @@ class Decoding:
     """At most this many times the source's length (plus 10) tokens; None: `max_length` alone."""
     beam_size: int = 1
     length_penalty: float = 1.0
-    """α of Wu et al. 2016, eq. 14; 0 compares sums of log-probabilities."""
+    """α, the exponent of what a hypothesis' Σ log p is divided by; 0 compares sums."""
+    length_norm: Literal["gnmt", "length"] = "gnmt"
+    """What α is the exponent of: (5 + length) / 6 (Wu et al. 2016, eq. 14), or the length."""
     every_n_epochs: int = 1
     sample: int = 500
 
@@ -32,3 +36,5 @@ class Decoding:
             raise ConfigError.value("length_ratio", self.length_ratio, "a number above 0, or null")
         if self.length_penalty < 0:
             raise ConfigError.value("length_penalty", self.length_penalty, "a number from 0")
+        if self.length_norm not in LENGTH_NORMS:
+            raise ConfigError.value("length_norm", self.length_norm, " or ".join(LENGTH_NORMS))

@@ -77,16 +77,25 @@ class InverseSquareRoot(LambdaLR):
     """Linear up to the optimizer's learning rate in `warmup_steps`, then it falls as 1/√step.
 
     factor(s) = min(s / w, √(w / s)) at step s = 1, 2, … (Vaswani et al. 2017, eq. 3; the learning rate of that
-    equation is D^-½ · w^-½ at its peak).
+    equation is D^-½ · w^-½ at its peak). `decay_from` lets it fall from another step than the last one of the
+    warm-up: `warmup_steps=1 decay_from=w` is the same decay without a rise.
     """
 
     def __init__(
-        self, optimizer: Optimizer, total_steps: int = 1, total_epochs: int = 1, warmup_steps: int = 4000
+        self,
+        optimizer: Optimizer,
+        total_steps: int = 1,
+        total_epochs: int = 1,
+        warmup_steps: int = 4000,
+        decay_from: int | None = None,
     ) -> None:
         if warmup_steps < 1:
             raise ConfigError.value("warmup_steps", warmup_steps, "a whole number from 1")
+        fall = warmup_steps if decay_from is None else decay_from
+        if fall < warmup_steps:
+            raise ConfigError.value("decay_from", decay_from, f"null, or a step from warmup_steps={warmup_steps}")
         self.interval: Interval = "step"
-        super().__init__(optimizer, lambda t: min((t + 1) / warmup_steps, (warmup_steps / (t + 1)) ** 0.5))
+        super().__init__(optimizer, lambda t: min(1.0, (t + 1) / warmup_steps, (fall / (t + 1)) ** 0.5))
 
 
 class Plateau(ReduceLROnPlateau):

@@ -60,6 +60,9 @@ class TransformerModule(TranslatorModule):
             raise ConfigError.value(
                 "model.tie_embeddings", "all", "one vocabulary for both languages (data.joint=true)"
             )
+        if positions == "learned" and decoding.max_length > max_positions:
+            accepted = f"a whole number from decoding.max_length={decoding.max_length}: learned positions end there"
+            raise ConfigError.value("model.max_positions", max_positions, accepted)
         self.net = Transformer(
             spec.source_vocab_size,
             spec.target_vocab_size,

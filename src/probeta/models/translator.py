@@ -36,8 +36,9 @@ KEPT_TRANSLATIONS = 50
 class TranslatorModule(Module):
     """Token-level cross-entropy of `net`, a `Translator` that the subclass builds.
 
-    Losses are per token and teacher-forced, in training and in validation, so that they compare; `loss_free` feeds
-    the model its own words. `teacher_forcing_ratio` is the probability that a training step's next input is
+    Losses are per token and teacher-forced, in training and in validation, so that they compare (in the training
+    steps' own `train/loss` dropout and label smoothing are at work, which raise it); `loss_free` feeds the model its
+    own words. `teacher_forcing_ratio` is the probability that a training step's next input is
     the reference (scheduled sampling, Bengio et al. 2015); it is drawn for each time step from (seed, step).
     """
 
@@ -177,7 +178,7 @@ class TranslatorModule(Module):
         common: dict[str, Any] = {"bos_id": spec.bos_id, "eos_id": spec.eos_id, "length_ratio": d.length_ratio}
         if beam_size == 1:
             return greedy(self.net, source, d.max_length, need_weights=need_weights, **common)
-        common |= {"beam_size": beam_size, "alpha": d.length_penalty}
+        common |= {"beam_size": beam_size, "alpha": d.length_penalty, "length_norm": d.length_norm}
         found = beam_search(self.net, source, d.max_length, need_weights=need_weights, **common)
         return [hypotheses[0] for hypotheses in found]
 

@@ -115,9 +115,16 @@ def rows_of(weights: list[tuple[Tensor, Tensor]], batch: int) -> Tensor:
     return whole
 
 
-def length_penalty(length: int, alpha: float) -> float:
-    """((5 + length) / 6)^α (Wu et al. 2016, arXiv 1609.08144, eq. 14); `length` counts `<eos>`."""
-    return float(((5.0 + length) / 6.0) ** alpha)
+LENGTH_NORMS = ("gnmt", "length")
+
+
+def length_penalty(length: int, alpha: float, norm: str = "gnmt") -> float:
+    """What a hypothesis' Σ log p is divided by; `length` counts `<eos>`.
+
+    `gnmt`: ((5 + length) / 6)^α (Wu et al. 2016, arXiv 1609.08144, eq. 14). `length`: length^α, so that α = 1
+    compares means, as fairseq does.
+    """
+    return float((length if norm == "length" else (5.0 + length) / 6.0) ** alpha)
 
 
 @dataclass
@@ -129,11 +136,12 @@ class Beam:
     size: int
     n_best: int
     alpha: float
+    norm: str
     finished: list[Hypothesis] = field(default_factory=list)
     ended: int = 0
 
     def finish(self, tokens: list[int], score: float, length: int, attention: Tensor | None) -> None:
-        score /= length_penalty(length, self.alpha)
+        score /= length_penalty(length, self.alpha, self.norm)
         cut = None if attention is None else attention[: len(tokens), : self.source_length].clone()
         self.finished.append(Hypothesis(tokens, score, cut))
         self.finished.sort(key=lambda h: -h.score)
@@ -144,7 +152,7 @@ class Beam:
         """Whether no open prefix can change the answer: log p only falls, the penalty is greatest at the end."""
         if self.ended >= self.size or steps >= self.limit:
             return True
-        reachable = best_open / length_penalty(self.limit + 1, self.alpha)
+        reachable = best_open / length_penalty(self.limit + 1, self.alpha, self.norm)
         return len(self.finished) >= self.n_best and reachable <= self.finished[-1].score
 
 
@@ -202,6 +210,7 @@ def beam_search(
     beam_size: int = 5,
     n_best: int = 1,
     alpha: float = 1.0,
+    length_norm: str = "gnmt",
     length_ratio: float | None = None,
     need_weights: bool = False,
     prepared: Any = None,
@@ -209,7 +218,7 @@ def beam_search(
     """`source (B, S)` → for each sentence its `n_best` hypotheses, best first.
 
     Keeps the `beam_size` most probable prefixes; a prefix that takes `<eos>` among the best `beam_size`
-    continuations is finished, with the score Σ log p / length_penalty(length, alpha). A sentence ends when
+    continuations is finished, with the score Σ log p / length_penalty(length, alpha, length_norm). A sentence ends when
     `beam_size` hypotheses have finished, when no prefix can still overtake its `n_best`, or at its maximum length,
     where the prefixes themselves count as finished. With `beam_size` 1 this is `greedy`. `prepared`: the weights of
     `model.prepare(beam_size)`, where several searches share them.
@@ -221,10 +230,12 @@ def beam_search(
         )
     if alpha < 0:
         raise ConfigError.value("decoding.alpha", alpha, "a number from 0")
+    if length_norm not in LENGTH_NORMS:
+        raise ConfigError.value("decoding.length_norm", length_norm, " or ".join(LENGTH_NORMS))
     batch, device, k = source.shape[0], source.device, beam_size
     limit = limits(source, model.pad_id, max_length, length_ratio).tolist()
     lengths = (source != model.pad_id).sum(1).tolist()
-    beams = [Beam(limit[b], lengths[b], k, n_best, alpha) for b in range(batch)]
+    beams = [Beam(limit[b], lengths[b], k, n_best, alpha, length_norm) for b in range(batch)]
     alive = list(beams)
     state = begin(model, source, k, prepared)
     token = torch.full((batch,), bos_id, device=device)

@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from probeta.errors import ConfigError
 from probeta.nn.dropout import Dropout
+from probeta.nn.matmul import transformed
 from probeta.nn.positions import RotaryPositions
 
 LONG = 96 * 96
@@ -44,10 +45,10 @@ def projection(width: int, maps: int) -> nn.Linear:
 class MultiHeadAttention(nn.Module):
     """softmax(q kᵀ / √d + mask) v in every head, heads joined and projected: MultiHead(Q, K, V).
 
-    `fused` takes torch's `scaled_dot_product_attention` where that is faster (see `takes_kernel`); on an
-    accelerator the weights' dropout then draws from torch's global generator. The explicit path
-    (`fused=False`, and whenever weights are asked for) takes its masks from `Dropout`: it runs under
-    `vmap`. Without attention dropout the two are equal.
+    It takes torch's `scaled_dot_product_attention` where that is faster (see `takes_kernel`); on an
+    accelerator the weights' dropout then draws from torch's global generator. The explicit path (under
+    `vmap`, and whenever weights are asked for) takes its masks from `Dropout`. Without attention dropout
+    the two are equal.
 
     Raises `ConfigError` when `heads` does not divide `width`.
     """
@@ -62,7 +63,6 @@ class MultiHeadAttention(nn.Module):
         self.output = nn.Linear(width, width)
         nn.init.xavier_uniform_(self.output.weight)
         nn.init.zeros_(self.output.bias)
-        self.fused = True
 
     def split(self, x: Tensor, parts: int) -> tuple[Tensor, ...]:
         """`(B, T, parts·D)` → `parts` tensors `(B, heads, T, d)`."""
@@ -73,7 +73,7 @@ class MultiHeadAttention(nn.Module):
         """Whether the fused kernel is the faster path: on a CPU it is not for short sentences, and it has
         no dropout there (torch then falls back to products of its own)."""
         long = q.shape[-2] * k.shape[-2] >= LONG
-        return self.fused and (q.device.type != "cpu" or (long and not p))
+        return not transformed() and (q.device.type != "cpu" or (long and not p))
 
     def attend(
         self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, causal: bool, record: list[Tensor] | None

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from probeta.errors import ConfigError
 from probeta.nn.dropout import Dropout, dropouts
 from probeta.nn.matmul import Product, fast_float32
-from probeta.nn.multi_head import KeysValues, MultiHeadAttention, additive_mask
+from probeta.nn.multi_head import KeysValues, additive_mask
 from probeta.nn.positions import added_positions
 from probeta.nn.transformer_layers import Decoder, Encoder, LayerSettings
 from probeta.nn.translator import Decoded, PerSource, Translator
@@ -151,12 +151,6 @@ class Transformer(Translator):
                 nn.init.normal_(weight, std=self.hidden_size**-0.5)
             self.source_embedding.weight[self.pad_id] = 0
             self.target_embedding.weight[self.pad_id] = 0
-
-    def set_fused(self, fused: bool) -> None:
-        """Whether attention takes torch's fused kernel; `False` is the path that runs under `vmap`."""
-        for module in self.modules():
-            if isinstance(module, MultiHeadAttention):
-                module.fused = fused
 
     def embed_target(self, target: Tensor, start: int = 0) -> Tensor:
         """`(B, T)` ids from position `start` on → `(B, T, D)`."""

@@ -139,7 +139,7 @@ def _maps(path: Path) -> dict[tuple[str, int], Any]:
 def _sentence(entry: dict[str, Any], cross: Any) -> dict[str, Any]:
     target = entry["hypothesis"][:ROWS]
     # A map has a row more, for <eos>.
-    layers = cross or ([[entry["attention"]]] if entry["attention"] else None)
+    layers = cross or ([[entry["attention"]]] if entry["attention"] is not None else None)
     gold = entry.get("gold")
     return {
         "source": entry["source"],

@@ -9,6 +9,10 @@ async function startAttention() {
   const picker = document.getElementById("attention-sentence"), panels = document.getElementById("attention-panels");
   const decimal = new Intl.NumberFormat(root.lang, { minimumFractionDigits: 2, maximumFractionDigits: 2 });
 
+  const entries = sentences.flatMap((sentence) => sentence.by.filter(Boolean));
+  document.getElementById("attention-gold").hidden = !entries.some((entry) => entry.gold?.length);
+  document.getElementById("attention-pieces").hidden = !entries.some((entry) => entry.source.some((token) => token.startsWith("▁")));
+
   const groups = {};
   sentences.forEach((sentence, i) => {
     if (!groups[sentence.split]) {
@@ -72,7 +76,7 @@ async function startAttention() {
         if (t !== undefined) made.dataset.t = t;
         return made;
       };
-      this.map.style.gridTemplateColumns = `minmax(0, max-content) repeat(${this.entry.source.length}, minmax(.5rem, 1.15rem))`;
+      this.map.style.gridTemplateColumns = `minmax(4rem, max-content) repeat(${this.entry.source.length}, minmax(.5rem, 1.15rem))`;
       this.map.replaceChildren(cell("b", ""), ...this.entry.source.map((word) => cell("b", word)), ...table.flatMap((row, t) => [
         cell("b", this.entry.target[t], t),
         ...row.map((weight, s) => {
