@@ -76,7 +76,7 @@ async function startAttention() {
         if (t !== undefined) made.dataset.t = t;
         return made;
       };
-      this.map.style.gridTemplateColumns = `minmax(4rem, max-content) repeat(${this.entry.source.length}, minmax(.5rem, 1.15rem))`;
+      this.map.style.gridTemplateColumns = `minmax(4rem, max-content) repeat(${this.entry.source.length}, minmax(.8rem, 1.15rem))`;
       this.map.replaceChildren(cell("b", ""), ...this.entry.source.map((word) => cell("b", word)), ...table.flatMap((row, t) => [
         cell("b", this.entry.target[t], t),
         ...row.map((weight, s) => {
