@@ -105,6 +105,19 @@ def test_a_run_is_evaluated_bit_for_bit_and_predicts(in_folder: Path, capsys) ->
     assert main(["predict", "run=run", "x=[[0.0,1.0,2.0]]"]) == 2
 
 
+def test_an_evaluation_that_differs_says_by_how_much(in_folder: Path, capsys) -> None:
+    settings = ["data=moons", "data.n_samples=60", "trainer=cpu", "trainer.max_epochs=1", "figures=none"]
+    assert main(["train", *settings, "hydra.run.dir=run"]) == 0
+    path = in_folder / "run" / "result.json"
+    result = json.loads(path.read_text())
+    loss = result["metrics"]["val/loss"]
+    result["metrics"]["val/loss"] = 0.125
+    path.write_text(json.dumps(result))
+    capsys.readouterr()
+    assert main(["evaluate", "run=run"]) == 1
+    assert f"val/loss 0.125 then, {loss:.6g} now" in capsys.readouterr().out
+
+
 def test_the_translator_s_run_is_evaluated_bit_for_bit(in_folder: Path, capsys) -> None:
     settings = ["trainer=cpu", "trainer.max_epochs=2", "recipe.hidden_size=8", "figures=none", "hydra.run.dir=run"]
     assert main(["train", *settings]) == 0

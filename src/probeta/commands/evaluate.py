@@ -39,7 +39,9 @@ def main(argv: list[str]) -> int:
     Console().print(metrics_table(metrics))
     different = [name for name, value in metrics.items() if name in run.metrics and run.metrics[name] != value]
     if different:
-        print(f"differs from what the run recorded: {', '.join(different)}")
+        print("differs from what the run recorded:")
+        for name in different:
+            print(f"  {name} {run.metrics[name]:.6g} then, {metrics[name]:.6g} now")
         return 1
     print(f"the same as the run recorded, bit for bit ({len(metrics)} metrics)")
     return 0
