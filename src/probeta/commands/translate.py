@@ -24,6 +24,7 @@ ACCEPTED = {
     "output": "FILE: the translations in the input's order; an interrupted command goes on where it stopped",
     "beam_size": "N: prefixes that the search keeps; 1 is greedy (the run's own setting)",
     "length_penalty": "NUMBER: exponent of the length penalty of a beam search (the run's own setting)",
+    "length_norm": "gnmt or length: the exponent of (5 + length) / 6 or of the length (the run's own setting)",
     "max_length": "N: tokens of a translation at most (the run's own setting)",
     "n_best": "N: for text=, that many translations with their scores, best first (1)",
     "batch_size": "N: sentences at a time (64)",
@@ -82,6 +83,8 @@ def load(run: str, values: Mapping[str, str]) -> TextTranslator:
     """The run's kept weights, codec and search settings, with what the command line changes."""
     search: dict[str, Any] = {key: whole(values, key) for key in ("beam_size", "max_length")}
     n_best, batch_size = whole(values, "n_best") or 1, whole(values, "batch_size") or 64
+    if "length_norm" in values:
+        search["length_norm"] = values["length_norm"]
     if "length_penalty" in values:
         try:
             search["length_penalty"] = float(values["length_penalty"])
