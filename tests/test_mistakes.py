@@ -6,6 +6,7 @@ import pytest
 
 from probeta.build import check
 from probeta.errors import UserError
+from probeta.signatures import check_recipe
 
 
 @pytest.mark.parametrize(
@@ -57,6 +58,13 @@ def test_a_mistake_is_named_with_what_is_accepted(configure, overrides: list[str
     message = str(caught.value)
     assert all(word in message for word in words), message
     assert message.count("\n") <= 1
+
+
+def test_a_recipe_s_value_that_reaches_nothing_is_refused(configure) -> None:
+    overrides = ["data=grammar", "model=transformer", "recipe.hidden_size=64", "recipe.decode_every=2"]
+    with pytest.raises(UserError, match=r"recipe.hidden_size=64 is not used: nothing .* refers to recipe.hidden_size"):
+        check_recipe(configure(*overrides), overrides)
+    check_recipe(configure("data=grammar", "recipe.hidden_size=64"), ["data=grammar", "recipe.hidden_size=64"])
 
 
 @pytest.mark.parametrize("data", ["moons", "separable", "random_sequences", "toy_pairs"])

@@ -11,6 +11,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
+from omegaconf import DictConfig, OmegaConf
+
 from probeta.errors import ConfigError
 
 CallableOrigin = get_origin(Callable[[], None])
@@ -117,3 +119,12 @@ def describe(hint: Any) -> str:
     if origin is not None and isinstance(origin, type) and issubclass(origin, Sequence):
         return f"a list of {describe(args[0])}" if args else "a list"
     return "a node with a _target_"
+
+
+def check_recipe(config: DictConfig, overrides: Sequence[str]) -> None:
+    """A recipe's value that `overrides` give must reach something: a Transformer has a width of its own."""
+    text = OmegaConf.to_yaml(config)
+    for override in overrides:
+        key = override.lstrip("+").split("=")[0]
+        if key.startswith("recipe.") and f"${{{key}}}" not in text:
+            raise ConfigError(f"{override} is not used: nothing in this configuration refers to {key}")

@@ -23,6 +23,7 @@ from hydra.types import HydraContext, RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from probeta.errors import ConfigError, RunDirectoryError, UserError
+from probeta.signatures import check_recipe
 
 CONFIG = "pkg://probeta.conf"
 Task = Callable[[DictConfig], Any]
@@ -68,7 +69,9 @@ def launch(command: str, task: Task, argv: list[str], check: Callable[[DictConfi
 def run_once(hydra: Hydra, name: str, task: Task, overrides: list[str], check: Callable[[DictConfig], None]) -> Any:
     """A single run: as Hydra's own `run`, but refused before its folder is written, and composed once."""
     config = compose(hydra, name, overrides)
-    check(without_hydra(config))
+    task_config = without_hydra(config)
+    check(task_config)
+    check_recipe(task_config, overrides)
     prepare_directory(Path(config.hydra.run.dir))
     callbacks = Callbacks(config)
     callbacks.on_run_start(config=config, config_name=name)

@@ -18,6 +18,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from probeta.errors import ConfigError, RunDirectoryError, TrainingDiverged, UserError
 from probeta.run import config_sha256, read_result, versions, write_atomic
+from probeta.signatures import check_recipe
 from probeta.sweeps.compose import Composer
 from probeta.sweeps.definition import Definition, Wanted
 from probeta.sweeps.jobs import Action, Decision, SweepJob, decide, headline, prepare
@@ -88,6 +89,7 @@ class Session:
             if kind in self._checked:
                 return
         self.check(job.config)
+        check_recipe(job.config, job.overrides)
         self._checked.add(kind or "")
 
     def _composed(self, name: str, want: Wanted, index: int) -> SweepJob:
