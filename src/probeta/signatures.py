@@ -123,8 +123,9 @@ def describe(hint: Any) -> str:
 
 def check_recipe(config: DictConfig, overrides: Sequence[str]) -> None:
     """A recipe's value that `overrides` give must reach something: a Transformer has a width of its own."""
-    text = OmegaConf.to_yaml(config)
-    for override in overrides:
+    given = [override for override in overrides if override.lstrip("+").startswith("recipe.")]
+    text = OmegaConf.to_yaml(config) if given else ""
+    for override in given:
         key = override.lstrip("+").split("=")[0]
-        if key.startswith("recipe.") and f"${{{key}}}" not in text:
+        if f"${{{key}}}" not in text:
             raise ConfigError(f"{override} is not used: nothing in this configuration refers to {key}")

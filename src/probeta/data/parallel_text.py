@@ -118,8 +118,12 @@ class ParallelTextData(TextData):
         files = self.files()
         self.data_sha256 = aligned_files.sha256(path for split in sorted(files) for path in files[split])
         key = cache_key(f"{self.data_sha256} {sorted(files)}", self.settings)
-        folder = cached(self.cache, key, lambda building: build_corpus(building, files, self.settings))
-        give_back_freed_memory()
+
+        def build(building: Path) -> None:
+            build_corpus(building, files, self.settings)
+            give_back_freed_memory()
+
+        folder = cached(self.cache, key, build)
         corpus = open_corpus(folder, self.settings)
         self.codec, self.pairs, self.counts = corpus.codec, corpus.pairs, corpus.counts
         self.texts = dict(corpus.texts)

@@ -85,7 +85,7 @@ class Realizer:
         english[EN["RELATIVE_TO"], rows] = to
         german[DE["RELATIVE_PREPOSITION"], rows] = self.prepositions.german[preposition]
         oblique = (gap != SUBJECT).astype(np.int64)
-        pied_piped = ((first > 0) | (second > 0) | (to > 0)).astype(np.int64)
+        pied_piped = (first + second + to > 0).astype(np.int64)
         english[EN["RELATIVE"], rows] = self.en.relative[pied_piped, oblique, _PERSON[head]]
         gender = np.where(context.head_plural[rows] == 1, 3, _GENDER[head])
         case = np.where(gap == SUBJECT, 0, np.where(gap == OBJECT, self.prepositions.case[verb], 2))
