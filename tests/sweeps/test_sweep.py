@@ -234,3 +234,39 @@ def test_a_study_s_unknown_key_and_two_studies_at_once_are_refused(sweep: Sweep)
         sweep("study=rates", "study.params.optimizer.lr=0.1,0.2")
     with pytest.raises(ConfigError, match="one study at a time"):
         sweep("study=widths,rates")
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("study.variants=1", "a mapping"),
+        ("study.variants={wide: 'model.width=8'}", r"study\.variants\.wide=model\.width=8 .* a list of overrides"),
+        ("study.metrics=7", "a list of metrics"),
+        ("+study.curves=[[train/loss]]", "a list of metrics"),
+        ("+study.notes='Hello, reader.'", "a list of sentences"),
+        ("study.name=../elsewhere", "a folder name"),
+        ("study.name=train", "a folder name"),
+        ("+study.search=3", "a mapping"),
+        ("+study.search={seeds: 1, metric: val/loss}", r"study\.search\.params is missing"),
+        ("+study.search={params: {steps: 1}, seeds: 1, metric: val/loss, size: 2}", r"study\.search\.size"),
+    ],
+)
+def test_a_study_s_value_of_another_kind_is_refused(sweep: Sweep, tmp_path: Path, override: str, said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        sweep("study=widths", override)
+    assert not (tmp_path / "outputs").exists()
+
+
+def test_metrics_that_no_run_recorded_are_named(sweep: Sweep, tmp_path: Path) -> None:
+    sweep("study=widths", "study.metrics=test/loss,test/los")
+    text = (tmp_path / "outputs" / "widths" / "summary.md").read_text()
+    assert "No run recorded test/los. There are: test/loss, " in text
+    assert (
+        "No run recorded test/los. There are: test/loss, "
+        in (tmp_path / "outputs" / "widths" / "report.html").read_text()
+    )
+    sweep("study=widths", "study.metrics=test/loss")  # its runs are not repeated
+    assert "No run recorded" not in (tmp_path / "outputs" / "widths" / "summary.md").read_text()
+    assert set(starts(tmp_path / "outputs" / "widths").values()) == {1}
+    with pytest.raises(ConfigError, match=r"unknown metric 'val/los'.*'val/loss'"):
+        sweep("study=rates", "study.search.metric=val/los")

@@ -24,7 +24,7 @@ def summary_md(summary: Summary, language: Language, answer: Answer | None = Non
         parts.append("\n\n".join([f"## {say('Answer')}", *answer.sentences]))
         parts += ["\n".join(_claim(claim, language) for claim in answer.claims)]
     parts.append(groups_table(summary, language))
-    parts += [f"- {say(note)}" for note in definition.get("notes") or ()]
+    parts += [f"- {note}" for note in summary.notes(language)]
     if summary.comparisons and summary.primary:
         hint = say("Paired t-test over shared seeds, Holm's correction.")
         parts += [f"## {say('Differences')}", hint, _differences(summary, language)]

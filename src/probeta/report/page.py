@@ -59,7 +59,7 @@ def render(
     return template("report.html", language).render(
         title=definition.get("title") or definition.get("name") or summary.sweep.directory.name,
         question=definition.get("question") or "",
-        notes=definition.get("notes") or (),
+        notes=summary.notes(language),
         others=others,
         answer=answer,
         charts=drawn,

@@ -58,6 +58,15 @@ class Summary:
     def primary(self) -> str | None:
         return self.metrics[0] if self.metrics else None
 
+    def notes(self, language: Language) -> list[str]:
+        """What the study says of itself, and which of its metrics no run recorded."""
+        said = [language.say(str(note)) for note in self.sweep.definition.get("notes") or ()]
+        missing = [name for name in self.sweep.definition.get("metrics") or () if name not in self.metrics]
+        if self.metrics and missing:
+            told = {"missing": ", ".join(missing), "metrics": ", ".join(self.metrics)}
+            said.append(language.say("No run recorded {missing}. There are: {metrics}.", **told))
+        return said
+
     @property
     def failures(self) -> list[Run]:
         return [run for run in self.sweep.runs if run.status == "failed"]

@@ -75,16 +75,21 @@ def sweep_name(
     for a `name` that is no plain folder name, or that `outputs/` uses for something else.
     """
     if name is not None:
-        if not re.fullmatch(r"[\w][\w.,=+-]{0,99}", name) or name in RESERVED:
-            accepted = f"a folder name of letters, digits and . , = + - _, none of {', '.join(sorted(RESERVED))}"
-            raise ConfigError.value("name", name, accepted)
-        return name
+        return plain_name("name", name)
     if study is not None:
         return study
     held = identity(fixed)
     varied = sorted({axis.lstrip("+~") for axis in axes})
     parts = [short(key, held[key]) for key in sorted(held)] + [axis.rsplit(".", 1)[-1] for axis in varied]
     return _named(parts or [command], digest([command, held, varied], 8))
+
+
+def plain_name(key: str, name: str) -> str:
+    """`name`, that `key` has, where it can be a folder in `outputs/`; else `ConfigError`."""
+    if not re.fullmatch(r"[\w][\w.,=+-]{0,99}", name) or name in RESERVED:
+        accepted = f"a folder name of letters, digits and . , = + - _, none of {', '.join(sorted(RESERVED))}"
+        raise ConfigError.value(key, name, accepted)
+    return name
 
 
 def short(key: str, value: Any) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf, open_dict
@@ -15,7 +15,7 @@ from probeta.report.metrics import maximised
 from probeta.report.runs import REPLICATES
 from probeta.sweeps.definition import Wanted
 from probeta.sweeps.grid import expand
-from probeta.sweeps.naming import identity, labels, parse
+from probeta.sweeps.naming import identity, labels, parse, plain_name
 from probeta.sweeps.session import Session
 
 KEYS = (
@@ -53,7 +53,7 @@ class Study:
 
     @classmethod
     def read(cls, node: DictConfig) -> Study:
-        """Raises `ConfigError` for a key that a study does not have, or lacks."""
+        """Raises `ConfigError` for a key that a study does not have, or lacks, or whose value is of another kind."""
         tree = OmegaConf.to_container(node, resolve=True)
         assert isinstance(tree, dict)
         for key in map(str, tree):
@@ -62,18 +62,20 @@ class Study:
         for key in ("name", "question", "seeds", "metrics"):
             if not tree.get(key):
                 raise ConfigError(f"study.{key} is missing: a study says its name, question, seeds and metrics")
-        search = tree.get("search")
         study = cls(
-            name=str(tree["name"]),
+            name=plain_name("study.name", str(tree["name"])),
             question=str(tree["question"]),
             seeds=_values(tree["seeds"]),
-            metrics=tuple(tree["metrics"]),
-            variants={str(k): tuple(v or ()) for k, v in (tree.get("variants") or {}).items()},
-            params=_plain(tree.get("params") or {}),
-            curves=tuple(tree.get("curves") or ()),
+            metrics=_names(tree, "metrics"),
+            variants={
+                str(label): _texts(f"study.variants.{label}", overrides, "overrides, such as [model.depth=3]")
+                for label, overrides in _mapping("study.variants", tree.get("variants")).items()
+            },
+            params=_plain(_mapping("study.params", tree.get("params"))),
+            curves=_names(tree, "curves"),
             reference=tree.get("reference"),
-            search=search and Search(_plain(search["params"]), _values(search["seeds"]), str(search["metric"])),
-            notes=tuple(tree.get("notes") or ()),
+            search=_search(tree.get("search")),
+            notes=_texts("study.notes", tree.get("notes"), "sentences"),
             title=str(tree.get("title") or ""),
             exercise=tree.get("exercise"),
             may_diverge=bool(tree.get("may_diverge")),
@@ -98,6 +100,43 @@ def replaced(node: DictConfig, arguments: Sequence[str]) -> DictConfig:
             if values and parse([line])[0].is_sweep_override():
                 OmegaConf.update(changed, ".".join([*path, name]), values)
     return changed
+
+
+def _texts(key: str, value: Any, of: str) -> tuple[str, ...]:
+    """A list of strings; a lone string is refused, of which a tuple would be its letters."""
+    if value is None:
+        return ()
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise ConfigError.value(key, value, f"a list of {of}")
+    return tuple(value)
+
+
+def _names(tree: Mapping[Any, Any], key: str) -> tuple[str, ...]:
+    """Metrics as a list, or as the command says several: `study.metrics=test/acc,test/loss`."""
+    value = tree.get(key)
+    listed = value.split(",") if isinstance(value, str) else value
+    return _texts(f"study.{key}", listed, "metrics, such as [test/loss]")
+
+
+def _mapping(key: str, value: Any) -> dict[Any, Any]:
+    if not isinstance(value, dict | None):
+        raise ConfigError.value(key, value, "a mapping, name: values")
+    return value or {}
+
+
+def _search(value: Any) -> Search | None:
+    tree = _mapping("study.search", value)
+    if not tree:
+        return None
+    known = [item.name for item in fields(Search)]
+    for key in tree:
+        if key not in known:
+            raise ConfigError.unknown("key of a study", f"study.search.{key}", [f"study.search.{k}" for k in known])
+    for key in known:
+        if not tree.get(key):
+            raise ConfigError(f"study.search.{key} is missing: a search says its {', '.join(known)}")
+    params = _plain(_mapping("study.search.params", tree["params"]))
+    return Search(params, _values(tree["seeds"]), str(tree["metric"]))
 
 
 def _plain(axes: Mapping[Any, Any]) -> dict[str, str]:
@@ -135,10 +174,14 @@ def lines(study: Study, arguments: Sequence[str], seeds: str | None, params: Map
 def chosen(study: Study, session: Session) -> dict[str, tuple[str, ...]]:
     """Variant → the overrides with the best mean of the search's metric over its seeds.
 
-    A point counts only when all its seeds completed: a mean over the lucky ones would be no mean.
+    A point counts only when all its seeds completed: a mean over the lucky ones would be no mean. Raises
+    `ConfigError` for a metric that no run recorded.
     """
     assert study.search is not None
     metric, best = study.search.metric, {}
+    recorded = {name for ended in session.ended.values() for name in ended.result.get("metrics") or ()}
+    if recorded and metric not in recorded:
+        raise ConfigError.unknown("metric", metric, recorded)
     sign = 1.0 if maximised(metric) else -1.0
     for label in study.variants:
         points: dict[tuple[str, ...], list[float]] = {}
@@ -161,9 +204,7 @@ def extended(study: Study, points: Mapping[str, tuple[str, ...]]) -> Study:
     told = tuple(f"{label}: {', '.join(point)} (best {study.search.metric})" for label, point in points.items())
     lost = tuple(f"{label}: no point of its search completed" for label in study.variants if label not in points)
     variants: dict[str, tuple[str, ...]] = {k: (*study.variants[k], *point) for k, point in points.items()}
-    fields: dict[str, Any] = {**study.__dict__, "variants": variants, "search": None}
     # An exercise's page says which points were chosen, in its own language.
-    fields["notes"] = (*study.notes, *(told if study.exercise is None else ()), *lost)
-    if study.reference not in variants:
-        fields["reference"] = None
-    return Study(**fields)
+    notes = (*study.notes, *(told if study.exercise is None else ()), *lost)
+    reference = study.reference if study.reference in variants else None
+    return replace(study, variants=variants, search=None, notes=notes, reference=reference)
