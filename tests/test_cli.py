@@ -48,6 +48,13 @@ def test_help_imports_nothing_heavy(tmp_path: Path) -> None:
         (["train", "resume=nowhere"], ["nowhere", "does not exist"]),
         (["train", "resume=nowhere", "seed=1"], ["seed=1", "stands alone"]),
         (["train", "--config-dir", "nowhere", "data=moons"], ["--config-dir=nowhere"]),
+        (["train", "data=moons", "optimizer.lr=nan"], ["optimizer.lr=nan", "a number"]),
+        (["train", "data=moons", "lang=fr"], ["lang 'fr'", "accepted: en, es"]),
+        (["train", "data=moons", "name=mine"], ["name=mine", "hydra.run.dir"]),
+        (["train", "data=moons", "retries=-1"], ["retries=-1", "a whole number from 0"]),
+        (["train", "-m", "data=moons", "seed=1,2", "retries=many"], ["retries=many", "a whole number"]),
+        (["train", "-m", "data=moons", "seed=1,2", "fail_fast=2"], ["fail_fast=2", "true or false"]),
+        (["train", "data=moons", "trust=5"], ["trust=5", "a list of text"]),
         (["evaluate"], ["run is missing"]),
         (["evaluate", "run=nowhere"], ["nowhere"]),
         (["evaluate", "rum=x"], ["'rum'", "'run'"]),
@@ -91,6 +98,15 @@ def test_a_diverging_run_fails_with_its_step_and_exit_status_1(in_folder: Path, 
     assert "train/loss is nan at step" in shown or "train/loss is inf at step" in shown
     result = json.loads((in_folder / "run" / "result.json").read_text())
     assert (result["status"], result["error"]["type"]) == ("failed", "TrainingDiverged")
+
+
+def test_a_run_whose_last_update_ruins_the_weights_has_failed(in_folder: Path) -> None:
+    """No loss of training follows the last update: that of the evaluation has to tell."""
+    settings = ["data=moons", "data.n_samples=40", "data.batch_size=null", "optimizer=sgd", "optimizer.lr=1e38"]
+    assert main(["train", *settings, "trainer=cpu", "trainer.max_epochs=1", "hydra.run.dir=run"]) == 1
+    result = json.loads((in_folder / "run" / "result.json").read_text())
+    assert (result["status"], result["error"]["type"]) == ("failed", "TrainingDiverged")
+    assert " at step 1 " in result["error"]["message"]
 
 
 def test_a_run_is_evaluated_bit_for_bit_and_predicts(in_folder: Path, capsys) -> None:

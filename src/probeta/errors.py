@@ -6,7 +6,8 @@ failed run, which exits with 1.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 
 
@@ -51,3 +52,12 @@ class TrainingDiverged(RuntimeError):
 
     def __str__(self) -> str:
         return self.message
+
+    @classmethod
+    def check(cls, metrics: Mapping[str, float], step: int, epoch: int) -> None:
+        """Raise where the trained weights' loss on their own training data is no number.
+
+        No step is left after the last update to find that out.
+        """
+        if not math.isfinite(value := metrics.get("train/loss", 0.0)):
+            raise cls("train/loss", value, step, epoch)

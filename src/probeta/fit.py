@@ -25,6 +25,7 @@ from probeta.compiling import compile_net
 from probeta.data.datamodule import DataModule
 from probeta.devices import choose
 from probeta.distributed import processes, rank, spawn
+from probeta.errors import TrainingDiverged
 from probeta.models.module import Module
 from probeta.run import Outcome, RunDirectory, Signals, write_atomic
 
@@ -66,6 +67,7 @@ def train(config: DictConfig, run: RunDirectory, signals: Signals, *, multirun: 
     fit_s = time.perf_counter() - started
     keep_best(experiment)
     metrics = evaluate(trainer, model, data)
+    TrainingDiverged.check(metrics, trainer.global_step, trainer.current_epoch)
     metrics.update(how_it_went(experiment, trainer))
     if trainer.is_global_zero:
         write_weights(experiment, trainer, run, tree.get("checkpoints") or ("best" if multirun else "all"))

@@ -82,7 +82,7 @@ def fits(value: Any, hint: Any) -> bool:
     if hint in (None, type(None)):
         return value is None
     if hint is float:
-        return isinstance(value, (int, float)) and not isinstance(value, bool)
+        return isinstance(value, (int, float)) and not isinstance(value, bool) and value == value  # nan is no number
     if hint is int:
         return isinstance(value, int) and not isinstance(value, bool)
     if hint in (str, bool):
@@ -119,6 +119,25 @@ def describe(hint: Any) -> str:
     if origin is not None and isinstance(origin, type) and issubclass(origin, Sequence):
         return f"a list of {describe(args[0])}" if args else "a list"
     return "a node with a _target_"
+
+
+SWITCHES: Mapping[str, Any] = {"retries": int, "rerun": bool, "fail_fast": bool, "trust": str | list[str]}
+"""Top-level keys that no constructor takes, and their types."""
+
+
+def check_switches(config: DictConfig) -> None:
+    """The keys that a command itself obeys, before it obeys them."""
+    for key, kind in SWITCHES.items():
+        value = OmegaConf.select(config, key)
+        value = OmegaConf.to_container(value) if OmegaConf.is_config(value) else value
+        if value is not None and not fits(value, kind):
+            raise ConfigError.value(key, value, describe(kind))
+    if (config.get("retries") or 0) < 0:
+        raise ConfigError.value("retries", config.retries, "a whole number from 0")
+    if (lang := config.get("lang") or "en") != "en":
+        from probeta.report.language import Language  # its catalogues are read by babel
+
+        Language(str(lang))
 
 
 def check_recipe(config: DictConfig, overrides: Sequence[str]) -> None:

@@ -128,6 +128,19 @@ def test_evaluate_finds_the_members_metrics_to_the_bit(both: tuple[Any, Any]) ->
             assert result["metrics"][name] == value
 
 
+def test_weights_ruined_by_the_last_update_fail_alike(tmp_path: Path) -> None:
+    arguments = ("data.batch_size=null", "trainer.max_epochs=1", "optimizer.lr=0.1,1e38", "seed=0")
+    errors = []
+    for launcher in ("basic", "vectorized"):
+        status, runs = sweep(tmp_path / launcher, f"hydra/launcher={launcher}", *arguments)
+        results = [json.loads((path / "result.json").read_text()) for path in runs.values()]
+        assert status == 1
+        assert sorted(r["status"] for r in results) == ["completed", "failed"]
+        errors += [r["error"]["message"] for r in results if r["error"]]
+    assert errors[0] == errors[1]
+    assert " at step 1 " in errors[0]
+
+
 def test_what_cannot_be_vectorized_goes_to_the_fallback(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ("checkpoints=best,all", "optimizer.lr=0.1", "seed=0", "hydra.launcher.fallback=basic")
     status, runs = sweep(tmp_path, "hydra/launcher=vectorized", *arguments)

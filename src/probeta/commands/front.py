@@ -23,7 +23,7 @@ from hydra.types import HydraContext, RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from probeta.errors import ConfigError, RunDirectoryError, UserError
-from probeta.signatures import check_recipe
+from probeta.signatures import check_recipe, check_switches
 
 CONFIG = "pkg://probeta.conf"
 Task = Callable[[DictConfig], Any]
@@ -70,6 +70,9 @@ def run_once(hydra: Hydra, name: str, task: Task, overrides: list[str], check: C
     """A single run: as Hydra's own `run`, but refused before its folder is written, and composed once."""
     config = compose(hydra, name, overrides)
     task_config = without_hydra(config)
+    check_switches(task_config)
+    if (named := task_config.get("name")) is not None:
+        raise ConfigError(f"name={named} is not used: it is a sweep's; hydra.run.dir=DIR says where a single run goes")
     check(task_config)
     check_recipe(task_config, overrides)
     prepare_directory(Path(config.hydra.run.dir))

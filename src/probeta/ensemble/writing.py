@@ -18,6 +18,7 @@ from omegaconf._utils import OmegaConfDumper
 from probeta.build import make_logger
 from probeta.data.datamodule import DataModule
 from probeta.ensemble.member import Member
+from probeta.errors import TrainingDiverged
 from probeta.models.module import Module
 from probeta.run import Outcome, RunDirectory, write_atomic
 
@@ -86,6 +87,7 @@ def leave(member: Member, run: RunDirectory, size: int, data_sha256: str) -> Out
     device = torch.device(member.device)
     model.to(device).load_state_dict(member.weights, strict=False)
     metrics = evaluate(model, data, device)
+    TrainingDiverged.check(metrics, member.rows[-1][0], member.epochs)
     metrics |= {"epochs": float(member.epochs), "best_epoch": float(member.best_epoch)}
     write_weights(member, run, tree.get("checkpoints") or "best")
     model.write_artifacts(data, run.artifacts)
