@@ -30,7 +30,7 @@ class ConfigError(UserError):
         # Of a dotted key only the last part is compared: what all the known keys share says nothing.
         last = {key.rsplit(".", 1)[-1]: key for key in reversed(known)}
         near = [last[word] for word in get_close_matches(name.rsplit(".", 1)[-1], last, n=3, cutoff=0.6)]
-        hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"accepted: {', '.join(known)}"
+        hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"accepted: {', '.join(known) or 'none'}"
         return cls(f"unknown {what} {name!r}: {hint}")
 
 
