@@ -13,7 +13,7 @@ from probeta.models.gold import GoldData, GoldScores, gold_links, group_metrics,
 
 @pytest.fixture(scope="module")
 def data() -> GrammarData:
-    found = GrammarData(n_samples=50, n_val=5, n_test=40, eval_batch_size=16)
+    found = GrammarData(n_samples=50, n_val=5, n_test=200, eval_batch_size=16)
     found.setup()
     return found
 
@@ -55,16 +55,19 @@ def test_attention_on_sure_links_has_perfect_precision_and_the_wrong_head_has_no
 
 
 def test_translations_are_grouped_by_length_and_by_reordering(data: GrammarData) -> None:
-    rows = list(range(40))
+    rows = list(range(200))
     references = data.reference_words("test", rows)
     wrong = [words[:-1] if len(data.gold("test", row).source) > 15 else words for row, words in enumerate(references)]
     found = groups(data, "test", rows, wrong, references)
     for group in found.values():
-        assert sum(part["count"] for part in group) == 40
+        assert sum(part["count"] for part in group) == 200
     metrics = group_metrics(found)
     assert metrics["exact_match_length_10"] == metrics["exact_match_length_15"] == 1.0
     assert metrics["exact_match_length_20"] == metrics["exact_match_length_30"] == 0.0
     assert any(name.startswith("bleu_reordering_") for name in metrics)
+    few = [part for part in found["reordering"] if part["count"] < 10]
+    assert few
+    assert not any(f"bleu_reordering_{part['to']:02d}" in metrics for part in few)
 
 
 def test_gold_links_are_those_of_the_words_that_the_reference_has(data: GrammarData) -> None:

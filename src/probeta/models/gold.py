@@ -19,6 +19,8 @@ LABELS = ("diagonal", "jumps", "repetitions")
 LENGTHS = (5, 10, 15, 20, 30, 40)
 DISTANCES = (0, 2, 4, 6, 8, 12)
 """Upper edges of the groups by source length and by reordering distance."""
+FEWEST = 10
+"""Sentences that a group must have to be a metric: one sentence of 500 makes a point on a chart, and no evidence."""
 
 
 @runtime_checkable
@@ -107,10 +109,13 @@ def groups(
 
 
 def group_metrics(found: dict[str, list[dict[str, Any]]]) -> dict[str, float]:
-    """`groups` as metrics, named after upper edges: `exact_match_length_10`, `bleu_reordering_over_12`."""
+    """`groups` as metrics, named after upper edges: `exact_match_length_10`, `bleu_reordering_over_12`.
+
+    Those of fewer than `FEWEST` sentences are none; the artifact has them, with their counts.
+    """
     metrics = {}
     for by, edges in (("length", LENGTHS), ("reordering", DISTANCES)):
-        for group in found[by]:
+        for group in (group for group in found[by] if group["count"] >= FEWEST):
             edge = f"{group['to']:02d}" if group["to"] in edges else f"over_{edges[-1]}"
             for score in ("bleu", "exact_match"):
                 metrics[f"{score}_{by}_{edge}"] = float(group[score])
