@@ -48,8 +48,8 @@ function layout(extra) {
   const axis = { gridcolor: rule, zerolinecolor: rule, linecolor: rule, automargin: true };
   return { paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", font: { color: ink, size: narrow ? 11 : 13 },
     margin: { l: 10, r: 10, t: 10, b: 10 }, hovermode: "closest", separators: data.separators, ...extra,
-    // As far below the axis title in a low chart as in a high one.
-    legend: { orientation: "h", x: 0, y: -72 / ((extra.height ?? 400) - 90), yanchor: "top" },
+    // At the bottom of its chart, which makes room for as many rows as there are.
+    legend: { orientation: "h", x: 0, yref: "container", y: 0, yanchor: "bottom" },
     xaxis: { ...axis, ...extra.xaxis }, yaxis: { ...axis, ...extra.yaxis } };
 }
 const options = { responsive: true, displaylogo: false, displayModeBar: false };
