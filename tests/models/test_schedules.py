@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from torch.optim.lr_scheduler import CosineAnnealingLR, LinearLR, ReduceLROnPlateau
+from torch.optim.lr_scheduler import CosineAnnealingLR, ReduceLROnPlateau
 
 from probeta.errors import ConfigError
 from probeta.models.schedules import Cosine, InverseSquareRoot, Plateau, WarmupCosine
@@ -64,16 +64,6 @@ def test_without_a_rise_inverse_square_root_falls_as_with_it() -> None:
     assert flat == pytest.approx([max(risen)] * 5 + risen[5:])
     with pytest.raises(ConfigError, match="decay_from=3"):
         InverseSquareRoot(optimizer(), warmup_steps=5, decay_from=3)
-
-
-def test_a_cooldown_is_torch_s_line_to_nothing() -> None:
-    plain = rates(InverseSquareRoot(optimizer(), warmup_steps=5), 40)
-    cooled = rates(InverseSquareRoot(optimizer(), total_steps=40, warmup_steps=5, cooldown=0.25), 41)
-    line = rates(LinearLR(optimizer(1.0), start_factor=1.0, end_factor=0.0, total_iters=10), 10)
-    assert cooled[:40] == pytest.approx([*plain[:30], *(a * b for a, b in zip(plain[30:], line, strict=True))])
-    assert cooled[40] == 0
-    with pytest.raises(ConfigError, match=r"cooldown=1\.0"):
-        InverseSquareRoot(optimizer(), cooldown=1.0)
 
 
 def test_plateau_is_torch_s_and_survives_its_state() -> None:

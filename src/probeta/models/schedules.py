@@ -78,8 +78,7 @@ class InverseSquareRoot(LambdaLR):
 
     factor(s) = min(s / w, √(w / s)) at step s = 1, 2, … (Vaswani et al. 2017, eq. 3; the learning rate of that
     equation is D^-½ · w^-½ at its peak). `decay_from` lets it fall from another step than the last one of the
-    warm-up: `warmup_steps=1 decay_from=w` is the same decay without a rise. Over the last `cooldown` share of the
-    run all this is multiplied with a line to 0 (Zhai et al. 2022, §3.5).
+    warm-up: `warmup_steps=1 decay_from=w` is the same decay without a rise.
     """
 
     def __init__(
@@ -89,22 +88,14 @@ class InverseSquareRoot(LambdaLR):
         total_epochs: int = 1,
         warmup_steps: int = 4000,
         decay_from: int | None = None,
-        cooldown: float = 0.0,
     ) -> None:
         if warmup_steps < 1:
             raise ConfigError.value("warmup_steps", warmup_steps, "a whole number from 1")
         fall = warmup_steps if decay_from is None else decay_from
         if fall < warmup_steps:
             raise ConfigError.value("decay_from", decay_from, f"null, or a step from warmup_steps={warmup_steps}")
-        check_share("cooldown", cooldown)
-        last = max(1, round(cooldown * total_steps))
         self.interval: Interval = "step"
-
-        def factor(t: int) -> float:
-            left = max(0, total_steps - t) if cooldown else last
-            return min(1.0, (t + 1) / warmup_steps, (fall / (t + 1)) ** 0.5) * min(1.0, left / last)
-
-        super().__init__(optimizer, factor)
+        super().__init__(optimizer, lambda t: min(1.0, (t + 1) / warmup_steps, (fall / (t + 1)) ** 0.5))
 
 
 class Plateau(ReduceLROnPlateau):
