@@ -54,6 +54,10 @@ def test_help_imports_nothing_heavy(tmp_path: Path) -> None:
         (["train", "data=moons", "retries=-1"], ["retries=-1", "a whole number from 0"]),
         (["train", "-m", "data=moons", "seed=1,2", "retries=many"], ["retries=many", "a whole number"]),
         (["train", "-m", "data=moons", "seed=1,2", "fail_fast=2"], ["fail_fast=2", "true or false"]),
+        (
+            ["train", "-m", "hydra/sweeper=optuna", "data=moons", "optimizer.lr=interval(0.1,1)", "lang=fr"],
+            ["lang 'fr'", "accepted: en, es"],
+        ),
         (["train", "data=moons", "trust=5"], ["trust=5", "a list of text"]),
         (["evaluate"], ["run is missing"]),
         (["evaluate", "run=nowhere"], ["nowhere"]),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import Any
@@ -29,7 +29,7 @@ from probeta.data.spec import DataSpec, PointsSpec, SequenceSpec, TextSpec
 from probeta.errors import ConfigError, UserError
 from probeta.models.module import Module
 from probeta.signatures import check_node, parameters
-from probeta.trust import resolve, targets
+from probeta.trust import resolve, targets, trusted
 
 KEYS = (
     "attention", "callbacks", "checkpoints", "compile", "data", "decoding", "fail_fast", "figures", "lang", "logger",
@@ -104,11 +104,6 @@ def check_keys(tree: Mapping[str, Any]) -> None:
     for path, node in targets(tree):
         supplied = SUPPLIED.get(path, RUN_SUPPLIES if path.startswith("logger.") else ())
         check_node(resolve(node["_target_"], trust), node, path, supplied)
-
-
-def trusted(tree: Mapping[str, Any]) -> Sequence[str]:
-    trust = tree.get("trust") or []
-    return [trust] if isinstance(trust, str) else list(trust)
 
 
 def make(tree: Mapping[str, Any], path: str, **supplied: Any) -> Any:

@@ -121,16 +121,10 @@ def describe(hint: Any) -> str:
     return "a node with a _target_"
 
 
-SWITCHES: Mapping[str, Any] = {"retries": int, "rerun": bool, "fail_fast": bool, "trust": str | list[str]}
-"""Top-level keys that no constructor takes, and their types."""
-
-
 def check_switches(config: DictConfig) -> None:
-    """The keys that a command itself obeys, before it obeys them."""
-    for key, kind in SWITCHES.items():
-        value = OmegaConf.select(config, key)
-        value = OmegaConf.to_container(value) if OmegaConf.is_config(value) else value
-        if value is not None and not fits(value, kind):
+    """The keys that say how a run or a sweep is carried out, before it is."""
+    for key, kind in (("retries", int), ("rerun", bool), ("fail_fast", bool)):
+        if (value := config.get(key)) is not None and not fits(value, kind):
             raise ConfigError.value(key, value, describe(kind))
     if (config.get("retries") or 0) < 0:
         raise ConfigError.value("retries", config.retries, "a whole number from 0")

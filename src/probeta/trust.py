@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from probeta.errors import ConfigError
+from probeta.signatures import describe, fits
 
 OURS = tuple(f"probeta.{part}" for part in ("callbacks", "data", "logs", "metrics", "models", "nn", "probes", "sweeps"))
 LIBRARIES = (
@@ -27,6 +28,14 @@ LIBRARIES = (
 
 def within(module: str, packages: Sequence[str]) -> bool:
     return any(module == package or module.startswith(package + ".") for package in packages)
+
+
+def trusted(tree: Mapping[str, Any]) -> Sequence[str]:
+    """The packages of the user's own that the configuration `tree` trusts."""
+    trust = tree.get("trust") or []
+    if not fits(trust, str | list[str]):
+        raise ConfigError.value("trust", trust, describe(str | list[str]))
+    return [trust] if isinstance(trust, str) else list(trust)
 
 
 def resolve(target: str, trust: Sequence[str] = ()) -> Callable[..., Any]:

@@ -115,7 +115,9 @@ def group_metrics(found: dict[str, list[dict[str, Any]]]) -> dict[str, float]:
     """
     metrics = {}
     for by, edges in (("length", LENGTHS), ("reordering", DISTANCES)):
-        for group in (group for group in found[by] if group["count"] >= FEWEST):
+        for group in found[by]:
+            if group["count"] < FEWEST:
+                continue
             edge = f"{group['to']:02d}" if group["to"] in edges else f"over_{edges[-1]}"
             for score in ("bleu", "exact_match"):
                 metrics[f"{score}_{by}_{edge}"] = float(group[score])

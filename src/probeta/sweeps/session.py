@@ -18,7 +18,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from probeta.errors import ConfigError, RunDirectoryError, TrainingDiverged, UserError
 from probeta.run import config_sha256, read_result, versions, write_atomic
-from probeta.signatures import check_recipe
+from probeta.signatures import check_recipe, check_switches
 from probeta.sweeps.compose import Composer
 from probeta.sweeps.definition import Definition, Wanted
 from probeta.sweeps.jobs import Action, Decision, SweepJob, decide, headline, prepare
@@ -31,7 +31,10 @@ STOP = ".stop"
 
 @dataclass
 class Session:
-    """The jobs of one sweep directory, from override lines to the summary."""
+    """The jobs of one sweep directory, from override lines to the summary.
+
+    Raises `ConfigError` for switches (`retries`, `lang`, …) that it could not obey.
+    """
 
     context: HydraContext
     task: TaskFunction
@@ -46,6 +49,7 @@ class Session:
     opened: bool = False
 
     def __post_init__(self) -> None:
+        check_switches(self.config)
         self.composer = Composer(self.context.config_loader, self.config)  # type: ignore[arg-type]
         self.config = self.config.copy()
         OmegaConf.update(self.config, "hydra.sweep.dir", str(self.directory))

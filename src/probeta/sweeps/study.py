@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import MISSING, dataclass, field, fields, replace
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf, open_dict
@@ -17,11 +17,6 @@ from probeta.sweeps.definition import Wanted
 from probeta.sweeps.grid import expand
 from probeta.sweeps.naming import identity, labels, parse, plain_name
 from probeta.sweeps.session import Session
-
-KEYS = (
-    "name", "title", "question", "exercise", "seeds", "variants", "params", "metrics", "curves", "reference", "search",
-    "notes", "may_diverge",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -56,12 +51,7 @@ class Study:
         """Raises `ConfigError` for a key that a study does not have, or lacks, or whose value is of another kind."""
         tree = OmegaConf.to_container(node, resolve=True)
         assert isinstance(tree, dict)
-        for key in map(str, tree):
-            if key not in KEYS:
-                raise ConfigError.unknown("key of a study", f"study.{key}", [f"study.{k}" for k in KEYS])
-        for key in ("name", "question", "seeds", "metrics"):
-            if not tree.get(key):
-                raise ConfigError(f"study.{key} is missing: a study says its name, question, seeds and metrics")
+        _check_keys("study", tree, cls)
         study = cls(
             name=plain_name("study.name", str(tree["name"])),
             question=str(tree["question"]),
@@ -102,6 +92,19 @@ def replaced(node: DictConfig, arguments: Sequence[str]) -> DictConfig:
     return changed
 
 
+def _check_keys(path: str, tree: Mapping[Any, Any], kind: type[Study | Search]) -> None:
+    """The keys at `path` are fields of `kind`, and those that have no default are said."""
+    known = fields(kind)
+    for key in map(str, tree):
+        if key not in [item.name for item in known]:
+            raise ConfigError.unknown("key of a study", f"{path}.{key}", [f"{path}.{item.name}" for item in known])
+    *first, last = [item.name for item in known if item.default is MISSING and item.default_factory is MISSING]
+    for key in (*first, last):
+        if not tree.get(key):
+            what = kind.__name__.lower()
+            raise ConfigError(f"{path}.{key} is missing: a {what} says its {', '.join(first)} and {last}")
+
+
 def _texts(key: str, value: Any, of: str) -> tuple[str, ...]:
     """A list of strings; a lone string is refused, of which a tuple would be its letters."""
     if value is None:
@@ -128,13 +131,7 @@ def _search(value: Any) -> Search | None:
     tree = _mapping("study.search", value)
     if not tree:
         return None
-    known = [item.name for item in fields(Search)]
-    for key in tree:
-        if key not in known:
-            raise ConfigError.unknown("key of a study", f"study.search.{key}", [f"study.search.{k}" for k in known])
-    for key in known:
-        if not tree.get(key):
-            raise ConfigError(f"study.search.{key} is missing: a search says its {', '.join(known)}")
+    _check_keys("study.search", tree, Search)
     params = _plain(_mapping("study.search.params", tree["params"]))
     return Search(params, _values(tree["seeds"]), str(tree["metric"]))
 

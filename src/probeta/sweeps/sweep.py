@@ -15,7 +15,6 @@ from omegaconf import DictConfig, OmegaConf
 
 from probeta.errors import ConfigError
 from probeta.run import Interrupted
-from probeta.signatures import check_switches
 from probeta.sweeps.definition import Definition, Wanted, command_line, named
 from probeta.sweeps.errors import SweepFailed
 from probeta.sweeps.grid import Grid, expand
@@ -42,7 +41,6 @@ class Sweep:
     batch_size: int | None = None
 
     def __call__(self, arguments: Sequence[str]) -> dict[str, Any]:
-        check_switches(self.config)
         given = [line for line in arguments if line.partition("=")[0].lstrip("+") not in OWN]
         asked = [line for line in given if line.lstrip("+").startswith("study.")]
         given = [line for line in given if line not in asked]

@@ -87,7 +87,7 @@ function drawSpread() {
   });
   const names = groups.map((g) => g.variant);
   const height = Math.max(260, 120 + 30 * names.length);
-  Plotly.react("spread", traces, layout({ height, xaxis: { title: { text: data.metrics[name].name } }, legend: {},
+  Plotly.react("spread", traces, layout({ height, xaxis: { title: { text: data.metrics[name].name } },
     yaxis: { autorange: "reversed", categoryorder: "array", categoryarray: names, tickvals: names, ticktext: names.map((n) => shorten(n, most)) } }), options);
 }
 
