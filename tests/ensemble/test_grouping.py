@@ -26,6 +26,8 @@ def test_runs_that_differ_in_what_is_a_members_own_share_an_ensemble() -> None:
     [
         (["checkpoints=all"], "checkpoints=all keeps the Trainer's own state"),
         (["trainer.accumulate_grad_batches=2"], "trainer.accumulate_grad_batches=2 is the Trainer's own"),
+        (["trainer.max_epochs=0"], "trainer.max_epochs=0 is the Trainer's own"),
+        (["trainer.max_epochs=-1"], "trainer.max_epochs=-1 is the Trainer's own"),
         (["model=perceptron", "data=separable"], "Perceptron does not say that it can be vectorized"),
     ],
 )

@@ -42,7 +42,7 @@ class Ensemble:
         slots = [*range(len(members))] if len(members) > 1 else [0, 0]
         tree = members[0].tree
         trainer = tree["trainer"]
-        self.max_epochs = int(trainer.get("max_epochs") or 1)
+        self.max_epochs = int(trainer.get("max_epochs", 1))
         self.clip: float | None = trainer.get("gradient_clip_val") or None
         callbacks = tree.get("callbacks") or {}
         self.norm_every: int | None = (callbacks.get("gradient_norm") or {}).get("every_n_steps")

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from probeta.ensemble.optimizers import OPTIONS
-from probeta.trust import resolve
+from probeta.trust import resolve, trusted
 
 Tree = Mapping[str, Any]
 
@@ -48,9 +48,8 @@ DROPOUT = ("dropout", "output_dropout")
 
 def reason_against(tree: Tree) -> str | None:
     """Why the run `tree` (a resolved configuration) needs a process of its own; `None` where it does not."""
-    trust = tree.get("trust") or []
     model = tree["model"]["_target_"]
-    if not getattr(resolve(model, [trust] if isinstance(trust, str) else trust), "vectorizes", False):
+    if not getattr(resolve(model, trusted(tree)), "vectorizes", False):
         return f"{model.rsplit('.', 1)[-1]} does not say that it can be vectorized"
     if tree.get("checkpoints") == "all":
         return "checkpoints=all keeps the Trainer's own state"
@@ -85,6 +84,8 @@ def reason_in_trainer(node: Tree) -> str | None:
             return f"trainer.{key}={value} is the Trainer's own"
         if key not in TRAINER and key not in FREE:
             return f"trainer.{key} is the Trainer's own"
+    if (epochs := node.get("max_epochs", 1)) is None or epochs < 1:  # as many as it takes, or none
+        return f"trainer.max_epochs={epochs} is the Trainer's own"
     return None
 
 
