@@ -30,7 +30,8 @@ def one_thread() -> None:
 @pytest.fixture(scope="session")
 def configure() -> Callable[..., DictConfig]:
     """`configure("data=moons", …)` → the configuration that `probeta train data=moons …` composes."""
-    from probeta.commands.front import register_plugins, register_resolvers
+    from probeta.commands.plugins import register_plugins
+    from probeta.composition.app import register_resolvers
 
     register_resolvers()
     register_plugins()
@@ -48,8 +49,8 @@ def train(configure: Callable[..., DictConfig], tmp_path: Path) -> Callable[...,
     """`train("data=moons", …, into="a")` runs in `tmp_path/a` and returns what `result.json` holds."""
     from functools import partial
 
-    from probeta.fit import train as job
-    from probeta.run import execute
+    from probeta.runs.record import execute
+    from probeta.training.fit import train as job
 
     def run(*overrides: str, into: str = "run", multirun: bool = False) -> dict[str, Any]:
         config = configure(*overrides, "figures=none")

@@ -1,19 +1,23 @@
 from __future__ import annotations
 
 import json
+import runpy
 import subprocess
 import sys
-import tomllib
 import venv
 from pathlib import Path
 
 import pytest
+import setuptools
 
 ROOT = Path(__file__).parents[1]
 
 
-def test_every_package_is_shipped() -> None:
-    listed = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
+def test_every_package_is_shipped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    listed: list[str] = []
+    monkeypatch.setattr(setuptools, "setup", lambda packages: listed.extend(packages))
+    runpy.run_path("setup.py")
     source = ROOT / "src"
     found = [".".join(init.parent.relative_to(source).parts) for init in source.rglob("__init__.py")]
     assert sorted(listed) == sorted([*found, "probeta.conf"])

@@ -12,9 +12,9 @@ import pytest
 import torch
 
 from probeta.commands import translate
-from probeta.load import load_run
+from probeta.inference.load_run import load_run
+from probeta.inference.translator import load_translator
 from probeta.report.compare import compare
-from probeta.translating import load_translator
 
 Train = Callable[..., dict[str, Any]]
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from probeta.load import load_run
-    from probeta.sweeps.load import load_sweep
+    from probeta.inference.load_run import load_run
+    from probeta.runs.frame import load_sweep
 
 __all__ = ["load_run", "load_sweep"]
 
-_HOMES = {"load_run": "probeta.load", "load_sweep": "probeta.sweeps.load"}
+_HOMES = {"load_run": "probeta.inference.load_run", "load_sweep": "probeta.runs.frame"}
 
 
 def __getattr__(name: str) -> Any:

@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from probeta.allocator import keep_freed_memory
 from probeta.data.buckets import PairBatches
 from probeta.data.pairs import EncodedPairs
 from probeta.data.vocabulary import BOS_ID, EOS_ID, PAD_ID, Vocabulary
@@ -20,6 +19,7 @@ from probeta.nn.decoder import Decoder
 from probeta.nn.encoder import Encoder
 from probeta.nn.loss import projected_cross_entropy
 from probeta.nn.seq2seq import Seq2Seq
+from probeta.runs.memory import keep_freed_memory
 
 EMBEDDING, HIDDEN, BATCH, LR, CLIP = 256, 512, 64, 1e-3, 1.0
 Pair = tuple[Tensor, Tensor]

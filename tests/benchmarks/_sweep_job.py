@@ -8,7 +8,7 @@ from typing import Any
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from probeta.run import Outcome, execute
+from probeta.runs.record import Outcome, execute
 
 
 def task(config: DictConfig) -> dict[str, Any]:
@@ -24,7 +24,7 @@ def task(config: DictConfig) -> dict[str, Any]:
 
 
 def main() -> None:
-    from probeta.commands.front import launch
+    from probeta.composition.app import launch
 
     launch("train", task, sys.argv[1:], lambda config: None)
 

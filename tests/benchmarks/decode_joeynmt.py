@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from probeta.allocator import keep_freed_memory
 from probeta.data.pairs import EncodedPairs
 from probeta.data.vocabulary import BOS_ID, EOS_ID
+from probeta.inference.translator import side_by_side
 from probeta.nn.decoding import beam_search, greedy
-from probeta.translating import side_by_side
+from probeta.runs.memory import keep_freed_memory
 from tests.benchmarks import _joeynmt as joeynmt
 from tests.benchmarks import _multi30k as multi30k
 from tests.benchmarks._timing import Apart, rates

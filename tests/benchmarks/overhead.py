@@ -19,7 +19,8 @@ from hydra import compose, initialize_config_module
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, TensorDataset
 
-from probeta.commands.front import register_plugins, register_resolvers
+from probeta.commands.plugins import register_plugins
+from probeta.composition.app import register_resolvers
 from probeta.data.batches import LabelledBatches
 from probeta.data.moons import MoonsData
 from probeta.nn.mlp import MLP
@@ -73,8 +74,8 @@ def plain(data: MoonsData) -> float:
 
 
 def ours(config: Any) -> float:
-    from probeta.fit import train
-    from probeta.run import execute
+    from probeta.runs.record import execute
+    from probeta.training.fit import train
 
     with tempfile.TemporaryDirectory() as folder:
         return float(execute(train, config, Path(folder), overrides=[])["fit_s"])

@@ -19,7 +19,8 @@ from hydra import compose, initialize_config_module
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
-from probeta.commands.front import register_plugins, register_resolvers
+from probeta.commands.plugins import register_plugins
+from probeta.composition.app import register_resolvers
 from probeta.data.toy_pairs import ToyPairsData
 from tests.benchmarks._timing import alternate
 
@@ -95,8 +96,8 @@ def loop(data: ToyPairsData) -> float:
 
 
 def ours(config: Any) -> float:
-    from probeta.fit import train
-    from probeta.run import execute
+    from probeta.runs.record import execute
+    from probeta.training.fit import train
 
     with tempfile.TemporaryDirectory() as folder:
         return float(execute(train, config, Path(folder), overrides=[])["fit_s"])

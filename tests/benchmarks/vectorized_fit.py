@@ -13,12 +13,12 @@ from typing import Any
 import torch
 from torch.nn import functional as F
 
-from probeta.ensemble.chunks import chunk_size
-from probeta.ensemble.engine import Ensemble
-from probeta.ensemble.launch import Members
-from probeta.ensemble.program import Program
-from probeta.ensemble.sides import processes, shared_out, side_by_side
-from tests.ensemble.runs import changed, tree_of
+from probeta.vectorized.chunk_size import chunk_size
+from probeta.vectorized.loop import Ensemble
+from probeta.vectorized.processes import processes, shared_out, side_by_side
+from probeta.vectorized.program import Program
+from probeta.vectorized.train_jobs import Members
+from tests.vectorized.runs import changed, tree_of
 
 RUNS, EPOCHS, REPEATS = 64, 200, 3
 PLAIN = 4

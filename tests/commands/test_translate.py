@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from probeta.commands import translate
-from probeta.commands.translate_file import translate_file
 from probeta.errors import ConfigError, DataError, RunDirectoryError
+from probeta.inference.translate_file import translate_file
 from probeta.models.decoding import Decoding
 
 LINES = [f"line {i} ü" if i % 7 else "" for i in range(50)]

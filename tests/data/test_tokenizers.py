@@ -7,13 +7,7 @@ import json
 import pytest
 
 from probeta.data.detokenize import join_words
-from probeta.data.tokenizers import (
-    SentencePieceTokenizer,
-    SpacyTokenizer,
-    Tokenizer,
-    WhitespaceTokenizer,
-    from_state,
-)
+from probeta.data.tokenizers import SentencePieceTokenizer, SpacyTokenizer, Tokenizer, WhitespaceTokenizer, from_state
 from probeta.data.vocabulary import SPECIALS
 from probeta.errors import ConfigError
 

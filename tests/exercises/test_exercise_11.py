@@ -6,7 +6,7 @@ from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax, softmax
 
 from probeta.exercises.exercise_11 import diagram
-from probeta.report.runs import read_sweep
+from probeta.runs.table import read_sweep
 from tests.exercises.conftest import Exercise, runs, table
 
 

@@ -15,8 +15,8 @@ from probeta.commands.exercise import commands
 from probeta.exercises import exercise as module
 from probeta.exercises.results import Results
 from probeta.report.language import LANGUAGES, NAMES, Language
-from probeta.report.runs import read_sweep
 from probeta.report.summary import summarise
+from probeta.runs.table import read_sweep
 from tests.exercises.conftest import TINY, Exercise, runs, table
 
 

@@ -93,7 +93,7 @@ def test_the_same_run_twice_gives_the_same_metrics_bit_for_bit(train: Callable[.
 
 
 def test_the_transformer_composes_with_any_text_and_its_mistakes_are_named(configure: Callable[..., Any]) -> None:
-    from probeta.build import check
+    from probeta.config.build import check
 
     check(configure("data=toy_pairs", "model=transformer"))
     check(configure("data=grammar", "model=transformer", "scheduler=inverse_sqrt"))

@@ -10,12 +10,7 @@ from torch import Tensor, nn
 
 from probeta.errors import ConfigError
 from probeta.probes.finite_differences import differences, layers
-from probeta.probes.gradcheck import (
-    STEPS,
-    check_gradients,
-    error_by_step,
-    torch_gradcheck,
-)
+from probeta.probes.gradcheck import STEPS, check_gradients, error_by_step, torch_gradcheck
 from tests.probes.objectives import Classified, LastState, mlp, points, sequences
 
 

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from probeta.metrics.translation_analysis import write_analysis
-from probeta.report import write_report
 from probeta.report.attention import MODELS, ROWS, SENTENCES, side_by_side
 from probeta.report.compare import write_comparison
-from probeta.report.runs import read_sweep
+from probeta.runs.table import read_sweep
+from probeta.sweeps.report import write_report
 from tests.report.conftest import opened
 from tests.report.synthetic import write_run
 

@@ -10,8 +10,8 @@ import pytest
 
 from probeta.report.by_size import charts
 from probeta.report.language import Language
-from probeta.report.runs import read_sweep
 from probeta.report.summary import summarise
+from probeta.runs.table import read_sweep
 from tests.report.synthetic import write_grid, write_run
 
 PLACES = {"test/bleu_length_05": 5.0, "test/bleu_length_10": 10.0, "test/bleu_length_over_10": 12.5}

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from probeta.errors import RunDirectoryError
-from probeta.metrics.paired_bootstrap import paired_bootstrap
 from probeta.metrics.translation_analysis import write_analysis
 from probeta.report.compare import compare
+from probeta.stats.paired_bootstrap import paired_bootstrap
 
 RNG = np.random.default_rng(4)
 WORDS = [f"w{i}" for i in range(25)]

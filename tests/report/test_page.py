@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from probeta.report import write_report
+from probeta.sweeps.report import write_report
 from tests.report.conftest import opened
 from tests.report.synthetic import write_grid, write_run
 

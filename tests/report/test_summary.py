@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from probeta.errors import RunDirectoryError
-from probeta.report import write_report
-from probeta.report.metrics import leading, maximised, shown
-from probeta.report.runs import read_curves, read_sweep
+from probeta.metrics.direction import leading, maximised, shown
 from probeta.report.summary import groups_csv, runs_csv, summarise
+from probeta.runs.table import read_curves, read_sweep
+from probeta.sweeps.report import write_report
 from tests.report.synthetic import write_grid, write_run
 
 

@@ -14,6 +14,7 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.singleton import Singleton
 
 from hydra_plugins.probeta_sweeper.sweeper import register
+from probeta.composition.job import Command
 from tests.sweeps.app import program
 
 CONF = Path(program.__file__).parent / "conf"
@@ -35,8 +36,10 @@ def hydra() -> Iterator[Hydra]:
 def sweep(hydra: Hydra, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     """`sweep("model.width=2,4", …)` as a multirun in `tmp_path`; returns job name → result."""
     monkeypatch.chdir(tmp_path)
+    command = Command("program", program.task, program.refuse_negative)
 
     def run(*overrides: str) -> Any:
-        return hydra.multirun("config", program.task, [*overrides, "hydra.mode=MULTIRUN"], with_log_configuration=False)
+        lines = [*overrides, "hydra.mode=MULTIRUN"]
+        return hydra.multirun("config", command, lines, with_log_configuration=False)
 
     return run

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from probeta.run import read_result
+from probeta.runs.record import read_result
 from probeta.sweeps.naming import job_name
 from tests.sweeps.command import command, environment, run
 

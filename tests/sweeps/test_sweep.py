@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from probeta.errors import ConfigError, RunDirectoryError
-from probeta.run import locked
+from probeta.runs.directory import locked
 from probeta.sweeps.errors import SweepFailed
 
 Sweep = Callable[..., Any]
@@ -157,9 +157,8 @@ def test_a_job_that_runs_elsewhere_is_left_alone(
 def test_a_mistake_in_any_job_is_found_before_the_first_runs(
     sweep: Sweep, tmp_path: Path, overrides: list[str], words: str
 ) -> None:
-    check = "hydra.sweeper.check=tests.sweeps.app.program.refuse_negative"
     with pytest.raises(ConfigError, match=words):
-        sweep(*overrides, "seed=1,2", check)
+        sweep(*overrides, "seed=1,2")
     assert not list(tmp_path.rglob("starts.txt"))
 
 

@@ -1,27 +1,20 @@
-"""`hydra/launcher=vectorized`: Hydra's door to `probeta.ensemble` (Hydra imports this at every start)."""
+"""`hydra/launcher=vectorized`: Hydra's door to `probeta.vectorized` (Hydra imports this at every start)."""
 
 from __future__ import annotations
 
-import logging
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hydra.core.config_store import ConfigStore
-from hydra.core.utils import JobReturn, JobStatus, configure_log, setup_globals
+from hydra.core.utils import JobReturn
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig
 
 if TYPE_CHECKING:
-    from probeta.ensemble.launch import Job
     from probeta.sweeps.jobs import SweepJob
-
-log = logging.getLogger(__name__)
-
-TRAINING = "probeta.commands.train"
+    from probeta.vectorized.launcher import EnsembleLauncher
 
 
 @dataclass
@@ -39,181 +32,25 @@ class VectorizedLauncher(Launcher):
     def __init__(self, fallback: str, chunk: int | None) -> None:
         self.fallback = fallback
         self.chunk = chunk
-        self.groups: dict[str, bool] = {}
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        self.context = hydra_context
-        self.task = task_function
+        self.hydra_context = hydra_context
+        self.task_function = task_function
         self.config = config
-        stop = getattr(task_function, "stop", None)
-        self.stop = Path(stop) if stop else None
-
-    # --- Hydra's own way: override lines -------------------------------------------------------------
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
-        setup_globals()
-        jobs, returns = [], []
-        for i, overrides in enumerate(job_overrides):
-            config = self.context.config_loader.load_sweep_config(self.config, list(overrides))
-            with open_dict(config):
-                config.hydra.job.id = config.hydra.job.num = initial_job_idx + i
-                path = Path(str(config.hydra.sweep.dir)) / str(config.hydra.sweep.subdir)
-                config.hydra.runtime.output_dir = str(path.absolute())
-            task = [str(line) for line in config.hydra.overrides.task]
-            jobs.append(job_of(path, task, config, hydra_of(config)))
-        places = {id(job): i for i, job in enumerate(jobs)}
-        found: dict[int, JobReturn] = {}
-        alone = self.vectorize(jobs, lambda job: found.update({places[id(job)]: answer(job)}))
-        if alone:
-            rest = [places[id(job)] for job in alone]
-            lines = [list(job_overrides[i]) for i in rest]
-            found.update(zip(rest, self.other().launch(lines, initial_job_idx=initial_job_idx), strict=True))
-        for i in range(len(jobs)):
-            returns.append(
-                found.get(i) or JobReturn(overrides=job_overrides[i], _return_value={"status": "not started"})
-            )
-        return returns
-
-    # --- our sweeper's way: composed jobs ------------------------------------------------------------
+        return self._launcher().launch(job_overrides, initial_job_idx)
 
     def launch_composed(
         self, jobs: Sequence[SweepJob], finished: Callable[[SweepJob, JobReturn], None]
     ) -> list[JobReturn]:
         """As `probeta.sweeps.launchers.ComposedLauncher` asks for."""
-        composed = self.composed(jobs)
-        places = {id(job): sweep_job for job, sweep_job in zip(composed, jobs, strict=True)}
-        found: dict[str, JobReturn] = {}
+        return self._launcher().launch_composed(jobs, finished)
 
-        def done(job: Job) -> None:
-            sweep_job = places[id(job)]
-            found[sweep_job.name] = answer(job)
-            finished(sweep_job, found[sweep_job.name])
+    def _launcher(self) -> EnsembleLauncher:
+        from probeta.vectorized.launcher import EnsembleLauncher
 
-        alone = [places[id(job)] for job in self.vectorize(composed, done)]
-        if alone and not self.stopped():
-            self.hand_on(alone, finished, found)
-        return [found[job.name] for job in jobs if job.name in found]
-
-    def hand_on(
-        self,
-        jobs: Sequence[SweepJob],
-        finished: Callable[[SweepJob, JobReturn], None],
-        found: dict[str, JobReturn],
-    ) -> None:
-        from probeta.sweeps.launchers import ComposedLauncher
-
-        other = self.other()
-
-        def note(job: SweepJob, back: JobReturn) -> None:
-            found[job.name] = back
-            finished(job, back)
-
-        if isinstance(other, ComposedLauncher):
-            other.launch_composed(jobs, note)
-            return
-        for job, back in zip(jobs, other.launch([j.launch_overrides for j in jobs], initial_job_idx=0), strict=False):
-            note(job, back)
-
-    def composed(self, jobs: Sequence[SweepJob]) -> list[Job]:
-        """`hydra.yaml` differs between jobs of the same choices in a few entries: one is composed for all."""
-        from probeta.ensemble.launch import Job
-
-        bases: dict[tuple[str, ...], dict[str, Any]] = {}
-        made = []
-        for job in jobs:
-            key = tuple(line for line in job.overrides if self.is_choice(line))
-            if key not in bases:
-                bases[key] = hydra_of(job.compose())
-            lines = list(job.overrides)
-            made.append(
-                Job(job.path.absolute(), lines, job.config, job.resolved, job.sha256, hydra_for(bases[key], job))
-            )
-        return made
-
-    def is_choice(self, line: str) -> bool:
-        """Whether an override line chooses an option of a group; looked up once a key, since Hydra searches files."""
-        group = line.partition("=")[0].lstrip("+~").partition("@")[0]
-        if "." in group:
-            return False  # groups are nested by slashes
-        if group not in self.groups:
-            self.groups[group] = bool(self.context.config_loader.get_group_options(group))
-        return self.groups[group]
-
-    # --- both ----------------------------------------------------------------------------------------
-
-    def stopped(self) -> bool:
-        return self.stop is not None and self.stop.exists()
-
-    def vectorize(self, jobs: Sequence[Job], finished: Callable[[Job], None]) -> list[Job]:
-        """Train what can be; returns the jobs that cannot, having said why."""
-        task = getattr(self.task, "task", self.task)
-        if getattr(task, "__module__", "") != TRAINING or self.config.hydra.get("callbacks"):
-            why = "hydra.callbacks watch single jobs" if self.config.hydra.get("callbacks") else "they do not train"
-            log.warning("%d jobs go to the %s launcher: %s.", len(jobs), self.fallback, why)
-            return list(jobs)
-        from probeta.ensemble.launch import carry_out, divide
-
-        configure_log(self.config.hydra.hydra_logging, self.config.hydra.verbose)
-        groups, alone = divide(jobs)
-        for reason, count in Counter(reason for _, reason in alone).items():
-            words = f"{count} job{'s go' if count > 1 else ' goes'} to the {self.fallback} launcher: {reason}"
-            print(words, flush=True)
-        if groups:
-            carry_out(groups, finished, self.stopped, self.chunk)
-        return [job for job, _ in alone]
-
-    def other(self) -> Any:
-        """The fallback launcher, as the configuration would have chosen it."""
-        from hydra.core.plugins import Plugins
-
-        from probeta.sweeps.launchers import launcher_for
-
-        node = ConfigStore.instance().load(f"hydra/launcher/{self.fallback}.yaml").node
-        config = self.config.copy()
-        with open_dict(config):
-            config.hydra.launcher = node
-        if self.stop is not None:
-            return launcher_for(self.context, getattr(self.task, "task", self.task), config, self.stop)
-        return Plugins.instance().instantiate_launcher(
-            hydra_context=self.context, task_function=self.task, config=config
-        )
-
-
-def job_of(path: Path, overrides: list[str], config: DictConfig, hydra: Any) -> Job:
-    from probeta.build import plain
-    from probeta.commands.front import without_hydra
-    from probeta.ensemble.launch import Job
-    from probeta.run import config_sha256
-
-    bare = without_hydra(config) if "hydra" in config else config
-    return Job(path.absolute(), overrides, bare, plain(bare), config_sha256(bare), hydra)
-
-
-def hydra_of(config: DictConfig) -> dict[str, Any]:
-    container = OmegaConf.to_container(config.hydra, resolve=False, enum_to_str=True)
-    assert isinstance(container, dict)
-    return {str(key): value for key, value in container.items()}
-
-
-def hydra_for(base: dict[str, Any], job: SweepJob) -> dict[str, Any]:
-    """`base` as Hydra would have composed it for `job`."""
-    held = [line for line in base["overrides"]["hydra"] if not line.startswith("hydra.sweep.")]
-    own = job.launch_overrides[len(job.overrides) :]
-    return base | {
-        "sweep": base["sweep"] | {"dir": str(job.sweep), "subdir": job.name},
-        "overrides": {"hydra": [*held, *own], "task": list(job.overrides)},
-        "job": base["job"]
-        | {"id": str(job.index), "num": job.index, "override_dirname": ",".join(sorted(job.overrides))},
-        "runtime": base["runtime"] | {"output_dir": str(job.path)},
-    }
-
-
-def answer(job: Job) -> JobReturn:
-    """What Hydra hears of a job that has ended; a failure is in its `result.json`."""
-    back = JobReturn(overrides=job.overrides, cfg=job.config, working_dir=str(job.path), task_name="train")
-    back.status = JobStatus.COMPLETED
-    back.return_value = {**job.record, "path": str(job.path)}
-    return back
+        return EnsembleLauncher(self.fallback, self.chunk, self.hydra_context, self.task_function, self.config)
 
 
 ConfigStore.instance().store(group="hydra/launcher", name="vectorized", node=VectorizedLauncherConf, provider="probeta")

@@ -18,8 +18,6 @@ class ProbetaSweeperConf:
     """Jobs that are handed to the launcher at a time; null: all."""
     params: dict[str, str] = field(default_factory=dict)
     """Axes besides the command's: key → values in Hydra's sweep syntax."""
-    check: str | None = None
-    """Import path of a function that raises `UserError` for a configuration that cannot run; null: the command's."""
 
 
 class LateSweeper(Sweeper):
@@ -43,15 +41,14 @@ class LateSweeper(Sweeper):
 class ProbetaSweeper(LateSweeper):
     """A grid or a study that resumes, survives what its jobs do, and ends with a summary."""
 
-    def __init__(self, max_batch_size: int | None, params: dict[str, str], check: str | None) -> None:
+    def __init__(self, max_batch_size: int | None, params: dict[str, str]) -> None:
         self.max_batch_size = max_batch_size
         self.params = params
-        self.check = check
 
     def sweep(self, arguments: list[str]) -> Any:
         from probeta.sweeps.sweep import Sweep
 
-        sweep = Sweep(self.hydra_context, self.task_function, self.config, self.check, self.max_batch_size)
+        sweep = Sweep(self.hydra_context, self.task_function, self.config, self.max_batch_size)
         return sweep(self.axes(arguments))
 
 
@@ -71,7 +68,6 @@ class OptunaSweeperConf:
     sampler_seed: int = 0
     pruner: str = "median"
     params: dict[str, str] = field(default_factory=dict)
-    check: str | None = None
 
 
 class OptunaSweeper(LateSweeper):

@@ -9,7 +9,7 @@ import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Checkpoint as LightningCheckpoint
 
 from probeta.callbacks.checkpoint import Checkpoint, between_steps
-from probeta.run import Signals
+from probeta.runs.signals import Signals
 
 
 class Interruption(LightningCheckpoint):

@@ -17,10 +17,10 @@ def main(argv: list[str]) -> int:
     import torch
     from rich.console import Console
 
-    from probeta.build import make
     from probeta.commands.outcome import metrics_table
-    from probeta.fit import evaluate
-    from probeta.load import load_run, trust_argument
+    from probeta.config.build import make
+    from probeta.inference.load_run import load_run, trust_argument
+    from probeta.training.fit import evaluate
 
     run = load_run(directory, trust_argument(values.get("trust")))
     # Sums over threads round by how many there are: the same bits need the same number.

@@ -14,7 +14,7 @@ from hydra.errors import HydraException, OverrideParseException
 from omegaconf.errors import OmegaConfBaseException
 
 from probeta.errors import UserError
-from probeta.run import Interrupted
+from probeta.runs.signals import Interrupted
 
 MISTAKE, FAILURE = 2, 1
 

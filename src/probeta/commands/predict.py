@@ -27,7 +27,7 @@ def main(argv: list[str]) -> int:
     import torch
 
     from probeta.data.spec import PointsSpec, SequenceSpec
-    from probeta.load import load_run, trust_argument
+    from probeta.inference.load_run import load_run, trust_argument
     from probeta.models.classifier import Classifier
 
     run = load_run(directory, trust_argument(values.get("trust")))

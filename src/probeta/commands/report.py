@@ -31,7 +31,7 @@ def main(argv: list[str]) -> int:
     elif len(argv) > 2:
         raise ConfigError(f"{argv[2]} is not accepted: probeta report takes one folder, or two runs to compare")
     else:
-        from probeta.report import write_report
+        from probeta.sweeps.report import write_report
 
         written = write_report(argv[0], lang)
     print(written.text)

@@ -13,7 +13,7 @@ from probeta.commands.arguments import parse, required
 from probeta.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
-    from probeta.translating import TextTranslator, Translation
+    from probeta.inference.translator import TextTranslator, Translation
 
 USAGE = "probeta translate run=DIR text='…' | input=FILE output=FILE   (or lines on standard input)"
 
@@ -45,7 +45,7 @@ def main(argv: list[str]) -> int:
     if "text" in values:
         translate_text(translator, values)
     elif "input" in values:
-        from probeta.commands.translate_file import translate_file
+        from probeta.inference.translate_file import translate_file
 
         translate_file(translator, run, values)
     else:
@@ -92,9 +92,9 @@ def load(run: str, values: Mapping[str, str]) -> TextTranslator:
             raise ConfigError.value("length_penalty", values["length_penalty"], "a number from 0") from None
     lexicon = read_lexicon(Path(values["lexicon"])) if "lexicon" in values else None
 
-    from probeta.allocator import keep_freed_memory
-    from probeta.load import trust_argument
-    from probeta.translating import load_translator
+    from probeta.inference.load_run import trust_argument
+    from probeta.inference.translator import load_translator
+    from probeta.runs.memory import keep_freed_memory
 
     keep_freed_memory()
 

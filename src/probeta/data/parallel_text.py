@@ -9,12 +9,12 @@ from typing import Literal
 
 from pytorch_lightning.utilities import rank_zero_only
 
-from probeta.allocator import give_back_freed_memory
 from probeta.data import aligned_files
 from probeta.data.corpus import CorpusSettings, Files, build_corpus, open_corpus
 from probeta.data.text import TextData
 from probeta.data.text_cache import cache_key, cached, default_folder
 from probeta.errors import ConfigError, DataError
+from probeta.runs.memory import give_back_freed_memory
 
 log = logging.getLogger(__name__)
 

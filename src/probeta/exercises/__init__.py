@@ -16,7 +16,7 @@ from typing import Protocol, cast
 
 from probeta.exercises.results import Results
 from probeta.report.answer import Answer
-from probeta.report.runs import Run
+from probeta.runs.table import Run
 
 
 class Exercise(Protocol):

@@ -9,7 +9,7 @@ from probeta.exercises.results import Results
 from probeta.report.answer import Answer, Table, mean_cell, text_cell
 from probeta.report.charts import band, lines
 from probeta.report.claims import Expectation
-from probeta.report.runs import Run, read_curves
+from probeta.runs.table import Run, read_curves
 
 LAYERS = {
     "hidden.0.linear": "first hidden layer",

@@ -10,11 +10,11 @@ from typing import Any
 
 from probeta.exercises.results import Results
 from probeta.exercises.translations import sentences
-from probeta.metrics.paired_bootstrap import sentence_bleu
 from probeta.report.answer import Answer, Cell, Chart, Table
 from probeta.report.charts import lines, points
 from probeta.report.claims import Expectation
-from probeta.report.runs import Run
+from probeta.runs.table import Run
+from probeta.stats.paired_bootstrap import sentence_bleu
 
 PLAIN, ATTENDING = "without attention", "with attention"
 

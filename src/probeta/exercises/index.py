@@ -10,7 +10,7 @@ from typing import Any
 from probeta.report.answer import Answer, Verdict
 from probeta.report.language import LANGUAGES, Language
 from probeta.report.summary import Summary, states
-from probeta.run import write_atomic
+from probeta.runs.atomic import write_atomic
 
 ANSWER = "answer.json"
 """Beside an exercise's page: what the index says of it."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from statistics import median
 from typing import Any
 
-from probeta.report.runs import Run, read_curves
+from probeta.runs.table import Run, read_curves
 
 Curve = Mapping[int, float]
 

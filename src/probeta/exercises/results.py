@@ -8,13 +8,13 @@ from functools import cached_property
 from statistics import fmean
 from typing import Any
 
+from probeta.metrics.direction import maximised
 from probeta.report.answer import Chart, Claim
 from probeta.report.charts import band, boundary, heat
 from probeta.report.claims import Expectation, against, judge, lead, span
 from probeta.report.language import Language
-from probeta.report.metrics import maximised
-from probeta.report.runs import Run, read_curves
 from probeta.report.summary import Summary
+from probeta.runs.table import Run, read_curves
 
 
 @dataclass(frozen=True)

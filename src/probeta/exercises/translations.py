@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from probeta.report.compare import KINDS
-from probeta.report.runs import Run
+from probeta.runs.table import Run
 
 
 @lru_cache(maxsize=64)

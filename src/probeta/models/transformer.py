@@ -15,7 +15,7 @@ from probeta.errors import ConfigError
 from probeta.models.decoding import Decoding
 from probeta.models.translator import TranslatorModule
 from probeta.nn.transformer import Transformer
-from probeta.run import write_atomic
+from probeta.runs.atomic import write_atomic
 
 KEPT_MAPS = 8
 """Sentences a split of which the weights of all layers and heads are kept: they are many numbers."""

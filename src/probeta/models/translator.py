@@ -24,7 +24,7 @@ from probeta.nn.dropout import mix
 from probeta.nn.loss import plain_cross_entropy, projected_cross_entropy
 from probeta.nn.matmul import transformed
 from probeta.nn.translator import Translator
-from probeta.run import write_atomic
+from probeta.runs.atomic import write_atomic
 
 LARGE_VOCABULARY = 1000
 """From here on the vocabulary projection dominates a step, and computing it in chunks pays."""

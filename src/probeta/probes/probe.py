@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
-from probeta.run import write_atomic
+from probeta.runs.atomic import write_atomic
 
 Row = Mapping[str, Any]
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from probeta.report.language import Language
-from probeta.report.runs import Run
+from probeta.runs.table import Run
 
 SENTENCES = {"test": 8, "val": 4, "train": 4}
 """Sentences of each split that can be picked."""

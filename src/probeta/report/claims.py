@@ -15,7 +15,8 @@ import numpy as np
 
 from probeta.report.answer import Claim, Verdict
 from probeta.report.language import Language
-from probeta.report.statistics import ALPHA, Comparison, bootstrap_interval, compare, holm, paired_p
+from probeta.stats.comparisons import ALPHA, Comparison, compare, holm, paired_p
+from probeta.stats.intervals import bootstrap_interval
 
 Values = Mapping[Any, float]
 Groups = Mapping[str, Values]

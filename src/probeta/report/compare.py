@@ -12,14 +12,13 @@ from typing import Any
 import numpy as np
 
 from probeta.errors import RunDirectoryError
-from probeta.metrics.paired_bootstrap import SEED, PairedComparison, paired_bootstrap, sentence_bleu
-from probeta.report import Written
 from probeta.report.answer import Answer, Cell, Table
 from probeta.report.language import Language
-from probeta.report.page import render
-from probeta.report.runs import read_pair
+from probeta.report.page import Written, render
 from probeta.report.summary import summarise
-from probeta.run import write_atomic
+from probeta.runs.atomic import write_atomic
+from probeta.runs.table import read_pair
+from probeta.stats.paired_bootstrap import SEED, PairedComparison, paired_bootstrap, sentence_bleu
 
 KINDS = ("order", "unknown", "omissions", "repetitions", "insertions", "substitutions")
 

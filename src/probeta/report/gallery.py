@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from probeta.report.runs import Run
+from probeta.runs.table import Run
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -20,7 +20,7 @@ from babel.numbers import get_decimal_symbol
 from babel.support import Translations
 
 from probeta.errors import ConfigError
-from probeta.report.metrics import shown
+from probeta.metrics.direction import shown
 
 LANGUAGES = {"en": "English", "es": "Español"}
 """Code → its own name."""

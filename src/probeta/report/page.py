@@ -6,22 +6,23 @@ import base64
 import gzip
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, Template, select_autoescape
 
+from probeta.metrics.direction import maximised
 from probeta.report import attention, by_size
 from probeta.report.answer import Answer
 from probeta.report.charts import band
 from probeta.report.gallery import Picture
 from probeta.report.language import Language
 from probeta.report.markdown import chosen_metrics
-from probeta.report.metrics import maximised
-from probeta.report.runs import Run, read_curves
 from probeta.report.summary import MANY, Group, Summary, megabytes, ranked, spread, states
-from probeta.sweeps.jobs import headline
+from probeta.runs.record import headline
+from probeta.runs.table import Run, read_curves
 
 DRAWN = 12
 """Variants whose curves are drawn: more lines than that cannot be told apart."""
@@ -255,3 +256,11 @@ def _plotly() -> str:
 
 def _packed(content: bytes) -> str:
     return base64.b64encode(gzip.compress(content, 3, mtime=0)).decode()
+
+
+@dataclass(frozen=True)
+class Written:
+    """What `write_report` left: the text for the terminal and the page's path."""
+
+    text: str
+    page: Path

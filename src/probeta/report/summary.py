@@ -9,10 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from probeta.metrics.direction import leading, maximised
 from probeta.report.language import Language
-from probeta.report.metrics import leading, maximised
-from probeta.report.runs import Run, SweepRuns
-from probeta.report.statistics import ALPHA, Comparison, bootstrap_interval, compare
+from probeta.runs.record import headline
+from probeta.runs.table import Run, SweepRuns
+from probeta.stats.comparisons import ALPHA, Comparison, compare
+from probeta.stats.intervals import bootstrap_interval
 
 MANY = 40
 """Variants above which only those that matter most are compared and drawn."""
@@ -237,8 +239,6 @@ def states(runs: Sequence[Run], language: Language) -> str:
 
 
 def _error(run: Run) -> str:
-    from probeta.sweeps.jobs import headline
-
     return headline(run.error) if run.error else ""
 
 

@@ -9,11 +9,12 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
 from omegaconf import DictConfig, OmegaConf
 
 from probeta.errors import RunDirectoryError
-from probeta.run import COMPLETED, INTERRUPTED, SWITCHES, RunDirectory, config_sha256, locked, read_result
+from probeta.runs.directory import RunDirectory, is_locked, locked
+from probeta.runs.identity import SWITCHES, config_sha256
+from probeta.runs.record import COMPLETED, INTERRUPTED, headline, read_result
 from probeta.sweeps.naming import quoted
 
 KILLED = "WorkerKilled"
@@ -153,27 +154,6 @@ def archive(path: Path, only: Iterable[str] | None = None) -> None:
         target.mkdir()
         for entry in entries:
             shutil.move(str(entry), str(target / entry.name))
-
-
-def is_locked(path: Path) -> bool:
-    """Whether a live process holds the run directory."""
-    if not (path / ".lock").exists():
-        return False
-    lock = FileLock(path / ".lock", timeout=0)
-    try:
-        lock.acquire()
-    except Timeout:
-        return True
-    except OSError:
-        return False
-    lock.release()
-    return False
-
-
-def headline(error: Mapping[str, Any]) -> str:
-    """`ValueError: what went wrong`, in one line of at most 300 characters."""
-    text = " ".join(f"{error.get('type', 'Error')}: {error.get('message', '')}".split())
-    return text if len(text) <= 300 else text[:299] + "…"
 
 
 def _flat(tree: Mapping[Any, Any]) -> dict[str, Any]:

@@ -7,15 +7,14 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, cast, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
-import yaml
-from hydra.core.hydra_config import HydraConfig
-from hydra.core.utils import JobReturn, JobRuntime, JobStatus, configure_log, env_override, setup_globals
+from hydra.core.utils import JobReturn, JobStatus, configure_log, setup_globals
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
+from probeta.composition.job import run_composed
 from probeta.sweeps.jobs import SweepJob
 
 NOT_STARTED = "not started"
@@ -86,45 +85,6 @@ class InProcess:
             config.hydra.job.num = job.index
             config.hydra.runtime.output_dir = str(job.path)
         return run_composed(self.context, self.task, config, job.config)
-
-
-def run_composed(context: HydraContext, task: TaskFunction, config: DictConfig, own: DictConfig) -> JobReturn:
-    """Hydra's `run_job` for a job whose whole configuration `config` and whose part `own` for the task exist
-    already: the same files and callbacks, without copying either three times."""
-    singleton = HydraConfig.instance()
-    before, folder = singleton.cfg, os.getcwd()
-    path = Path(config.hydra.runtime.output_dir)
-    singleton.set_config(config)
-    hydra = cast(DictConfig, singleton.cfg)
-    answer = JobReturn(overrides=list(config.hydra.overrides.task), cfg=own, hydra_cfg=hydra, working_dir=folder)
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-        if config.hydra.job.chdir:
-            os.chdir(path)
-            answer.working_dir = str(path)
-        configure_log(config.hydra.job_logging, config.hydra.verbose)
-        if (kept := config.hydra.output_subdir) is not None:
-            (path / kept).mkdir(exist_ok=True)
-            for name, node in (("config", own), ("overrides", config.hydra.overrides.task)):
-                (path / kept / f"{name}.yaml").write_text(OmegaConf.to_yaml(node), encoding="utf-8")
-            # Hydra's own settings are for people to read: libyaml writes them ten times as fast.
-            tree = OmegaConf.to_container(hydra, enum_to_str=True)
-            text = yaml.dump(tree, Dumper=getattr(yaml, "CSafeDumper", yaml.SafeDumper), sort_keys=False)
-            (path / kept / "hydra.yaml").write_text(text, encoding="utf-8")
-        with env_override(dict(config.hydra.job.env_set)):
-            context.callbacks.on_job_start(config=config, task_function=task)
-            try:
-                answer.return_value = task(own)
-                answer.status = JobStatus.COMPLETED
-            except Exception as error:
-                answer.return_value = error
-                answer.status = JobStatus.FAILED
-        answer.task_name = JobRuntime.instance().get("name")
-        context.callbacks.on_job_end(config=config, job_return=answer)
-        return answer
-    finally:
-        singleton.cfg = before
-        os.chdir(folder)
 
 
 def launcher_for(context: HydraContext, task: TaskFunction, config: DictConfig, stop: Path) -> InProcess | Launcher:

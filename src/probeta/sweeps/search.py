@@ -14,12 +14,12 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 from optuna.trial import FrozenTrial, Trial, TrialState
 
+from probeta.composition.grid import Grid
 from probeta.errors import ConfigError, RunDirectoryError
-from probeta.report.metrics import maximised, shown
-from probeta.run import write_atomic
-from probeta.sweeps.definition import Definition, Wanted, command_line, named
+from probeta.metrics.direction import maximised, shown
+from probeta.runs.atomic import write_atomic
 from probeta.sweeps.errors import SweepFailed
-from probeta.sweeps.grid import Grid
+from probeta.sweeps.question import Definition, Wanted, command_line
 from probeta.sweeps.session import Session
 from probeta.sweeps.space import Space, read_space
 from probeta.sweeps.sweep import OWN, place, terminated
@@ -48,7 +48,6 @@ class Search:
     sampler: str = "tpe"
     sampler_seed: int = 0
     pruner: str = "median"
-    check: str | None = None
 
     def __call__(self, arguments: Sequence[str]) -> dict[str, Any]:
         given = [line for line in arguments if line.partition("=")[0].lstrip("+") not in OWN]
@@ -68,8 +67,7 @@ class Search:
             metrics=(metric,),
             compare=False,
         )
-        check = named(self.check, str(self.config.hydra.job.config_name))
-        session = Session(self.context, self.task, self.config, directory, definition, check)
+        session = Session(self.context, self.task, self.config, directory, definition)
         with terminated():
             return Trials(self, session, space, metric).run()
 

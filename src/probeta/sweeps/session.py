@@ -16,15 +16,17 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from probeta.composition.composer import Composer
+from probeta.config.switches import check_recipe, check_switches
 from probeta.errors import ConfigError, RunDirectoryError, TrainingDiverged, UserError
-from probeta.run import config_sha256, read_result, versions, write_atomic
-from probeta.signatures import check_recipe, check_switches
-from probeta.sweeps.compose import Composer
-from probeta.sweeps.definition import Definition, Wanted
-from probeta.sweeps.jobs import Action, Decision, SweepJob, decide, headline, prepare
+from probeta.runs.atomic import write_atomic
+from probeta.runs.identity import config_sha256
+from probeta.runs.record import headline, read_result, versions
+from probeta.sweeps.jobs import Action, Decision, SweepJob, decide, prepare
 from probeta.sweeps.launchers import launcher_for
 from probeta.sweeps.naming import job_name
-from probeta.sweeps.rounds import Ended, Rounds, record
+from probeta.sweeps.question import Definition, Wanted
+from probeta.sweeps.retries import Ended, Rounds, record
 
 STOP = ".stop"
 
@@ -41,7 +43,6 @@ class Session:
     config: DictConfig
     directory: Path
     definition: Definition
-    check: Callable[[DictConfig], None] | None = None
     batch_size: int | None = None
     ended: dict[str, Ended] = field(default_factory=dict)
     busy: list[str] = field(default_factory=list)
@@ -50,6 +51,7 @@ class Session:
 
     def __post_init__(self) -> None:
         check_switches(self.config)
+        self.check: Callable[[DictConfig], None] | None = getattr(self.task, "check", None)
         self.composer = Composer(self.context.config_loader, self.config)  # type: ignore[arg-type]
         self.config = self.config.copy()
         OmegaConf.update(self.config, "hydra.sweep.dir", str(self.directory))
@@ -171,7 +173,7 @@ class Session:
         self.ended[ended.job.name] = ended
         done = f"{len(self.ended)}/{len(self.jobs)}"
         if ended.completed:
-            from probeta.report.metrics import leading, shown
+            from probeta.metrics.direction import leading, shown
 
             metrics = ended.result.get("metrics") or {}
             names = [m for m in self.definition.metrics if m in metrics] or leading(metrics)
@@ -222,7 +224,7 @@ class Session:
         self.stop.unlink(missing_ok=True)
         failed = [e for e in self.ended.values() if not e.completed]
         waiting = [n for n in self.jobs if n not in self.ended and n not in self.busy]
-        from probeta.report import write_report
+        from probeta.sweeps.report import write_report
 
         started = time.perf_counter()
         try:

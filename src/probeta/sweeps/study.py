@@ -10,12 +10,13 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf, open_dict
 
+from probeta.composition.grid import expand
 from probeta.errors import ConfigError
-from probeta.report.metrics import maximised
-from probeta.report.runs import REPLICATES
-from probeta.sweeps.definition import Wanted
-from probeta.sweeps.grid import expand
-from probeta.sweeps.naming import identity, labels, parse, plain_name
+from probeta.metrics.direction import maximised
+from probeta.runs.identity import identity, labels, parse
+from probeta.runs.table import REPLICATES
+from probeta.sweeps.naming import plain_name
+from probeta.sweeps.question import Wanted
 from probeta.sweeps.session import Session
 
 

@@ -13,12 +13,12 @@ from typing import Any
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
+from probeta.composition.grid import Grid, expand
 from probeta.errors import ConfigError
-from probeta.run import Interrupted
-from probeta.sweeps.definition import Definition, Wanted, command_line, named
+from probeta.runs.signals import Interrupted
 from probeta.sweeps.errors import SweepFailed
-from probeta.sweeps.grid import Grid, expand
 from probeta.sweeps.naming import sweep_name
+from probeta.sweeps.question import Definition, Wanted, command_line
 from probeta.sweeps.session import Session
 from probeta.sweeps.study import Study, chosen, extended, lines, replaced
 
@@ -28,7 +28,7 @@ OWN = frozenset({"rerun", "retries", "fail_fast", "name", "resume", "lang"})
 
 @dataclass
 class Sweep:
-    """`Sweep(context, task, config, check)(arguments)` carries out a multirun.
+    """`Sweep(context, task, config)(arguments)` carries out a multirun.
 
     Returns the jobs' results by name. Raises `SweepFailed` (exit status 1) when jobs failed, and
     `UserError` before anything ran when the command asks for what cannot be.
@@ -37,7 +37,6 @@ class Sweep:
     context: HydraContext
     task: TaskFunction
     config: DictConfig
-    check: str | None = None
     batch_size: int | None = None
 
     def __call__(self, arguments: Sequence[str]) -> dict[str, Any]:
@@ -86,8 +85,7 @@ class Sweep:
         return self._carry_out(definition, directory, lambda session: session.compose(wanted))
 
     def _session(self, definition: Definition, directory: Path) -> Session:
-        check = named(self.check, str(self.config.hydra.job.config_name))
-        return Session(self.context, self.task, self.config, directory, definition, check, self.batch_size)
+        return Session(self.context, self.task, self.config, directory, definition, self.batch_size)
 
     def _carry_out(
         self, definition: Definition, directory: Path, jobs: Callable[[Session], Sequence[Any]]

@@ -17,7 +17,10 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from probeta.errors import TrainingDiverged
-from probeta.run import Outcome, RunDirectory, Signals, execute, write_atomic
+from probeta.runs.atomic import write_atomic
+from probeta.runs.directory import RunDirectory
+from probeta.runs.record import Outcome, execute
+from probeta.runs.signals import Signals
 
 
 def job(config: DictConfig, run: RunDirectory, signals: Signals) -> Outcome:

@@ -8,17 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from probeta.data.grammar import lexicon as lex
-from probeta.data.grammar.chances import (
-    BEFORE,
-    FRAMES,
-    FUTURE,
-    IF,
-    NEGATED_SHARE,
-    SIMPLE,
-    SOON,
-    TOMORROW,
-    Chances,
-)
+from probeta.data.grammar.chances import BEFORE, FRAMES, FUTURE, IF, NEGATED_SHARE, SIMPLE, SOON, TOMORROW, Chances
 from probeta.data.grammar.constructions import CONSTRUCTIONS
 from probeta.data.grammar.derivation import (
     ADVERBIAL,

@@ -1,0 +1,148 @@
+"""The Hydra side of `train` and `probe`: compose once, refuse mistakes, then run or sweep."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import sys
+from argparse import Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from hydra import version
+from hydra._internal.callbacks import Callbacks
+from hydra._internal.hydra import Hydra
+from hydra._internal.utils import _run_hydra, create_config_search_path, get_args_parser
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.utils import JobStatus, run_job
+from hydra.errors import ConfigCompositionException
+from hydra.types import HydraContext, RunMode
+from omegaconf import DictConfig, OmegaConf
+
+from probeta.composition.job import Command, without_hydra
+from probeta.config.switches import check_recipe, check_switches
+from probeta.errors import ConfigError, RunDirectoryError, UserError
+
+CONFIG = "pkg://probeta.conf"
+
+
+def register_resolvers() -> None:
+    """`${unique:}`: six hexadecimal digits, so that runs started in the same second have folders of their own."""
+    OmegaConf.register_new_resolver("unique", lambda: secrets.token_hex(3), use_cache=True, replace=True)
+
+
+def launch(command: Command, argv: list[str]) -> Any:
+    """Run `command` as Hydra's command line `argv` says, once or as a multirun; returns the run's result."""
+    version.setbase("1.3")
+    register_resolvers()
+    args = get_args_parser().parse_intermixed_args(argv)
+    if args.help or args.hydra_help or args.cfg or args.info or args.shell_completion:
+        # Hydra's own pages exit with 0 or raise; errors come to `exit_status` and not to Hydra's printer.
+        os.environ.setdefault("HYDRA_FULL_ERROR", "0")
+        sys.argv = [f"probeta {command.name}", *argv] if not args.shell_completion else ["probeta", *argv]
+        _run_hydra(args, get_args_parser(), command, CONFIG, command.name)
+        return None
+    hydra = open_hydra(args, command.name)
+    try:
+        name = args.config_name or command.name
+        if args.multirun or sweeps(args.overrides):
+            with unknown_keys_named(hydra, name, args.overrides):
+                return hydra.multirun(name, command, [*args.overrides, "hydra.mode=MULTIRUN"])
+        return run_once(hydra, name, command, args.overrides)
+    finally:
+        GlobalHydra.instance().clear()
+
+
+def run_once(hydra: Hydra, name: str, command: Command, overrides: list[str]) -> Any:
+    """A single run: as Hydra's own `run`, but refused before its folder is written, and composed once."""
+    config = compose(hydra, name, overrides)
+    task_config = without_hydra(config)
+    check_switches(task_config)
+    if (named := task_config.get("name")) is not None:
+        raise ConfigError(f"name={named} is not used: it is a sweep's; hydra.run.dir=DIR says where a single run goes")
+    command.check(task_config)
+    check_recipe(task_config, overrides)
+    prepare_directory(Path(config.hydra.run.dir))
+    callbacks = Callbacks(config)
+    callbacks.on_run_start(config=config, config_name=name)
+    ret = run_job(
+        hydra_context=HydraContext(config_loader=hydra.config_loader, callbacks=callbacks),
+        task_function=command,
+        config=config,
+        job_dir_key="hydra.run.dir",
+        job_subdir_key=None,
+    )
+    callbacks.on_run_end(config=config, config_name=name, job_return=ret)
+    if ret.status == JobStatus.FAILED:
+        # Hydra's own accessor prints a line of its own before it raises.
+        raise ret._return_value
+    return ret.return_value
+
+
+def sweeps(overrides: list[str]) -> bool:
+    """Whether the overrides ask for a multirun without `-m`: a study always is one."""
+    chosen = dict(o.lstrip("+").split("=", 1) for o in overrides if "=" in o)
+    return chosen.get("study", "null") not in ("null", "") or chosen.get("hydra.mode") == "MULTIRUN"
+
+
+def open_hydra(args: Namespace, command: str) -> Hydra:
+    search_path = create_config_search_path(CONFIG)
+    if args.config_path:
+        raise ConfigError("--config-path is not accepted: --config-dir DIR adds your own configurations to ours")
+    if args.config_dir:
+        folder = Path(args.config_dir).absolute()
+        if not folder.is_dir():
+            raise ConfigError.value("--config-dir", args.config_dir, "a folder that exists")
+        search_path.prepend(provider="command-line", path=f"file://{folder}")
+    return Hydra.create_main_hydra2(task_name=command, config_search_path=search_path)
+
+
+def compose(hydra: Hydra, name: str, overrides: list[str]) -> DictConfig:
+    """The configuration of a single run."""
+    with unknown_keys_named(hydra, name, overrides):
+        return hydra.compose_config(
+            config_name=name,
+            overrides=[*overrides, "hydra.mode=RUN"],
+            run_mode=RunMode.RUN,
+            with_log_configuration=False,
+        )
+
+
+@contextmanager
+def unknown_keys_named(hydra: Hydra, name: str, overrides: list[str]) -> Iterator[None]:
+    """A key that does not exist is refused with its nearest neighbours, not with Hydra's several lines."""
+    try:
+        yield
+    except (ConfigCompositionException, UserError) as error:
+        found = re.search(r"not in struct\s+full_key: (\S+)", f"{error} {error.__cause__}")
+        if not found:
+            raise
+        key = found.group(1)
+        raise ConfigError.unknown("key", key, known_keys(hydra, name, overrides, key)) from None
+
+
+def known_keys(hydra: Hydra, name: str, overrides: list[str], wrong: str) -> list[str]:
+    """The keys beside `wrong`, from the configuration without the overrides that it came from."""
+    kept = [o for o in overrides if not o.lstrip("+~").startswith(wrong)]
+    # As a multirun, which leaves out the overrides that list several values.
+    config = without_hydra(hydra.compose_config(name, kept, run_mode=RunMode.MULTIRUN, with_log_configuration=False))
+    parent = wrong.rpartition(".")[0]
+    node = OmegaConf.select(config, parent) if parent else config
+    if not isinstance(node, DictConfig):
+        return [str(key) for key in config]
+    return [f"{parent}.{key!s}" if parent else str(key) for key in node if key != "_target_"]
+
+
+def prepare_directory(path: Path) -> None:
+    """A new run's folder must be empty and writable before Hydra writes the first file into it."""
+    if path.is_dir() and any(path.iterdir()):
+        raise RunDirectoryError(f"hydra.run.dir={path} is not empty: runs never share a folder (resume={path} goes on)")
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        probe = path / ".lock"
+        probe.write_bytes(b"")
+    except OSError as error:
+        raise RunDirectoryError(f"{path} cannot be written: {error.strerror or error}") from None

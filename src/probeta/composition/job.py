@@ -1,0 +1,108 @@
+"""One job as Hydra carries it out: its part of the configuration, its `.hydra/` folder, its callbacks."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import yaml
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.utils import JobReturn, JobRuntime, JobStatus, configure_log, env_override
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, OmegaConf
+from omegaconf._utils import OmegaConfDumper
+
+
+@dataclass(frozen=True)
+class Command:
+    """What a command does with each configuration that its line composes to. Launchers send it to their workers."""
+
+    name: str
+    """The primary configuration: `train`, `probe`."""
+    task: Callable[[DictConfig], Any]
+    """Carries out one job in the directory that Hydra's runtime names."""
+    check: Callable[[DictConfig], None]
+    """Raises `UserError` for a configuration that cannot run, before anything is read or written."""
+
+    def __call__(self, config: DictConfig) -> Any:
+        return self.task(config)
+
+
+def without_hydra(config: DictConfig) -> DictConfig:
+    """What the task function gets: the configuration without Hydra's own node."""
+    tree = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
+    OmegaConf.set_struct(tree, True)
+    return tree
+
+
+def run_composed(context: HydraContext, task: TaskFunction, config: DictConfig, own: DictConfig) -> JobReturn:
+    """Hydra's `run_job` for a job whose whole configuration `config` and whose part `own` for the task exist
+    already: the same files and callbacks, without copying either three times."""
+    singleton = HydraConfig.instance()
+    before, folder = singleton.cfg, os.getcwd()
+    path = Path(config.hydra.runtime.output_dir)
+    singleton.set_config(config)
+    hydra = cast(DictConfig, singleton.cfg)
+    answer = JobReturn(overrides=list(config.hydra.overrides.task), cfg=own, hydra_cfg=hydra, working_dir=folder)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        if config.hydra.job.chdir:
+            os.chdir(path)
+            answer.working_dir = str(path)
+        configure_log(config.hydra.job_logging, config.hydra.verbose)
+        if (kept := config.hydra.output_subdir) is not None:
+            (path / kept).mkdir(exist_ok=True)
+            for name, node in (("config", own), ("overrides", config.hydra.overrides.task)):
+                (path / kept / f"{name}.yaml").write_text(OmegaConf.to_yaml(node), encoding="utf-8")
+            # Hydra's own settings are for people to read: libyaml writes them ten times as fast.
+            tree = OmegaConf.to_container(hydra, enum_to_str=True)
+            text = yaml.dump(tree, Dumper=getattr(yaml, "CSafeDumper", yaml.SafeDumper), sort_keys=False)
+            (path / kept / "hydra.yaml").write_text(text, encoding="utf-8")
+        with env_override(dict(config.hydra.job.env_set)):
+            context.callbacks.on_job_start(config=config, task_function=task)
+            try:
+                answer.return_value = task(own)
+                answer.status = JobStatus.COMPLETED
+            except Exception as error:
+                answer.return_value = error
+                answer.status = JobStatus.FAILED
+        answer.task_name = JobRuntime.instance().get("name")
+        context.callbacks.on_job_end(config=config, job_return=answer)
+        return answer
+    finally:
+        singleton.cfg = before
+        os.chdir(folder)
+
+
+class Dumper(getattr(yaml, "CDumper", yaml.Dumper)):  # type: ignore[misc]
+    """OmegaConf's YAML at the speed of libyaml, where that is there: a sweep writes thousands of these files."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+Dumper.add_representer(str, OmegaConfDumper.str_representer)
+
+
+def to_yaml(container: Any) -> str:
+    """What `OmegaConf.to_yaml` writes, from a plain container."""
+    text: str = yaml.dump(container, default_flow_style=False, allow_unicode=True, sort_keys=False, Dumper=Dumper)
+    return text
+
+
+def unresolved(config: DictConfig) -> dict[str, Any]:
+    container = OmegaConf.to_container(config, resolve=False, enum_to_str=True)
+    assert isinstance(container, dict)
+    return {str(key): value for key, value in container.items()}
+
+
+def write_hydra(path: Path, config: Mapping[str, Any], hydra: Mapping[str, Any], overrides: Sequence[str]) -> None:
+    """`.hydra/`, as Hydra writes it when a job starts."""
+    folder = path / ".hydra"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "config.yaml").write_text(to_yaml(dict(config)))
+    (folder / "hydra.yaml").write_text(to_yaml({"hydra": hydra}))
+    (folder / "overrides.yaml").write_text(to_yaml(list(overrides)))

@@ -1,0 +1,258 @@
+"""From a configuration to objects: the only place that instantiates.
+
+`check` refuses a configuration before any work, without reading data: keys and types against the
+constructors' signatures, ranges by the constructors themselves (models are built on the meta device,
+on a stand-in for what the data will say).
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from typing import Any
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from hydra.errors import InstantiationException
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
+from pytorch_lightning.loggers import Logger
+from pytorch_lightning.utilities.exceptions import MisconfigurationException
+
+from probeta.config.signatures import check_node, parameters
+from probeta.config.trust import resolve, targets, trusted
+from probeta.data.datamodule import DataModule
+from probeta.data.spec import DataSpec, PointsSpec, SequenceSpec, TextSpec
+from probeta.errors import ConfigError, UserError
+from probeta.models.module import Module
+
+KEYS = (
+    "attention", "callbacks", "checkpoints", "compile", "data", "decoding", "fail_fast", "figures", "lang", "logger",
+    "model", "name", "optimizer", "output_dir", "probe", "recipe", "rerun", "resume", "retries", "scheduler", "seed",
+    "study", "trainer", "trust",
+)  # fmt: skip
+"""The top level of a configuration."""
+
+RECIPE = (
+    "decode_every", "embedding_size", "gradient_clip", "hidden_size", "max_epochs", "max_length", "min_delta", "mode",
+    "monitor", "patience",
+)  # fmt: skip
+"""What a choice of data or model may bring as defaults for the other groups."""
+
+SUPPLIED = {"model": ("spec",), "optimizer": ("params",), "scheduler": ("optimizer", "total_steps", "total_epochs")}
+"""Arguments that are added here or by the model, so no configuration may state them."""
+
+RUN_SUPPLIES = ("directory", "resume_step")
+"""What a logger of ours is told by the run."""
+
+EXAMPLES: dict[type, DataSpec] = {
+    PointsSpec: PointsSpec(in_features=2, classes=2, class_counts=(5, 5)),
+    SequenceSpec: SequenceSpec(in_features=3, classes=2, length=4),
+    TextSpec: TextSpec(9, 9, 0, 1, 2, 3, shared_vocabulary=True),
+}
+
+DATA_WORDS = {PointsSpec: "points", SequenceSpec: "sequences", TextSpec: "sentence pairs"}
+
+
+@dataclass
+class Experiment:
+    """Everything a run needs, built and set up."""
+
+    data: DataModule
+    model: Module
+    callbacks: dict[str, pl.Callback]
+    loggers: list[Logger]
+    trainer: partial[pl.Trainer]
+    """Called with what only the run knows (callbacks, loggers, devices)."""
+
+
+def plain(config: DictConfig) -> dict[str, Any]:
+    """The configuration as plain containers, every interpolation resolved."""
+    try:
+        tree = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+    except OmegaConfBaseException as error:
+        key = error.full_key or "configuration"
+        if isinstance(error, MissingMandatoryValue):
+            raise ConfigError(f"{key} has no default and must be given: {key}=…") from None
+        raise ConfigError(f"{key}: {str(error).splitlines()[0]}") from None
+    assert isinstance(tree, dict)
+    return {str(key): value for key, value in tree.items() if key != "hydra"}
+
+
+def check_keys(tree: Mapping[str, Any]) -> None:
+    """Every key is known, every target trusted, every value of the right type."""
+    for key in tree:
+        if key not in KEYS:
+            raise ConfigError.unknown("key", key, KEYS)
+    for key in tree.get("recipe") or {}:
+        if key not in RECIPE:
+            raise ConfigError.unknown("key", f"recipe.{key}", [f"recipe.{name}" for name in RECIPE])
+    for key, accepted in (("checkpoints", ("all", "best", "none")), ("figures", ("all", "none"))):
+        if tree.get(key) is not None and tree[key] not in accepted:
+            raise ConfigError.value(key, tree[key], " or ".join(accepted))
+    if not isinstance(tree.get("compile", False), bool):
+        raise ConfigError.value("compile", tree["compile"], "true or false")
+    seed = tree.get("seed")
+    if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed < 2**32:
+        raise ConfigError.value("seed", seed, "a whole number, 0 <= seed < 2**32")
+    trust = trusted(tree)
+    for path, node in targets(tree):
+        supplied = SUPPLIED.get(path, RUN_SUPPLIES if path.startswith("logger.") else ())
+        check_node(resolve(node["_target_"], trust), node, path, supplied)
+
+
+def make(tree: Mapping[str, Any], path: str, **supplied: Any) -> Any:
+    """Instantiate the node at `path`; what its constructor refuses is named by its full key."""
+    node: Any = tree
+    for key in path.split("."):
+        node = node.get(key)
+    if node is None:
+        return None
+    try:
+        # What is supplied is passed by us and not by Hydra, which would turn a dataclass into a dictionary.
+        made = instantiate(node, _convert_="all", **({"_partial_": True} if supplied else {}))
+        return made(**supplied) if supplied else made
+    except Exception as error:
+        raise refusal(error, path) from error
+
+
+def factory(tree: Mapping[str, Any], path: str) -> Any:
+    """`make` for a `_partial_` node, which holds no state: equal ones are made once, for all runs of a process."""
+    return _factory(path, json.dumps(tree.get(path)))
+
+
+@lru_cache(maxsize=256)
+def _factory(path: str, node: str) -> Any:
+    return make({path: json.loads(node)}, path)
+
+
+def refusal(error: Exception, path: str) -> Exception:
+    """What a constructor raised, as the mistake that it names: by its full key and without Hydra's wrapping."""
+    cause: BaseException = error
+    while isinstance(cause, InstantiationException) and cause.__cause__ is not None:
+        cause = cause.__cause__
+    if isinstance(cause, ConfigError):
+        return named(cause, path)
+    if isinstance(cause, (ValueError, TypeError, MisconfigurationException)) and not isinstance(cause, UserError):
+        return ConfigError(f"{path}: {' '.join(str(cause).split())}")
+    return cause if isinstance(cause, Exception) else error
+
+
+def named(error: ConfigError, path: str) -> ConfigError:
+    """`dropout=1.5 is not accepted` → `model.dropout=1.5 is not accepted`."""
+    text = str(error)
+    word = text.split("=")[0].split(" ")[0]
+    return error if "=" not in text.split(" ")[0] or word.startswith(path) else ConfigError(f"{path}.{text}")
+
+
+def check(config: DictConfig) -> None:
+    """Refuse what cannot be run, before anything is read or written. Draws no random numbers."""
+    tree = plain(config)
+    check_keys(tree)
+    model_class = resolve(tree["model"]["_target_"], trusted(tree))
+    data_class = resolve(tree["data"]["_target_"], trusted(tree))
+    spec = EXAMPLES[getattr(model_class, "accepts", PointsSpec)]
+    produced = spec_of(data_class)
+    if produced is not None and produced is not type(spec):
+        raise mismatch(tree, produced, type(spec))
+    if tree.get("attention") is not None and "attention" not in tree["model"]:
+        raise ConfigError(f"attention is not used: {model_class.__name__} takes none of that group, so attention=none")
+    make(tree, "data").files()
+    make(tree, "decoding")
+    with torch.device("meta"):
+        model = make(tree, "model", spec=spec)
+    check_optimizer(tree, model)
+    for name in tree.get("callbacks") or {}:
+        make(tree, f"callbacks.{name}")
+
+
+def check_optimizer(tree: Mapping[str, Any], model: Module) -> None:
+    """Build optimizer and scheduler around one number: their constructors know their ranges."""
+    if getattr(model, "automatic_optimization", True) is False:
+        for group in ("optimizer", "scheduler"):
+            if tree.get(group) is not None:
+                raise ConfigError(f"{group} is not used: this model learns by a rule of its own, so {group}=none")
+        return
+    if tree.get("optimizer") is None:
+        raise ConfigError("optimizer=none is not accepted: this model learns by gradient; choose sgd, adam or adamw")
+    try:
+        optimizer = factory(tree, "optimizer")([torch.nn.Parameter(torch.zeros(1))])
+    except (ValueError, TypeError) as error:
+        raise ConfigError(f"optimizer: {error}") from None
+    if (schedule := factory(tree, "scheduler")) is not None:
+        try:
+            schedule(optimizer, total_steps=10, total_epochs=10)
+        except ConfigError as error:
+            raise named(error, "scheduler") from None
+        except (ValueError, TypeError) as error:
+            raise ConfigError(f"scheduler: {error}") from None
+
+
+def spec_of(data_class: Any) -> type | None:
+    """The kind of data that a datamodule offers, read off its `spec` property."""
+    annotation = getattr(getattr(data_class, "spec", None), "fget", None)
+    hint = getattr(annotation, "__annotations__", {}).get("return")
+    return {kind.__name__: kind for kind in EXAMPLES}.get(str(hint))
+
+
+def mismatch(tree: Mapping[str, Any], produced: type, accepted: type) -> ConfigError:
+    model, data = tree["model"]["_target_"].rsplit(".", 1)[-1], tree["data"]["_target_"].rsplit(".", 1)[-1]
+    return ConfigError(f"{model} reads {DATA_WORDS[accepted]}, and {data} holds {DATA_WORDS[produced]}: choose another")
+
+
+def seed_everything(seed: int) -> None:
+    """The process's generators; what the laboratory draws itself is addressed by (seed, step)."""
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)
+
+
+def build_data(tree: Mapping[str, Any]) -> DataModule:
+    """The datamodule, set up. What it holds depends on `data.seed`; its shuffling on `seed`."""
+    data: DataModule = make(tree, "data")
+    data.shuffle_seed = tree["seed"]
+    data.setup("fit")
+    if double_precision(tree) and hasattr(data, "to"):
+        data.to(torch.float64)
+    return data
+
+
+def double_precision(tree: Mapping[str, Any]) -> bool:
+    return str((tree.get("trainer") or {}).get("precision")) in ("64", "64-true")
+
+
+def build_model(tree: Mapping[str, Any], spec: DataSpec) -> Module:
+    """The model as the run's seed initialises it."""
+    model_class = resolve(tree["model"]["_target_"], trusted(tree))
+    accepted = getattr(model_class, "accepts", type(spec))
+    if not isinstance(spec, accepted):
+        raise mismatch(tree, type(spec), accepted)
+    seed_everything(tree["seed"])
+    model: Module = make(tree, "model", spec=spec)
+    model.seed = tree["seed"]
+    model.optimizer_factory = factory(tree, "optimizer")
+    model.scheduler_factory = factory(tree, "scheduler")
+    return model.double() if double_precision(tree) else model
+
+
+def build(tree: Mapping[str, Any], **logger_arguments: Any) -> Experiment:
+    """Everything of a run. `logger_arguments` are what only the run knows (its directory)."""
+    check_keys(tree)
+    data = build_data(tree)
+    model = build_model(tree, data.spec)
+    callbacks = {name: make(tree, f"callbacks.{name}") for name in tree.get("callbacks") or {}}
+    loggers = [make_logger(tree, name, logger_arguments) for name in tree.get("logger") or {}]
+    trainer = make({**tree, "trainer": {**tree["trainer"], "_partial_": True}}, "trainer")
+    return Experiment(data, model, {k: c for k, c in callbacks.items() if c is not None}, loggers, trainer)
+
+
+def make_logger(tree: Mapping[str, Any], name: str, arguments: Mapping[str, Any]) -> Logger:
+    """One logger; ours are told the run's directory, Lightning's own are built as they are configured."""
+    accepted = parameters(resolve(tree["logger"][name]["_target_"], trusted(tree)))
+    logger: Logger = make(tree, f"logger.{name}", **{k: v for k, v in arguments.items() if k in accepted})
+    return logger

@@ -1,0 +1,87 @@
+"""A finished run from its directory: model, data and metrics, for commands and notebooks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from probeta.config.build import build_data, build_model, check_keys, plain
+from probeta.data.datamodule import DataModule
+from probeta.data.text import TextData
+from probeta.errors import ConfigError, RunDirectoryError
+from probeta.models.module import Module
+from probeta.runs.directory import RunDirectory
+from probeta.runs.record import read_result
+from probeta.training.fit import load_checkpoint, quiet
+
+
+@dataclass
+class Run:
+    """What `load_run` finds."""
+
+    path: Path
+    tree: dict[str, Any]
+    """The configuration, resolved."""
+    model: Module
+    """The kept weights, in evaluation mode."""
+    metrics: dict[str, Any]
+    result: dict[str, Any]
+
+    @property
+    def data(self) -> DataModule:
+        """The datamodule, set up (read again from where the run found it; changed content is refused)."""
+        if self._data is None:
+            data = build_data(self.tree)
+            recorded = self.result.get("data_sha256")
+            if recorded and data.sha256() != recorded:
+                raise RunDirectoryError(
+                    f"the data of {self.path} have changed since the run (data_sha256 in its result.json)"
+                )
+            self._data = data
+        return self._data
+
+    _data: DataModule | None = None
+
+
+def load_run(directory: str | Path, trust: list[str] | None = None) -> Run:
+    """The run in `directory`. Nothing in it is executed but what probeta and `trust` define.
+
+    Raises `RunDirectoryError` where there is no finished run with weights.
+    """
+    quiet()
+    run = RunDirectory.existing(directory)
+    result = read_result(run.path)
+    if result is None:
+        raise RunDirectoryError(f"{directory} has no result.json: the run is not finished (resume={directory} goes on)")
+    checkpoint = run.best if run.best.is_file() else run.last
+    if not checkpoint.is_file():
+        raise RunDirectoryError(f"{directory} has no checkpoint (checkpoints=none): there are no weights to load")
+    tree = plain(run.load_config())
+    tree["data"] = {**tree["data"], **run.recorded_places()}
+    # A run directory may come from elsewhere: whom to trust is said here, not there.
+    tree["trust"] = list(trust or [])
+    check_keys(tree)
+    text = run.artifacts / "text"
+    data = None if text.is_dir() else build_data(tree)
+    spec = TextData.load(text).spec if data is None else data.spec
+    model = build_model(tree, spec)
+    try:
+        model.load_state_dict(load_checkpoint(checkpoint)["state_dict"])
+    except (RuntimeError, KeyError) as error:
+        raise RunDirectoryError(
+            f"{checkpoint} does not fit the model of {run.config}: {str(error).splitlines()[0]}"
+        ) from None
+    found = Run(run.path, tree, model.eval(), result.get("metrics") or {}, result)
+    if data is not None and data.sha256() == result.get("data_sha256"):
+        found._data = data
+    return found
+
+
+def trust_argument(value: str | None) -> list[str]:
+    """`trust=[mypkg]` or `trust=mypkg,other` as a list of package names."""
+    names = [name.strip() for name in (value or "").strip("[]").split(",") if name.strip()]
+    for name in names:
+        if not all(part.isidentifier() for part in name.split(".")):
+            raise ConfigError.value("trust", value, "names of packages, trust=[mypkg]")
+    return names

@@ -1,0 +1,91 @@
+"""`metrics.csv`: a row a logging point, written in batches, cut where a resumed run begins again."""
+
+from __future__ import annotations
+
+import csv
+import io
+import time
+from argparse import Namespace
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pytorch_lightning.loggers import Logger
+
+from probeta.runs.atomic import write_atomic
+
+FLUSH_SECONDS = 5.0
+
+
+class MetricsCSV(Logger):
+    """Columns `step`, `epoch`, then every metric in the order in which it first appeared.
+
+    Rows are held for a few seconds, then appended; the file is written anew only when a column is added.
+    With `resume_step` the rows after that optimizer step are dropped: the run is about to write them again.
+    """
+
+    def __init__(self, directory: str | Path, resume_step: int | None = None) -> None:
+        super().__init__()
+        self.path = Path(directory) / "metrics.csv"
+        self.columns = ["step", "epoch"]
+        self.written: list[dict[str, Any]] = []
+        self.waiting: list[dict[str, Any]] = []
+        self._flushed = time.monotonic()
+        if resume_step is not None and self.path.exists():
+            with self.path.open(newline="") as file:
+                reader = csv.DictReader(file)
+                rows = [row for row in reader if row.get("step") and int(row["step"]) <= resume_step]
+            self.columns = list(reader.fieldnames or self.columns)
+            self.written = [{k: v for k, v in row.items() if v not in ("", None)} for row in rows]
+            self._write_all()
+
+    @property
+    def name(self) -> str:
+        return "csv"
+
+    @property
+    def version(self) -> str:
+        return ""
+
+    @property
+    def log_dir(self) -> str:
+        return str(self.path.parent)
+
+    def log_hyperparams(self, params: dict[str, Any] | Namespace, *args: Any, **kwargs: Any) -> None:
+        """The configuration has its own file, `.hydra/config.yaml`."""
+
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+        epoch = metrics.get("epoch")
+        row = {**metrics, "step": step, "epoch": None if epoch is None else int(epoch)}
+        self.waiting.append(row)
+        if time.monotonic() - self._flushed > FLUSH_SECONDS:
+            self.save()
+
+    def save(self) -> None:
+        rows, self.waiting = self.waiting, []
+        self._flushed = time.monotonic()
+        if not rows:
+            return
+        new = [name for row in rows for name in row if name not in self.columns]
+        self.columns += list(dict.fromkeys(new))
+        self.written += rows
+        if new or not self.path.exists():
+            self._write_all()
+        else:
+            with self.path.open("a", newline="") as file:
+                csv.DictWriter(file, self.columns, lineterminator="\n").writerows(rows)
+
+    def _write_all(self) -> None:
+        text = io.StringIO()
+        writer = csv.DictWriter(text, self.columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(self.written)
+        if self.path.exists():
+            write_atomic(self.path, text.getvalue())
+        else:
+            # Nothing can be lost yet, and waiting for the disk is what a thousand tiny runs would do most.
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self.path.write_text(text.getvalue())
+
+    def finalize(self, status: str) -> None:
+        self.save()

@@ -1,0 +1,118 @@
+"""A run's directory: the paths in it that others rely on, and the lock that one process holds."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+from omegaconf import DictConfig, OmegaConf
+
+from probeta.errors import RunDirectoryError
+from probeta.runs.moved import rename_targets
+
+
+@dataclass(frozen=True)
+class RunDirectory:
+    """`outputs/train/<date_time>-<unique>/`: the paths in it that others rely on."""
+
+    path: Path
+
+    @property
+    def config(self) -> Path:
+        return self.path / ".hydra" / "config.yaml"
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.path / "checkpoints"
+
+    @property
+    def last(self) -> Path:
+        return self.checkpoints / "last.ckpt"
+
+    @property
+    def best(self) -> Path:
+        return self.checkpoints / "best.ckpt"
+
+    @property
+    def metrics(self) -> Path:
+        return self.path / "metrics.csv"
+
+    @property
+    def figures(self) -> Path:
+        return self.path / "figures"
+
+    @property
+    def artifacts(self) -> Path:
+        return self.path / "artifacts"
+
+    @property
+    def result(self) -> Path:
+        return self.path / "result.json"
+
+    @classmethod
+    def existing(cls, path: str | Path) -> RunDirectory:
+        """The run directory at `path`; `RunDirectoryError` where there is none."""
+        run = cls(Path(path).absolute())
+        if not run.path.is_dir():
+            raise RunDirectoryError(f"no run directory at {path}: the folder does not exist")
+        if not run.config.is_file():
+            raise RunDirectoryError(f"no run directory at {path}: it has no .hydra/config.yaml")
+        return run
+
+    @property
+    def data_places(self) -> Path:
+        return self.artifacts / "data.json"
+
+    def recorded_places(self) -> dict[str, Any]:
+        """Arguments of the data whose meaning depends on where the command was given, as they were meant there."""
+        try:
+            places = json.loads(self.data_places.read_text())
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError) as error:
+            raise RunDirectoryError(f"{self.data_places} does not read: {error}") from None
+        return dict(places)
+
+    def load_config(self) -> DictConfig:
+        """The configuration that the run was composed to, with every `_target_` under its name of today."""
+        config = OmegaConf.load(self.config)
+        if not isinstance(config, DictConfig):
+            raise RunDirectoryError(f"{self.config} does not hold a configuration")
+        return OmegaConf.create(rename_targets(OmegaConf.to_container(config, resolve=False)))
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold the run directory `path` for this process; the kernel frees it if the process is killed."""
+    # Not 0: a sweep that looks whether a run is alive holds the lock for a moment.
+    lock = FileLock(path / ".lock", timeout=0.5)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise RunDirectoryError(f"{path} is in use by another process") from None
+    except OSError as error:
+        raise RunDirectoryError(f"{path} cannot be written: {error.strerror or error}") from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def is_locked(path: Path) -> bool:
+    """Whether a live process holds the run directory."""
+    if not (path / ".lock").exists():
+        return False
+    lock = FileLock(path / ".lock", timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        return True
+    except OSError:
+        return False
+    lock.release()
+    return False

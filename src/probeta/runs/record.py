@@ -1,0 +1,177 @@
+"""A run and its directory: one place, written once, whatever happens to the process.
+
+Imports no torch: sweeps and reports read and write run directories from light processes.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import platform
+import signal
+import subprocess
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+
+from probeta.errors import RunDirectoryError, UserError
+from probeta.runs.atomic import write_atomic
+from probeta.runs.directory import RunDirectory, locked
+from probeta.runs.identity import config_sha256
+from probeta.runs.signals import Interrupted, Signals
+
+log = logging.getLogger(__name__)
+
+
+COMPLETED, FAILED, INTERRUPTED = "completed", "failed", "interrupted"
+
+
+def read_result(path: str | Path) -> dict[str, Any] | None:
+    """The `result.json` of the run directory `path`, or `None` where there is none that reads."""
+    try:
+        result = json.loads((Path(path) / "result.json").read_text())
+    except (OSError, ValueError):
+        return None
+    return result if isinstance(result, dict) else None
+
+
+@cache
+def versions() -> dict[str, str]:
+    """What the figures of this run were computed with."""
+    found = {"python": platform.python_version()}
+    for name in ("probeta", "torch", "pytorch-lightning", "hydra-core", "numpy"):
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            found[name] = "not installed"
+    return found
+
+
+@cache
+def git_revision() -> str | None:
+    """The commit of the source tree (`-dirty` where it was changed); `None` for an installed wheel."""
+    root = Path(__file__).parents[2]
+    if not (root / ".git").exists():
+        return None
+    command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+    try:
+        answer = subprocess.run(command, capture_output=True, text=True, timeout=5)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return answer.stdout.strip() or None
+
+
+@dataclass
+class Outcome:
+    """What a job hands back to be recorded: metrics by name, and how they came about."""
+
+    metrics: dict[str, float]
+    fit_s: float = 0.0
+    device: str = "cpu"
+    data_sha256: str | None = None
+    best_checkpoint: str | None = None
+    extra: dict[str, Any] | None = None
+    """Further entries of `result.json` (an ensemble's size, a chosen decoding signature)."""
+
+
+Job = Callable[[DictConfig, RunDirectory, Signals], Outcome]
+
+
+def execute(
+    job: Job,
+    config: DictConfig,
+    path: str | Path,
+    *,
+    overrides: list[str],
+    launcher: str = "basic",
+    multirun: bool = False,
+) -> dict[str, Any]:
+    """Carry out `job` inside the run directory `path` and record how it ended in `result.json`.
+
+    Raises what the job raised (after recording it), but not in a multirun: there the result says so
+    and the other jobs go on. `UserError` is raised in a single run, `Interrupted` always.
+    """
+    run = RunDirectory(Path(path).absolute())
+    record = new_record(config_sha256(config), config.get("seed"), overrides, launcher)
+    started = time.perf_counter()
+    raised: BaseException | None = None
+    with locked(run.path), Signals() as signals:
+        try:
+            complete(record, job(config, run, signals))
+        except (Interrupted, KeyboardInterrupt) as error:
+            raised = error if isinstance(error, Interrupted) else Interrupted(signal.SIGINT)
+            record["status"] = INTERRUPTED
+        except Exception as error:
+            raised = error
+            record["error"] = describe(error)
+        record["duration_s"] = round(time.perf_counter() - started, 4)
+        try:
+            write_atomic(run.result, json.dumps(record, indent=1) + "\n")
+        except OSError as error:
+            if raised is None:
+                raise RunDirectoryError(f"{run.result} cannot be written: {error.strerror}") from error
+            log.error("%s cannot be written: %s", run.result, error.strerror)
+    if raised is not None and (isinstance(raised, Interrupted) or not multirun):
+        raise raised
+    return record
+
+
+def new_record(sha256: str, seed: int | None, overrides: list[str], launcher: str) -> dict[str, Any]:
+    """A `result.json` of a run that has not ended well yet."""
+    return {
+        "status": FAILED,
+        "metrics": {},
+        "overrides": overrides,
+        "config_sha256": sha256,
+        "seed": seed,
+        "duration_s": 0.0,
+        "fit_s": 0.0,
+        "device": None,
+        "launcher": launcher,
+        "versions": versions(),
+        "git": git_revision(),
+        "data_sha256": None,
+        "best_checkpoint": None,
+        "error": None,
+    }
+
+
+def complete(record: dict[str, Any], outcome: Outcome) -> None:
+    """Put into `record` how the job ended."""
+    record.update(
+        status=COMPLETED,
+        metrics=finite(outcome.metrics),
+        fit_s=round(outcome.fit_s, 4),
+        device=outcome.device,
+        data_sha256=outcome.data_sha256,
+        best_checkpoint=outcome.best_checkpoint,
+        **(outcome.extra or {}),
+    )
+
+
+def describe(error: BaseException) -> dict[str, str]:
+    """An exception as `result.json` keeps it."""
+    return {
+        "type": type(error).__name__,
+        "message": str(error),
+        "traceback": "" if isinstance(error, UserError) else "".join(traceback.format_exception(error)),
+    }
+
+
+def finite(metrics: Mapping[str, float]) -> dict[str, float | None]:
+    """JSON has no NaN: what is no number is written as null."""
+    return {name: (float(v) if math.isfinite(v) else None) for name, v in metrics.items()}
+
+
+def headline(error: Mapping[str, Any]) -> str:
+    """`ValueError: what went wrong`, in one line of at most 300 characters."""
+    text = " ".join(f"{error.get('type', 'Error')}: {error.get('message', '')}".split())
+    return text if len(text) <= 300 else text[:299] + "…"

@@ -1,0 +1,215 @@
+"""A sweep as its run directories tell it: no torch, no configuration composed."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from probeta.errors import RunDirectoryError
+from probeta.runs.directory import is_locked
+from probeta.runs.identity import is_switch as is_switch_key
+from probeta.runs.identity import labels, parse
+from probeta.runs.record import read_result
+
+REPLICATES = ("seed", "data.seed")
+"""Keys that repeat a variant instead of making another one."""
+
+
+@dataclass
+class Run:
+    """One job as its directory tells it."""
+
+    name: str
+    path: Path
+    status: str
+    overrides: tuple[str, ...] = ()
+    settings: dict[str, Any] = field(default_factory=dict)
+    """Key → value of what it overrides, replicates and switches aside."""
+    replicate: tuple[Any, ...] = ()
+    variant: str = ""
+    metrics: dict[str, float | None] = field(default_factory=dict)
+    result: dict[str, Any] = field(default_factory=dict)
+    error: dict[str, Any] | None = None
+
+    @property
+    def completed(self) -> bool:
+        return self.status == "completed"
+
+
+@dataclass
+class SweepRuns:
+    """All jobs of a sweep's directory, and what its `sweep.json` says about them."""
+
+    directory: Path
+    runs: list[Run]
+    definition: dict[str, Any]
+    axes: list[str]
+    """Keys whose values differ between runs, in the order of their names."""
+
+    @property
+    def variants(self) -> list[str]:
+        """In the study's order, else by their settings."""
+        return list(dict.fromkeys(run.variant for run in self.runs))
+
+    def metric_names(self) -> list[str]:
+        return sorted({name for run in self.runs for name in run.metrics})
+
+
+def read_sweep(directory: str | Path) -> SweepRuns:
+    """The sweep (or the single run) in `directory`. `RunDirectoryError` where there is neither."""
+    root = Path(directory).absolute()
+    if not root.is_dir():
+        raise RunDirectoryError(f"no sweep or run at {directory}: the folder does not exist")
+    definition = _json(root / "sweep.json")
+    if (root / "result.json").exists() or (root / ".hydra").is_dir():
+        runs = [_read_run(root, {})]
+        runs[0].variant = root.name
+        return SweepRuns(root, runs, definition, [])
+    listed: dict[str, Any] = definition.get("jobs") or {}
+    lost = _json(root / "failures.json")
+    names = [p.name for p in root.iterdir() if p.is_dir() and (p.name in listed or _is_run(p))]
+    names += [name for name in listed if name not in names]
+    if not names:
+        raise RunDirectoryError(f"no runs in {directory}: no folder in it has a result.json or a .hydra/")
+    runs = [_read_run(root / name, listed.get(name) or {}, lost.get(name)) for name in names]
+    axes = _label(runs, listed)
+    # Named variants come in the study's order, the others by their settings' values.
+    titles = [entry.get("variant") for entry in listed.values()]
+    order = {title: i for i, title in enumerate(dict.fromkeys(filter(None, titles)))}
+    runs.sort(key=lambda run: (_rank(run, order, axes), _sortable(run.replicate), run.name))
+    return SweepRuns(root, runs, definition, axes)
+
+
+def read_pair(run_a: str | Path, run_b: str | Path) -> SweepRuns:
+    """Two single runs as variants `A: …` and `B: …` of one page, named by the settings in which they differ."""
+    runs = []
+    for letter, directory in zip("AB", (run_a, run_b), strict=True):
+        found = read_sweep(directory)
+        if not _is_run(found.directory):
+            raise RunDirectoryError(f"{directory} is no run but holds {len(found.runs)}: two runs are compared")
+        runs.append((letter, found.runs[0]))
+    axes = _label([run for _, run in runs], {})
+    for letter, run in runs:
+        run.variant = f"{letter}: {run.name if run.variant == 'all' else run.variant}"
+    return SweepRuns(runs[1][1].path, [run for _, run in runs], {"compare": False}, axes)
+
+
+def _read_run(path: Path, listed: dict[str, Any], lost: dict[str, Any] | None = None) -> Run:
+    result = read_result(path) or {}
+    overrides = tuple(result.get("overrides") or listed.get("overrides") or _overrides(path))
+    settings, replicate = _settings(overrides)
+    if not replicate and result.get("seed") is not None:
+        replicate = (result["seed"],)
+    status = result.get("status")
+    error = result.get("error")
+    if status is None and lost:
+        status, error = "failed", lost.get("error")
+    if status is None:
+        status = _unfinished(path)
+    metrics = {name: value for name, value in (result.get("metrics") or {}).items() if _is_number(value)}
+    return Run(path.name, path, status, overrides, settings, replicate, "", metrics, result, error)
+
+
+def _settings(overrides: Iterable[str]) -> tuple[dict[str, Any], tuple[Any, ...]]:
+    settings: dict[str, Any] = {}
+    for line in overrides:
+        key, value = _parsed(line)
+        if not is_switch_key(key):
+            settings[key] = value
+    return settings, tuple(settings.pop(key) for key in REPLICATES if key in settings)
+
+
+@lru_cache(maxsize=65536)
+def _parsed(line: str) -> tuple[str, Any]:
+    override = parse([line])[0]
+    return ("~" if override.is_delete() else "") + override.key_or_group, override.value()
+
+
+def _label(runs: Sequence[Run], listed: dict[str, Any]) -> list[str]:
+    """Name each run's variant, by the study or by what differs; return the keys that differ."""
+    keys = sorted({key for run in runs for key in run.settings})
+    missing = object()
+    axes = [
+        key for key in keys if len({json.dumps(run.settings.get(key, str(missing)), default=str) for run in runs}) > 1
+    ]
+    for run in runs:
+        own = {key: run.settings[key] for key in axes if key in run.settings}
+        run.variant = (listed.get(run.name) or {}).get("variant") or labels(own) or "all"
+    return axes
+
+
+def _rank(run: Run, order: dict[str, int], axes: Sequence[str]) -> tuple[Any, ...]:
+    if run.variant in order:
+        return (0, order[run.variant])
+    return (1, *_sortable(tuple(run.settings.get(key, "") for key in axes)))
+
+
+def _sortable(values: Sequence[Any]) -> tuple[Any, ...]:
+    """Numbers by size, before words by the alphabet."""
+    return tuple((0, float(v), "") if _is_number(v) else (1, 0.0, str(v)) for v in values)
+
+
+def _unfinished(path: Path) -> str:
+    if not path.is_dir():
+        return "not started"
+    if is_locked(path):
+        return "running"
+    return "not finished" if (path / ".hydra").is_dir() else "not started"
+
+
+def _is_run(path: Path) -> bool:
+    return (path / "result.json").exists() or (path / ".hydra").is_dir()
+
+
+def _overrides(path: Path) -> list[str]:
+    import yaml
+
+    try:
+        lines = yaml.safe_load((path / ".hydra" / "overrides.yaml").read_text())
+    except (OSError, yaml.YAMLError):
+        return []
+    return [str(line) for line in lines or []]
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def read_curves(path: Path, wanted: Iterable[str] | None = None) -> dict[str, dict[int, float]]:
+    """`metrics.csv` of a run: metric → epoch → the epoch's last value, for the metrics `wanted` (all)."""
+    found: dict[str, dict[int, float]] = {}
+    try:
+        with open(path / "metrics.csv", newline="") as file:
+            rows = csv.reader(file)
+            header = next(rows, [])
+            chosen = [
+                (i, found.setdefault(name, {}))
+                for i, name in enumerate(header)
+                if name not in ("epoch", "step") and (wanted is None or name in wanted)
+            ]
+            at = header.index("epoch") if "epoch" in header else None
+            for number, row in enumerate(rows):
+                epoch = number if at is None or not row[at] else int(float(row[at]))
+                for i, curve in chosen:
+                    if i < len(row) and row[i]:
+                        value = float(row[i])
+                        if math.isfinite(value):
+                            curve[epoch] = value
+    except (OSError, ValueError, IndexError):
+        # A row that is being written at this moment, or none yet: what was read counts.
+        pass
+    return {name: curve for name, curve in found.items() if curve}

@@ -1,0 +1,44 @@
+"""What a sweep is asked: its name, its question, its jobs, and what checks them."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Definition:
+    """What a sweep asks, for its summary and its page."""
+
+    name: str
+    command: str
+    question: str = ""
+    metrics: tuple[str, ...] = ()
+    curves: tuple[str, ...] = ()
+    reference: str | None = None
+    notes: tuple[str, ...] = ()
+    compare: bool = True
+    """Whether variants are tested against each other: the points of a search are not."""
+    title: str = ""
+    exercise: int | None = None
+    """The number of the exercise that the study answers: its page gets an answer in words."""
+    may_diverge: bool = False
+    """Whether a loss that stops being a number is a finding: such a run is no failure of the sweep, nor run again."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A job that is asked for: its overrides, and what its variant is called (where that has a name)."""
+
+    overrides: tuple[str, ...]
+    variant: str | None = None
+    group: str = ""
+    """The study's variant that it belongs to, which several points of a search share."""
+
+
+def command_line() -> str:
+    """The command as it was typed, to be typed again."""
+    program = Path(sys.argv[0]).name
+    return shlex.join([program if program != "__main__.py" else "probeta", *sys.argv[1:]])

@@ -1,0 +1,97 @@
+"""`trainer.accelerator=measured`: the device on which a few real steps are fastest."""
+
+from __future__ import annotations
+
+import copy
+import json
+import logging
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from probeta.callbacks.checkpoint import random_states, set_random_states
+from probeta.errors import ConfigError
+from probeta.runs.atomic import write_atomic
+from probeta.runs.directory import RunDirectory
+
+if TYPE_CHECKING:
+    from probeta.config.build import Experiment
+
+log = logging.getLogger(__name__)
+
+STEPS, WARMUP = 5, 2
+
+
+def available() -> dict[str, torch.device]:
+    """Lightning's accelerator names → the device a trial runs on."""
+    found = {"cpu": torch.device("cpu")}
+    if torch.cuda.is_available():
+        found["gpu"] = torch.device("cuda", torch.cuda.current_device())
+    if torch.backends.mps.is_available():
+        found["mps"] = torch.device("mps")
+    return found
+
+
+def choose(tree: Mapping[str, Any], experiment: Experiment, run: RunDirectory) -> str:
+    """The accelerator of this run, recorded in its `device.json` so that a resumed run takes the same."""
+    asked = str(tree["trainer"].get("accelerator", "cpu"))
+    devices = available()
+    if asked != "measured":
+        if asked in ("gpu", "mps", "cuda") and {"cuda": "gpu"}.get(asked, asked) not in devices:
+            raise ConfigError.value("trainer.accelerator", asked, " or ".join([*devices, "measured"]))
+        return asked
+    record = run.path / "device.json"
+    if record.is_file():
+        chosen = str(json.loads(record.read_text())["accelerator"])
+        if chosen not in devices:
+            raise ConfigError(
+                f"{run.path} was trained on {chosen!r}, which is not here: say trainer={next(iter(devices))}"
+            )
+        return chosen
+    seconds = trial(experiment, devices) if len(devices) > 1 and experiment.model.automatic_optimization else {}
+    chosen = min(seconds, key=seconds.__getitem__) if seconds else "cpu"
+    if seconds:
+        told = ", ".join(f"{name} {1000 * s:.2f} ms" for name, s in seconds.items())
+        log.info("Device: %s (a training step took %s).", chosen, told)
+    write_atomic(record, json.dumps({"accelerator": chosen, "step_seconds": seconds}))
+    return chosen
+
+
+def trial(experiment: Experiment, devices: Mapping[str, torch.device]) -> dict[str, float]:
+    """Seconds a training step takes on each device: forward, backward, update, on a copy of the model.
+
+    Weights and random states are as before when it returns.
+    """
+    states = random_states()
+    batch = next(iter(experiment.data.train_dataloader()))
+    try:
+        return {name: step_seconds(experiment, batch, device) for name, device in devices.items()}
+    finally:
+        set_random_states(states)
+
+
+def step_seconds(experiment: Experiment, batch: Any, device: torch.device) -> float:
+    """The median of a few steps on `device`; infinite where the step cannot run there."""
+    try:
+        model = copy.deepcopy(experiment.model).to(device)
+        assert model.optimizer_factory is not None
+        optimizer = model.optimizer_factory(model.parameters())
+        moved = type(batch)(*(t.to(device) for t in batch))
+        times = []
+        for _ in range(WARMUP + STEPS):
+            started = time.perf_counter()
+            optimizer.zero_grad()
+            measured = model.measure(moved)
+            (measured.objective / measured.weight).backward()
+            optimizer.step()
+            if device.type == "cuda":
+                torch.cuda.synchronize(device)
+            elif device.type == "mps":
+                torch.mps.synchronize()
+            times.append(time.perf_counter() - started)
+        return sorted(times[WARMUP:])[STEPS // 2]
+    except (RuntimeError, NotImplementedError, TypeError) as error:
+        log.warning("Device %s was left out: %s", device, str(error).splitlines()[0])
+        return float("inf")

@@ -1,0 +1,195 @@
+"""One training run, from configuration to run directory: fit, keep the right weights, test, leave the results."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from omegaconf import DictConfig
+
+from probeta.callbacks.average import WeightAverage
+from probeta.callbacks.checkpoint import Checkpoint
+from probeta.callbacks.early_stopping import EarlyStopping
+from probeta.callbacks.interruption import Interruption
+from probeta.callbacks.progress import EpochProgress
+from probeta.config.build import Experiment, build, plain
+from probeta.data.datamodule import DataModule
+from probeta.errors import TrainingDiverged
+from probeta.models.module import Module
+from probeta.runs.atomic import write_atomic
+from probeta.runs.directory import RunDirectory
+from probeta.runs.memory import keep_freed_memory
+from probeta.runs.record import Outcome
+from probeta.runs.signals import Signals
+from probeta.training.compiling import compile_net
+from probeta.training.devices import choose
+from probeta.training.distributed import processes, rank, spawn
+
+log = logging.getLogger(__name__)
+
+
+def train(config: DictConfig, run: RunDirectory, signals: Signals, *, multirun: bool = False) -> Outcome:
+    """Train as `config` says inside `run`; goes on from `checkpoints/last.ckpt` where there is one."""
+    quiet()
+    tree = plain(config)
+    if (count := processes(tree)) > 1:
+        return spawn(train, config, run, signals, count, multirun)
+    # A run may go on, or be evaluated, from another folder than it was started in.
+    tree["data"] = {**tree["data"], **run.recorded_places()}
+    resume = load_checkpoint(run.last) if run.last.is_file() else None
+    if rank() > 0:
+        tree["logger"] = None  # rank 0 writes for all
+    experiment = build(tree, directory=run.path, resume_step=None if resume is None else resume["global_step"])
+    data, model = experiment.data, experiment.model
+    figures = (tree.get("figures") or ("none" if multirun else "all")) == "all"
+    if not figures:
+        drawn = [name for name, callback in experiment.callbacks.items() if getattr(callback, "draws", False)]
+        for name in drawn:
+            del experiment.callbacks[name]
+    if data.note:
+        log.info("Note: %s.", data.note)
+    if rank() == 0:
+        data.save(run.artifacts / "text")
+    if rank() == 0 and (places := data.recorded):
+        write_atomic(run.data_places, json.dumps(places))
+    device = choose(tree, experiment, run)
+    trainer = make_trainer(experiment, run, signals, tree, device)
+    signals.check()
+    if tree.get("compile"):
+        compile_net(model, device)
+    keep_freed_memory()
+    started = time.perf_counter()
+    trainer.fit(model, datamodule=data, ckpt_path=run.last if resume else None, weights_only=True)
+    fit_s = time.perf_counter() - started
+    keep_best(experiment)
+    metrics = evaluate(trainer, model, data)
+    TrainingDiverged.check(metrics, trainer.global_step, trainer.current_epoch)
+    metrics.update(how_it_went(experiment, trainer))
+    if trainer.is_global_zero:
+        write_weights(experiment, trainer, run, tree.get("checkpoints") or ("best" if multirun else "all"))
+        model.write_artifacts(data, run.artifacts)
+        log_final(experiment, tree, metrics)
+    for logger in experiment.loggers:
+        logger.finalize("success")
+        if hasattr(logger, "close"):
+            logger.close()
+    if figures and trainer.is_global_zero:
+        from probeta.figures.run import draw
+
+        draw(run.path, metrics.get("best_epoch"))
+    return Outcome(
+        metrics=metrics,
+        fit_s=fit_s,
+        device=device,
+        data_sha256=data.sha256(),
+        best_checkpoint="checkpoints/best.ckpt" if run.best.is_file() else None,
+        extra={"threads": torch.get_num_threads(), **model.facts(), **data.facts()},
+    )
+
+
+def quiet() -> None:
+    """Lightning's advice on workers, devices and its own products is not news to a reader of our output."""
+    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", module=r"(pytorch_lightning|lightning_fabric|torch\.utils\.data)")
+
+
+def load_checkpoint(path: Path) -> dict[str, Any]:
+    """A checkpoint as plain tensors and containers: nothing in it is executed."""
+    checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    assert isinstance(checkpoint, dict)
+    return checkpoint
+
+
+def make_trainer(
+    experiment: Experiment, run: RunDirectory, signals: Signals, tree: Mapping[str, Any], device: str
+) -> pl.Trainer:
+    checkpoint = experiment.callbacks.get("checkpoint")
+    if isinstance(checkpoint, Checkpoint):
+        checkpoint.directory = run.checkpoints
+    else:
+        checkpoint = None
+    return experiment.trainer(
+        accelerator=device,
+        callbacks=[*experiment.callbacks.values(), Interruption(signals, checkpoint), EpochProgress()],
+        logger=experiment.loggers or False,
+        default_root_dir=run.path,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        use_distributed_sampler=False,
+    )
+
+
+def keep_best(experiment: Experiment) -> None:
+    """The weights that are tested and kept: the mean of the last epochs' where that is asked for, else early
+    stopping's best where it kept any, else the last.
+    """
+    average = experiment.callbacks.get("average")
+    if isinstance(average, WeightAverage) and average.apply(experiment.model):
+        return
+    early = experiment.callbacks.get("early_stopping")
+    if isinstance(early, EarlyStopping):
+        early.restore(experiment.model)
+
+
+def evaluate(trainer: pl.Trainer, model: Module, data: DataModule) -> dict[str, float]:
+    """Metrics of the kept weights on every split, in evaluation mode."""
+    loaders = model.evaluation_loaders(data)
+    model.test_splits = tuple(loaders)
+    model.data = data
+    trainer.test(model, dataloaders=list(loaders.values()), verbose=False)
+    return {name: value for split in loaders for name, value in model.evaluated[split].items()}
+
+
+def how_it_went(experiment: Experiment, trainer: pl.Trainer) -> dict[str, float]:
+    """Epochs trained, and the epoch (from 1) whose weights were kept."""
+    early = experiment.callbacks.get("early_stopping")
+    average = experiment.callbacks.get("average")
+    averaged = isinstance(average, WeightAverage) and average.weights
+    best = early.best_epoch + 1 if isinstance(early, EarlyStopping) and early.weights else trainer.current_epoch
+    kept = trainer.current_epoch if averaged else best
+    return {"epochs": float(trainer.current_epoch), "best_epoch": float(kept)}
+
+
+def write_weights(experiment: Experiment, trainer: pl.Trainer, run: RunDirectory, keep: str) -> None:
+    """`best.ckpt`: the weights that were tested. `last.ckpt`: where training ended, to go on from."""
+    run.checkpoints.mkdir(exist_ok=True)
+    if keep in ("all", "best"):
+        partial = run.best.with_suffix(".partial")
+        torch.save({"state_dict": experiment.model.state_dict(), "pytorch-lightning_version": pl.__version__}, partial)
+        partial.replace(run.best)
+    checkpoint = experiment.callbacks.get("checkpoint")
+    if keep != "all":
+        run.last.unlink(missing_ok=True)
+    elif isinstance(checkpoint, Checkpoint):
+        checkpoint.save_final(run.last)
+
+
+def log_final(experiment: Experiment, tree: Mapping[str, Any], metrics: Mapping[str, float]) -> None:
+    for logger in experiment.loggers:
+        if hasattr(logger, "log_final"):
+            logger.log_final(settings(tree), metrics)
+
+
+def settings(tree: Mapping[str, Any]) -> dict[str, Any]:
+    """The configuration as flat keys: what the HPARAMS tab lists."""
+    flat: dict[str, Any] = {}
+
+    def visit(node: Any, path: str) -> None:
+        if isinstance(node, Mapping):
+            for key, value in node.items():
+                if key not in ("_target_", "_partial_"):
+                    visit(value, f"{path}.{key}" if path else str(key))
+        elif node is not None:
+            flat[path] = node
+
+    for key in ("data", "model", "optimizer", "scheduler", "seed"):
+        visit(tree.get(key), key)
+    return flat

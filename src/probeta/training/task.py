@@ -1,0 +1,62 @@
+"""A training as a job: what Hydra's launchers call, and what goes on with a run that was cut."""
+
+from __future__ import annotations
+
+import logging
+import shlex
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+
+from probeta.errors import RunDirectoryError
+from probeta.runs.directory import RunDirectory
+from probeta.runs.record import COMPLETED, execute, read_result
+from probeta.runs.signals import Interrupted
+
+
+def task(config: DictConfig) -> dict[str, Any]:
+    """What Hydra's launchers call for every job: train in the job's directory."""
+    hydra = HydraConfig.get()
+    return run_in(
+        Path(hydra.runtime.output_dir),
+        config,
+        overrides=list(hydra.overrides.task),
+        launcher=str(hydra.runtime.choices.get("hydra/launcher", "basic")),
+        multirun=hydra.mode == RunMode.MULTIRUN,
+    )
+
+
+def run_in(path: Path, config: DictConfig, **how: Any) -> dict[str, Any]:
+    from probeta.training.fit import train
+
+    multirun = how.get("multirun", False)
+    try:
+        result = execute(partial(train, multirun=multirun), config, path, **how)
+    except Interrupted as interruption:
+        again = shlex.join(["probeta", "train", f"resume={path}"])
+        if not multirun and RunDirectory(path).last.is_file():
+            interruption.add_note(f"go on with: {again}")
+        raise
+    return {**result, "path": str(path)}
+
+
+def resume(directory: str) -> dict[str, Any]:
+    """Continue the run in `directory` from its last checkpoint, as if it had never stopped."""
+    run = RunDirectory.existing(directory)
+    before = read_result(run.path) or {}
+    if before.get("status") == COMPLETED:
+        raise RunDirectoryError(f"resume={directory} is completed: there is nothing left to do")
+    if not run.last.is_file():
+        raise RunDirectoryError(f"resume={directory} has no checkpoints/last.ckpt: start the run again")
+    overrides = run.path / ".hydra" / "overrides.yaml"
+    console()
+    return run_in(run.path, run.load_config(), overrides=list(OmegaConf.load(overrides)))
+
+
+def console() -> None:
+    """The log lines that Hydra's own start would have set up."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s")

@@ -1,0 +1,153 @@
+"""Who is still training, and with what success: what the end of an epoch decides member by member."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from probeta.config.build import make
+from probeta.errors import ConfigError, TrainingDiverged
+from probeta.vectorized.curves import Epoch, History
+from probeta.vectorized.learning_rates import Rates
+from probeta.vectorized.member import Member
+from probeta.vectorized.stack import Stack
+
+
+class Standings:
+    """Curves, best weights and early stopping of the members whose tensors are in `stack`."""
+
+    def __init__(
+        self, members: Sequence[Member], slots: Sequence[int], stack: Stack, rates: Rates, logs_rate: bool
+    ) -> None:
+        self.members = members
+        self.slots = list(slots)
+        """Slot of the stacked tensors → member."""
+        self.stack, self.rates, self.logs_rate = stack, rates, logs_rate
+        self.going = [True] * len(members)
+        self.history = History()
+        self.latest: dict[str, np.ndarray] = {}
+        """What single runs have in `callback_metrics`: metrics of the last epoch that had them, `(slots,)`."""
+        self.best: dict[str, Tensor] = {}
+        for member in members:
+            if (member.tree.get("callbacks") or {}).get("early_stopping"):
+                early = make(member.tree, "callbacks.early_stopping")
+                member.early = early if early.active else None
+
+    def used(self) -> list[int]:
+        """The first slot of every member that still trains."""
+        return [slot for slot, k in enumerate(self.slots) if self.going[k] and self.slots.index(k) == slot]
+
+    def close(
+        self,
+        epoch: int,
+        step: int,
+        values: dict[str, np.ndarray],
+        losses: list[Tensor],
+        thorough: bool,
+    ) -> None:
+        """Log the epoch, keep improved weights, and let go of members that failed or have stopped."""
+        worst = values.pop("loss of the steps")
+        if not np.isfinite(worst).all():
+            self.diverged(epoch, step, losses)
+        if thorough:
+            values = self.words() | values
+        norms = {name: v for name, v in values.items() if name.startswith("grad_norm/")}
+        published = {name: v for name, v in values.items() if name not in norms}
+        self.latest.update(published)
+        logged = ({"lr": np.array(self.rates.current)} if self.logs_rate else {}) | norms | published
+        slots = self.used()
+        self.history.epochs.append(
+            Epoch(epoch, step, [self.slots[s] for s in slots], {name: v[slots] for name, v in logged.items()})
+        )
+        improved = [slot for slot in slots if self.decide(slot, epoch, step)]
+        if improved:
+            self.keep(improved)
+        for slot in slots:
+            early = self.members[self.slots[slot]].early
+            if self.going[self.slots[slot]] and early is not None and early.exhausted:
+                self.members[self.slots[slot]].notes.append(early.told(epoch))
+                self.finish(slot, epoch + 1)
+
+    def decide(self, slot: int, epoch: int, step: int) -> bool:
+        """Whether the epoch improved on the best of the member in `slot`; tells its plateau schedule."""
+        member = self.members[self.slots[slot]]
+        try:
+            if self.rates.plateaus:
+                self.rates.observe(slot, {name: float(v[slot]) for name, v in self.latest.items()})
+            if member.early is None:
+                return False
+            if member.early.monitor not in self.latest:
+                raise ConfigError.unknown("metric", member.early.monitor, self.latest)
+            return member.early.observe(float(self.latest[member.early.monitor][slot]), epoch, step)
+        except (ConfigError, KeyError) as error:
+            self.fail(self.slots[slot], error, epoch)
+            return False
+
+    def words(self) -> dict[str, np.ndarray]:
+        """Metrics of a thorough validation that need each member's own model: translations."""
+        found: list[dict[str, float]] = []
+        weights, used = self.stack.weights(), self.used()
+        for slot, k in enumerate(self.slots):
+            model = self.stack.show(slot, weights) if slot in used else None
+            found.append({} if model is None else model.validation_words(self.members[k].data))
+        names = next((list(words) for words in found if words), [])
+        return {name: np.array([words.get(name, math.nan) for words in found]) for name in names}
+
+    def diverged(self, epoch: int, step: int, losses: list[Tensor]) -> None:
+        """Members whose loss stopped being a number fail; nobody else notices."""
+        table = torch.stack(losses).double().cpu().numpy()
+        first = step - len(losses)
+        for slot, k in enumerate(self.slots):
+            bad = np.flatnonzero(~np.isfinite(table[:, slot]))
+            if len(bad) and self.going[k]:
+                value = float(table[bad[0], slot])
+                self.fail(k, TrainingDiverged("train/loss", value, first + int(bad[0]), epoch), epoch)
+
+    def fail(self, k: int, error: Exception, epoch: int) -> None:
+        self.members[k].error = error
+        self.members[k].epochs = epoch
+        self.going[k] = False
+
+    def keep(self, slots: Sequence[int]) -> None:
+        """Remember the weights of these slots as their members' best."""
+        weights = self.stack.weights()
+        if not self.best:
+            self.best = {n: w.new_zeros(max(2, len(self.members)), *w.shape[1:]) for n, w in weights.items()}
+        places = torch.tensor([self.slots[s] for s in slots], device=self.stack.device)
+        everyone = len(slots) == len(self.slots) == len(self.members)
+        rows = torch.tensor(slots, device=self.stack.device)
+        for name, values in weights.items():
+            if everyone:
+                self.best[name].copy_(values)
+            else:
+                self.best[name].index_copy_(0, places, values.index_select(0, rows))
+
+    def finish(self, slot: int, epochs: int) -> None:
+        """Take the member out as it stands: its best weights where it kept any, else its last."""
+        k = self.slots[slot]
+        member = self.members[k]
+        self.going[k] = False
+        member.epochs = epochs
+        member.last = {name: w[slot].clone() for name, w in self.stack.weights().items()}
+        if member.early is not None and member.early.best_epoch >= 0:
+            member.best_epoch = member.early.best_epoch + 1
+            member.weights = {name: w[k].clone() for name, w in self.best.items()}
+        else:
+            member.best_epoch, member.weights = epochs, member.last
+
+    def finish_all(self, epochs: int) -> None:
+        """The last epoch is over."""
+        for slot in self.used():
+            self.finish(slot, epochs)
+        rows = self.history.rows({k: m.epochs for k, m in enumerate(self.members)})
+        for k, member in enumerate(self.members):
+            member.rows = rows[k]
+
+    def rows(self, kept: Sequence[int]) -> None:
+        """Go on with the slots `kept`."""
+        self.slots = [self.slots[s] for s in kept]
+        self.latest = {name: v[list(kept)] for name, v in self.latest.items()}

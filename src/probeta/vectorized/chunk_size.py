@@ -1,0 +1,64 @@
+"""How many members train at once, and where: measured on the ensemble itself."""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+
+from probeta.errors import ConfigError
+from probeta.training.devices import available
+from probeta.vectorized.loop import Ensemble
+from probeta.vectorized.member import Member
+from probeta.vectorized.program import Program
+
+SIZES = (8, 16, 32, 64, 128)
+CLOSE = 1.05
+"""A smaller chunk that is this near the fastest is taken: it needs less memory, and failures cost less."""
+
+WARMUP, TIMED = 2, 3
+
+
+def step_seconds(members: Sequence[Member], device: torch.device) -> float:
+    """Seconds a training step and member; the members are not changed."""
+    clones = [Member(m.tree, m.data, m.loader, copy.deepcopy(m.model)) for m in members]
+    ensemble = Ensemble(clones, device, program=Program(0))
+    times = []
+    for step in range(WARMUP + TIMED):
+        started = time.perf_counter()
+        loss, _, _ = ensemble.step(0, 0, step)
+        loss.sum().item()  # waits for an accelerator
+        times.append(time.perf_counter() - started)
+    return min(times[WARMUP:]) / len(members)
+
+
+def chunk_size(members: Sequence[Member], device: torch.device) -> int:
+    """The smallest of `SIZES` whose step costs a member about as little as any."""
+    sizes = [size for size in SIZES if size <= len(members)]
+    if len(sizes) < 2:
+        return len(members)
+    costs: dict[int, float] = {}
+    for size in sizes:
+        costs[size] = step_seconds(members[:size], device)
+        if costs[size] > 1.3 * min(costs.values()):
+            break  # past the caches it only gets worse
+    best = min(costs.values())
+    return next(size for size, cost in costs.items() if cost <= CLOSE * best)
+
+
+def choose_device(tree: Mapping[str, Any], members: Sequence[Member]) -> torch.device:
+    """The device that the configuration names, or (`accelerator=measured`) where a step is fastest."""
+    asked = str(tree["trainer"].get("accelerator", "cpu"))
+    devices = available()
+    name = {"cuda": "gpu"}.get(asked, asked)
+    if name in ("measured", "auto"):
+        if len(devices) == 1:
+            return devices["cpu"]
+        some = members[: SIZES[-1]]
+        return min(devices.values(), key=lambda device: step_seconds(some, device))
+    if name not in devices:
+        raise ConfigError.value("trainer.accelerator", asked, " or ".join([*devices, "measured"]))
+    return devices[name]

@@ -1,0 +1,124 @@
+"""Which runs can be members of one ensemble, and why the others cannot."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from probeta.config.trust import resolve, trusted
+from probeta.vectorized.optimizers import OPTIONS
+
+Tree = Mapping[str, Any]
+
+CALLBACKS = {
+    f"probeta.callbacks.{module}": name
+    for module, name in (
+        ("early_stopping.EarlyStopping", "early stopping"),
+        ("checkpoint.Checkpoint", "checkpoints"),
+        ("learning_rate.LearningRate", "learning rate"),
+        ("gradient_norm.GradientNorm", "gradient norm"),
+    )
+}
+"""What the engine does for every member; any other callback needs the Trainer."""
+
+DRAWING = ("probeta.callbacks.boundary.DecisionBoundary", "probeta.callbacks.translations.Translations")
+"""These draw into TensorBoard while a run trains, and only where figures=all."""
+
+AVERAGE = "probeta.callbacks.average.WeightAverage"
+
+LOGGERS = ("probeta.loggers.csv.MetricsCSV", "probeta.loggers.tensorboard.TensorBoard")
+
+TRAINER: dict[str, tuple[Any, ...]] = {
+    "devices": (1, "auto"),
+    "strategy": (None, "auto"),
+    "precision": (None, 32, 64, "32", "64", "32-true", "64-true"),
+    "accumulate_grad_batches": (None, 1),
+    "check_val_every_n_epoch": (1,),
+    "accelerator": ("auto", "measured", "cpu", "gpu", "cuda", "mps"),
+    "gradient_clip_algorithm": (None, "norm"),
+}
+"""Trainer keys whose meaning is kept, and with which values; `FREE` ones with any."""
+
+FREE = ("_target_", "max_epochs", "gradient_clip_val", "log_every_n_steps", "deterministic", "enable_progress_bar")
+
+PER_MEMBER = ("init_scale", "class_weight")
+DROPOUT = ("dropout", "output_dropout")
+
+
+def reason_against(tree: Tree) -> str | None:
+    """Why the run `tree` (a resolved configuration) needs a process of its own; `None` where it does not."""
+    model = tree["model"]["_target_"]
+    if not getattr(resolve(model, trusted(tree)), "vectorizes", False):
+        return f"{model.rsplit('.', 1)[-1]} does not say that it can be vectorized"
+    if tree.get("checkpoints") == "all":
+        return "checkpoints=all keeps the Trainer's own state"
+    if tree.get("compile"):
+        return "compile=true compiles one net, not an ensemble"
+    draws = tree.get("figures") == "all"
+    for name, node in (tree.get("callbacks") or {}).items():
+        if node is None or node.get("_target_") in (CALLBACKS if draws else {*CALLBACKS, *DRAWING}):
+            continue
+        if node.get("_target_") != AVERAGE or node.get("last") is not None:
+            return f"callbacks.{name} needs a Trainer"
+    for name, node in (tree.get("logger") or {}).items():
+        if node.get("_target_") not in LOGGERS:
+            return f"logger.{name} needs a Trainer"
+    return reason_in_optimizer(tree.get("optimizer") or {}) or reason_in_trainer(tree.get("trainer") or {})
+
+
+def reason_in_optimizer(node: Tree) -> str | None:
+    target = node.get("_target_")
+    if target not in OPTIONS:
+        return f"{target} has no form with a learning rate a member"
+    known = {*OPTIONS[target]["defaults"], "_target_", "_partial_"}
+    for key, value in node.items():
+        if key not in known and value not in (None, False):
+            return f"optimizer.{key} has no form with a value a member"
+    return None
+
+
+def reason_in_trainer(node: Tree) -> str | None:
+    for key, value in node.items():
+        if key in TRAINER and value not in TRAINER[key]:
+            return f"trainer.{key}={value} is the Trainer's own"
+        if key not in TRAINER and key not in FREE:
+            return f"trainer.{key} is the Trainer's own"
+    if (epochs := node.get("max_epochs", 1)) is None or epochs < 1:  # as many as it takes, or none
+        return f"trainer.max_epochs={epochs} is the Trainer's own"
+    return None
+
+
+def signature(tree: Tree) -> str:
+    """What all members of an ensemble share: equal signatures, one batch dimension."""
+    callbacks = tree.get("callbacks") or {}
+    norm = callbacks.get("gradient_norm")
+    optimizer = tree["optimizer"]
+    shared = {
+        "model": without_members(tree["model"]),
+        "data": {k: v for k, v in tree["data"].items() if k != "seed"},
+        "optimizer": [optimizer["_target_"], {k: optimizer.get(k) for k in OPTIONS[optimizer["_target_"]]["shared"]}],
+        "trainer": tree["trainer"],
+        "gradient_norm": norm,
+        "learning_rate": "learning_rate" in callbacks,
+        "logger": sorted(tree.get("logger") or {}),
+        "keeps": [tree.get("checkpoints"), tree.get("figures")],
+        "trust": tree.get("trust"),
+    }
+    return json.dumps(shared, sort_keys=True, default=str)
+
+
+def without_members(node: Any) -> Any:
+    """A model's node without what may differ between members; of a dropout remains whether there is any."""
+    if isinstance(node, Mapping):
+        kept = {k: v for k, v in node.items() if k not in PER_MEMBER}
+        return {k: bool(v) if k in DROPOUT else without_members(v) for k, v in kept.items()}
+    return [without_members(v) for v in node] if isinstance(node, list) else node
+
+
+def grouped(trees: Iterable[Tree]) -> list[list[int]]:
+    """The places of `trees` that can be members of one ensemble, in the order in which they came."""
+    groups: dict[str, list[int]] = {}
+    for place, tree in enumerate(trees):
+        groups.setdefault(signature(tree), []).append(place)
+    return list(groups.values())

@@ -1,0 +1,186 @@
+"""Training K members at once, each as its single run would: the loop over epochs and batches."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from probeta.callbacks.gradient_norm import layer_of
+from probeta.models.module import Sums
+from probeta.vectorized.batches import Feed
+from probeta.vectorized.bookkeeping import Standings
+from probeta.vectorized.curves import together
+from probeta.vectorized.invariant import one_thread
+from probeta.vectorized.learning_rates import Rates
+from probeta.vectorized.member import Member
+from probeta.vectorized.optimizers import stacked
+from probeta.vectorized.program import Program
+from probeta.vectorized.stack import Stack, total
+
+
+class Ensemble:
+    """The members of one group. After `fit` each of `members` says how it went.
+
+    A member that has stopped, or failed, costs until half of the others have too: then the ensemble shrinks.
+    """
+
+    def __init__(
+        self,
+        members: Sequence[Member],
+        device: torch.device | None = None,
+        check: Callable[[], None] | None = None,
+        program: Program | None = None,
+    ) -> None:
+        self.members = list(members)
+        self.device = device or torch.device("cpu")
+        self.check = check or (lambda: None)
+        # A lone member is padded to two, so that it takes the same path through the products.
+        slots = [*range(len(members))] if len(members) > 1 else [0, 0]
+        tree = members[0].tree
+        trainer = tree["trainer"]
+        self.max_epochs = int(trainer.get("max_epochs", 1))
+        self.clip: float | None = trainer.get("gradient_clip_val") or None
+        callbacks = tree.get("callbacks") or {}
+        self.norm_every: int | None = (callbacks.get("gradient_norm") or {}).get("every_n_steps")
+        chosen = [members[k] for k in slots]
+        self.stack = Stack([m.model for m in chosen], self.device)
+        self.program = program or Program()
+        self.program.use(self.stack)
+        self.template = self.stack.template
+        exact = bool(self.stack.dropouts) or getattr(self.template, "teacher_forcing_ratio", 1.0) < 1.0
+        self.feed = Feed([m.loader for m in chosen], self.device, exact)
+        vals = {id(m.data): m.data.val_dataloader() for m in chosen}
+        self.validation = Feed([vals[id(m.data)] for m in chosen], self.device)
+        self.seeds = [int(m.tree["seed"]) for m in chosen]
+        self.optimizer = stacked([m.tree["optimizer"] for m in chosen], list(self.stack.parameters.values()))
+        rates = [(float(m.tree["optimizer"].get("lr", 1e-3)), m.tree.get("scheduler")) for m in chosen]
+        self.rates = Rates(rates, [m.model.scheduler_factory for m in chosen], self.max_epochs, len(self.feed))
+        logs_rate = callbacks.get("learning_rate") is not None
+        self.standings = Standings(self.members, slots, self.stack, self.rates, logs_rate)
+
+    # --- the loop ------------------------------------------------------------------------------------
+
+    def fit(self) -> None:
+        """Train until every member has stopped, failed or reached the last epoch."""
+        started = time.perf_counter()
+        step = 0
+        with one_thread():
+            for epoch in range(self.max_epochs):
+                self.check()
+                step = self.epoch(epoch, step)
+                if not any(self.standings.going):
+                    break
+                self.compact()
+        self.standings.finish_all(self.max_epochs)
+        share = (time.perf_counter() - started) / len(self.members)
+        for member in self.members:
+            member.fit_s, member.device = share, self.device.type
+
+    def epoch(self, epoch: int, step: int) -> int:
+        """One pass over the training data and one over the validation data; the steps done so far."""
+        sums: Sums | None = None
+        losses: list[Tensor] = []
+        norms: dict[str, Tensor] = {}
+        for i in range(len(self.feed)):
+            loss, more, found = self.step(epoch, i, step)
+            losses.append(loss)
+            sums = total(sums, more)
+            norms = found or norms
+            step += 1
+        assert sums is not None
+        thorough = self.template.thorough_at(epoch, self.max_epochs)
+        validated = self.validate(thorough)
+        measured = {f"grad_norm/{layer}": norm for layer, norm in norms.items()}
+        measured |= {f"val/{name}": value for name, value in self.template.summarize(validated).items()}
+        measured |= {f"train/{name}": value for name, value in self.template.summarize(sums).items()}
+        measured["loss of the steps"] = torch.stack(losses).sum(0)  # finite where all are
+        self.standings.close(epoch, step, together(measured), losses, thorough)
+        return step
+
+    def step(self, epoch: int, i: int, step: int) -> tuple[Tensor, Sums, dict[str, Tensor]]:
+        """Move the weights by batch `i`: loss `(K,)`, sums, and the gradients' norms where they are logged."""
+        loss, sums, grads = self.gradients(epoch, i, step)
+        logs = self.norm_every is not None and step % self.norm_every == 0
+        squares = [torch.linalg.vector_norm(g.flatten(1), dim=1) for g in grads] if self.clip or logs else []
+        norms = by_layer(list(self.stack.parameters), squares) if logs else {}
+        if (rates := self.rates.at(step)) is not None:
+            self.optimizer.set("lr", rates)
+        if self.clip:
+            whole = torch.linalg.vector_norm(torch.stack(squares), dim=0)
+            scale = (self.clip / (whole + 1e-6)).clamp(max=1.0)
+            torch._foreach_mul_(grads, [scale.view(-1, *[1] * (g.dim() - 1)) for g in grads])
+        self.optimizer.update(list(self.stack.parameters.values()), grads)
+        return loss, sums, norms
+
+    def gradients(self, epoch: int, i: int, step: int) -> tuple[Tensor, Sums, list[Tensor]]:
+        """Loss `(K,)`, sums and gradients of batch `i`, before the weights move."""
+        self.stack.reseed(self.seeds, step)
+        params, buffers = list(self.stack.parameters.values()), list(self.stack.buffers.values())
+        loss: Tensor | None = None
+        sums: Sums = {}
+        grads: list[Tensor] = []
+        for members, batch, shared in self.feed.parts(epoch, i):
+            if members is None:
+                return self.program.train(params, buffers, batch, self.forced(batch, None, step), shared)
+            rows = members if len(members) > 1 else members.repeat(2)
+            if len(members) == 1:
+                batch = type(batch)(*(torch.cat([t, t]) for t in batch))
+            picked = [[t.index_select(0, rows) for t in ts] for ts in (params, buffers)]
+            found = self.program.train(picked[0], picked[1], batch, self.forced(batch, rows, step), shared)
+            if loss is None:
+                loss = found.loss.new_zeros(len(self.seeds))
+                sums = {name: loss.clone() for name in found.sums}
+                grads = [torch.zeros_like(p) for p in params]
+            count = len(members)
+            whole = [loss, *sums.values(), *grads]
+            for target, part in zip(whole, [found.loss, *found.sums.values(), *found.grads], strict=True):
+                target.index_copy_(0, members, part[:count])
+        assert loss is not None
+        return loss, sums, grads
+
+    def forced(self, batch: Any, rows: Tensor | None, step: int) -> Tensor | None:
+        """Teacher forcing's draws `(K, T)`, where the model has any."""
+        model: Any = self.template
+        if getattr(model, "teacher_forcing_ratio", 1.0) >= 1.0:
+            return None
+        seeds = self.seeds if rows is None else [self.seeds[k] for k in rows.tolist()]
+        steps = batch.target.shape[-1] - 1
+        return torch.stack([model.draw_forced(steps, seed, step) for seed in seeds]).to(self.device)
+
+    def validate(self, thorough: bool) -> Sums:
+        params, buffers = list(self.stack.parameters.values()), list(self.stack.buffers.values())
+        sums: Sums | None = None
+        for i in range(len(self.validation)):
+            for part in self.validation.parts(0, i):
+                assert part.members is None
+                sums = total(sums, self.program.evaluate(params, buffers, part.batch, part.shared, thorough))
+        assert sums is not None
+        return sums
+
+    def compact(self) -> None:
+        """Go on with fewer slots, a power of two, when at most half of them are in use."""
+        used = self.standings.used()
+        size = max(2, 1 << (len(used) - 1).bit_length())
+        if 2 * size > len(self.seeds):
+            return
+        spare = [slot for slot in range(len(self.seeds)) if slot not in used]
+        kept = sorted(used + spare[: size - len(used)])
+        rows = torch.tensor(kept, device=self.device)
+        self.stack.rows(rows)
+        self.optimizer.rows(rows, list(self.stack.parameters.values()))
+        for part in (self.feed, self.validation, self.rates, self.standings):
+            part.rows(kept)
+        self.seeds = [self.seeds[s] for s in kept]
+
+
+def by_layer(names: Sequence[str], norms: Sequence[Tensor]) -> dict[str, Tensor]:
+    """As `callbacks.gradient_norm.gradient_norms`, `(K,)` each: each layer's, and `total`."""
+    layers: dict[str, list[Tensor]] = {}
+    for name, norm in zip(names, norms, strict=True):
+        layers.setdefault(layer_of(name), []).append(norm)
+    named = {layer: torch.linalg.vector_norm(torch.stack(parts), dim=0) for layer, parts in layers.items()}
+    return named | {"total": torch.linalg.vector_norm(torch.stack(list(norms)), dim=0)}

@@ -1,0 +1,109 @@
+"""What a member leaves behind: the run directory of a single run, written by the code of single runs."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Mapping
+from importlib import metadata
+from typing import Any
+
+import torch
+
+from probeta.config.build import make_logger
+from probeta.data.datamodule import DataModule
+from probeta.errors import TrainingDiverged
+from probeta.models.module import Module
+from probeta.runs.atomic import write_atomic
+from probeta.runs.directory import RunDirectory
+from probeta.runs.record import Outcome
+from probeta.vectorized.member import Member
+
+log = logging.getLogger(__name__)
+
+TENSORBOARD = "probeta.loggers.tensorboard.TensorBoard"
+
+
+def evaluate(model: Module, data: DataModule, device: torch.device) -> dict[str, float]:
+    """Metrics of the kept weights on every split, by the hooks that `Trainer.test` calls, one member at a time:
+    so `probeta evaluate` finds the same numbers, to the bit.
+    """
+    loaders = model.evaluation_loaders(data)
+    model.test_splits = tuple(loaders)
+    model.data = data
+    model.eval()
+    with torch.inference_mode():
+        model.on_test_epoch_start()
+        for i, loader in enumerate(loaders.values()):
+            for j, batch in enumerate(loader):
+                model.test_step(type(batch)(*(t.to(device) for t in batch)), j, i)
+        model.on_test_epoch_end()
+    return {name: value for split in loaders for name, value in model.evaluated[split].items()}
+
+
+def leave(member: Member, run: RunDirectory, size: int, data_sha256: str) -> Outcome:
+    """Test the kept weights and write everything but logs and `result.json`."""
+    tree, data, model = member.tree, member.data, member.model
+    if hasattr(data, "save"):
+        data.save(run.artifacts / "text")
+    if places := getattr(data, "recorded", None):
+        write_atomic(run.data_places, json.dumps(places))
+    if tree["trainer"].get("accelerator") == "measured":
+        write_atomic(run.path / "device.json", json.dumps({"accelerator": member.accelerator, "step_seconds": {}}))
+    device = torch.device(member.device)
+    model.to(device).load_state_dict(member.weights, strict=False)
+    metrics = evaluate(model, data, device)
+    TrainingDiverged.check(metrics, member.rows[-1][0], member.epochs)
+    metrics |= {"epochs": float(member.epochs), "best_epoch": float(member.best_epoch)}
+    write_weights(member, run, tree.get("checkpoints") or "best")
+    model.write_artifacts(data, run.artifacts)
+    return Outcome(
+        metrics=metrics,
+        fit_s=member.fit_s,
+        device=member.accelerator,
+        data_sha256=data_sha256,
+        best_checkpoint="checkpoints/best.ckpt" if run.best.is_file() else None,
+        extra={
+            "threads": torch.get_num_threads(),
+            **model.facts(),
+            **(data.facts() if hasattr(data, "facts") else {}),
+            "ensemble_size": size,
+        },
+    )
+
+
+def write_weights(member: Member, run: RunDirectory, keep: str) -> None:
+    run.checkpoints.mkdir(exist_ok=True)
+    if keep not in ("all", "best"):
+        return
+    partial = run.best.with_suffix(".partial")
+    torch.save(
+        {"state_dict": member.model.state_dict(), "pytorch-lightning_version": metadata.version("pytorch-lightning")},
+        partial,
+    )
+    partial.replace(run.best)
+
+
+def write_rows(member: Member, run: RunDirectory) -> None:
+    """`metrics.csv` and the like: every logger but TensorBoard, whose files are written together (`events`)."""
+    for name, node in (member.tree.get("logger") or {}).items():
+        if node["_target_"] != TENSORBOARD:
+            logger = make_logger(member.tree, name, {"directory": run.path})
+            for step, row in member.rows:
+                logger.log_metrics(row, step=step)
+            logger.finalize("success")
+
+
+def tensorboard(tree: Mapping[str, Any]) -> bool:
+    return any(node["_target_"] == TENSORBOARD for node in (tree.get("logger") or {}).values())
+
+
+def write_notes(member: Member, run: RunDirectory) -> None:
+    """`run.log`: what a single run's log would say."""
+    notes = list(member.notes)
+    if note := getattr(member.data, "note", None):
+        notes.insert(0, f"Note: {note}.")
+    if notes:
+        stamp = time.strftime("%Y-%m-%d %H:%M:%S")
+        (run.path / "run.log").write_text("".join(f"{stamp},000 INFO {__name__}: {note}\n" for note in notes))
