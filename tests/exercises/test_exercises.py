@@ -90,7 +90,7 @@ def test_the_index_leads_to_every_page_that_is_there(exercise: Exercise) -> None
 def test_answering_imports_no_torch(exercise: Exercise) -> None:
     folders = [str(exercise(number)) for number in (1, 2, 3, 4, 6, 8, 9, 10, 11, 13)]
     code = (
-        "import sys; from probeta.report import write_report; [write_report(folder) for folder in sys.argv[1:]];"
+        "import sys; from probeta.sweeps.report import write_report; [write_report(folder) for folder in sys.argv[1:]];"
         "print([m for m in ('torch', 'pytorch_lightning', 'pandas', 'sklearn') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code, *folders], capture_output=True, text=True, check=True)

@@ -142,7 +142,7 @@ def test_a_report_imports_no_torch(tmp_path: Path) -> None:
 def test_a_thousand_runs_are_reported_within_their_memory(tmp_path: Path) -> None:
     write_grid(tmp_path, {"a": range(20), "b": range(10)}, range(5), epochs=200)
     program = (
-        "import resource, sys; from probeta.report import write_report; write_report(sys.argv[1]);"
+        "import resource, sys; from probeta.sweeps.report import write_report; write_report(sys.argv[1]);"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
     )
     started = time.perf_counter()
