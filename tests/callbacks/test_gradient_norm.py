@@ -5,7 +5,7 @@ import csv
 import pytest
 import torch
 
-from probeta.callbacks.gradient_norm import gradient_norms
+from probeta.callbacks.gradient_norm import gradient_norms, norms_by_layer
 
 
 def test_norms_are_those_of_the_flattened_gradients() -> None:
@@ -17,6 +17,16 @@ def test_norms_are_those_of_the_flattened_gradients() -> None:
     assert float(norms["0"]) == pytest.approx(float(first.norm()), rel=1e-6)
     assert float(norms["total"]) == pytest.approx(float(everything.norm()), rel=1e-6)
     assert set(norms) == {"0", "2", "total"}
+
+
+def test_norms_of_several_members_are_those_of_each_alone() -> None:
+    names = ("net.hidden.0.linear.weight", "net.hidden.0.linear.bias", "net.output.weight", "scale")
+    norms = [torch.rand(3) for _ in names]
+    together = norms_by_layer(names, norms)
+    assert list(together) == ["hidden.0.linear", "output", "scale", "total"]
+    for member in range(3):
+        alone = norms_by_layer(names, [norm[member] for norm in norms])
+        assert {layer: norm[member] for layer, norm in together.items()} == alone
 
 
 def test_they_are_measured_before_clipping_and_change_nothing(train, tmp_path) -> None:

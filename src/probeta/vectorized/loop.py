@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from probeta.callbacks.gradient_norm import layer_of
+from probeta.callbacks.gradient_norm import norms_by_layer
 from probeta.models.module import Sums
 from probeta.vectorized.batches import Feed
 from probeta.vectorized.bookkeeping import Standings
@@ -106,7 +106,7 @@ class Ensemble:
         loss, sums, grads = self.gradients(epoch, i, step)
         logs = self.norm_every is not None and step % self.norm_every == 0
         squares = [torch.linalg.vector_norm(g.flatten(1), dim=1) for g in grads] if self.clip or logs else []
-        norms = by_layer(list(self.stack.parameters), squares) if logs else {}
+        norms = norms_by_layer(self.stack.parameters, squares) if logs else {}
         if (rates := self.rates.at(step)) is not None:
             self.optimizer.set("lr", rates)
         if self.clip:
@@ -175,12 +175,3 @@ class Ensemble:
         for part in (self.feed, self.validation, self.rates, self.standings):
             part.rows(kept)
         self.seeds = [self.seeds[s] for s in kept]
-
-
-def by_layer(names: Sequence[str], norms: Sequence[Tensor]) -> dict[str, Tensor]:
-    """As `callbacks.gradient_norm.gradient_norms`, `(K,)` each: each layer's, and `total`."""
-    layers: dict[str, list[Tensor]] = {}
-    for name, norm in zip(names, norms, strict=True):
-        layers.setdefault(layer_of(name), []).append(norm)
-    named = {layer: torch.linalg.vector_norm(torch.stack(parts), dim=0) for layer, parts in layers.items()}
-    return named | {"total": torch.linalg.vector_norm(torch.stack(list(norms)), dim=0)}
