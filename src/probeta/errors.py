@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
+from numbers import Integral
 
 
 class UserError(ValueError):
@@ -32,6 +33,23 @@ class ConfigError(UserError):
         near = [last[word] for word in get_close_matches(name.rsplit(".", 1)[-1], last, n=3, cutoff=0.6)]
         hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"accepted: {', '.join(known) or 'none'}"
         return cls(f"unknown {what} {name!r}: {hint}")
+
+
+def check_whole(key: str, value: object, least: int = 1, most: int | None = None) -> int:
+    """`value`, if it is a whole number from `least` (to `most`); else the `ConfigError` that says so of `key`."""
+    if isinstance(value, Integral) and not isinstance(value, bool):
+        number = int(value)
+        if least <= number and (most is None or number <= most):
+            return number
+    raise ConfigError.value(key, value, f"a whole number from {least}" + ("" if most is None else f" to {most}"))
+
+
+def check_whole_or_null(key: str, value: object, least: int = 1, meaning: str = "") -> int | None:
+    """As `check_whole`, with `None` accepted too; `meaning` is what null does: "for the full batch"."""
+    try:
+        return None if value is None else check_whole(key, value, least)
+    except ConfigError as error:
+        raise ConfigError(f"{error}, or null {meaning}".rstrip()) from None
 
 
 class DataError(UserError):

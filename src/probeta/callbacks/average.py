@@ -10,7 +10,7 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
-from probeta.errors import ConfigError
+from probeta.errors import check_whole_or_null
 
 
 class WeightAverage(pl.Callback):
@@ -22,9 +22,7 @@ class WeightAverage(pl.Callback):
     """
 
     def __init__(self, last: int | None = None) -> None:
-        if last is not None and last < 1:
-            raise ConfigError.value("last", last, "a number of epochs from 1, or null for no averaging")
-        self.last = last
+        self.last = check_whole_or_null("last", last, meaning="for no averaging")
         self.weights: deque[dict[str, Tensor]] = deque(maxlen=last or 0)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:

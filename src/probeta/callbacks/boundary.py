@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytorch_lightning as pl
 
-from probeta.callbacks.images import check_interval, due, writer_of
+from probeta.callbacks.images import due, writer_of
+from probeta.errors import check_whole
 from probeta.models.artifacts import boundary
 
 
@@ -17,7 +18,7 @@ class DecisionBoundary(pl.Callback):
     draws = True
 
     def __init__(self, every_n_epochs: int = 100) -> None:
-        self.every_n_epochs = check_interval(every_n_epochs)
+        self.every_n_epochs = check_whole("every_n_epochs", every_n_epochs)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         splits = getattr(trainer.datamodule, "splits", None)  # type: ignore[attr-defined]

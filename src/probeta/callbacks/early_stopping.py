@@ -11,7 +11,7 @@ import torch
 from pytorch_lightning.callbacks import Checkpoint
 from torch import Tensor
 
-from probeta.errors import ConfigError
+from probeta.errors import ConfigError, check_whole_or_null
 
 log = logging.getLogger(__name__)
 
@@ -34,8 +34,7 @@ class EarlyStopping(Checkpoint):
         patience: int | None = 20,
         min_delta: float = 1e-4,
     ) -> None:
-        if patience is not None and patience < 1:
-            raise ConfigError.value("patience", patience, "a whole number of epochs from 1, or null for no stopping")
+        check_whole_or_null("patience", patience, meaning="for no stopping")
         if min_delta < 0:
             raise ConfigError.value("min_delta", min_delta, "a number from 0")
         self.monitor, self.mode, self.patience, self.min_delta = monitor, mode, patience, min_delta

@@ -8,7 +8,7 @@ import pytorch_lightning as pl
 from pytorch_lightning.callbacks import LearningRateFinder as LightningFinder
 
 from probeta.callbacks.checkpoint import random_states, set_random_states
-from probeta.errors import ConfigError
+from probeta.errors import ConfigError, check_whole
 
 log = logging.getLogger(__name__)
 
@@ -21,8 +21,7 @@ class LearningRateFinder(LightningFinder):
     def __init__(self, minimum: float = 1e-6, maximum: float = 1.0, steps: int = 60) -> None:
         if not 0 < minimum < maximum:
             raise ConfigError.value("minimum", minimum, f"a rate above 0 and below maximum={maximum}")
-        if steps < 20:
-            raise ConfigError.value("steps", steps, "a whole number from 20")
+        check_whole("steps", steps, 20)
         super().__init__(min_lr=minimum, max_lr=maximum, num_training_steps=steps, attr_name="learning_rate")
         self._progress_bar = False
 

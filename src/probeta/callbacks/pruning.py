@@ -9,7 +9,7 @@ from typing import Any
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Checkpoint
 
-from probeta.errors import ConfigError
+from probeta.errors import check_whole
 
 
 class Pruning(Checkpoint):
@@ -23,10 +23,8 @@ class Pruning(Checkpoint):
 
     def __init__(self, monitor: str, every_n_epochs: int = 5) -> None:
         super().__init__()
-        if every_n_epochs < 1:
-            raise ConfigError.value("every_n_epochs", every_n_epochs, "a whole number from 1")
         self.monitor = monitor
-        self.every_n_epochs = every_n_epochs
+        self.every_n_epochs = check_whole("every_n_epochs", every_n_epochs)
         self._trial: Any = None
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:

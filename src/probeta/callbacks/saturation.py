@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
-from probeta.errors import ConfigError
+from probeta.errors import ConfigError, check_whole
 from probeta.models.module import Module
 from probeta.nn.mlp import Activation
 
@@ -31,9 +31,7 @@ class Saturation(pl.Callback):
     def __init__(self, slope: float = 0.05, every_n_epochs: int = 1) -> None:
         if not 0 < slope < 1:
             raise ConfigError.value("slope", slope, "a share, 0 < slope < 1")
-        if every_n_epochs < 1:
-            raise ConfigError.value("every_n_epochs", every_n_epochs, "a whole number from 1")
-        self.slope, self.every_n_epochs = slope, every_n_epochs
+        self.slope, self.every_n_epochs = slope, check_whole("every_n_epochs", every_n_epochs)
         self.active = False
         self.counts: dict[str, Tensor] = {}
         """Per layer `(2,)`: saturated, all."""

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytorch_lightning as pl
 
-from probeta.callbacks.images import check_interval, due, writer_of
-from probeta.errors import ConfigError
+from probeta.callbacks.images import due, writer_of
+from probeta.errors import check_whole
 
 
 class Translations(pl.Callback):
@@ -20,10 +20,8 @@ class Translations(pl.Callback):
     draws = True
 
     def __init__(self, every_n_epochs: int = 50, sentences: int = 8) -> None:
-        self.every_n_epochs = check_interval(every_n_epochs)
-        if sentences < 1:
-            raise ConfigError.value("sentences", sentences, "a whole number from 1")
-        self.sentences = sentences
+        self.every_n_epochs = check_whole("every_n_epochs", every_n_epochs)
+        self.sentences = check_whole("sentences", sentences)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         writer = writer_of(trainer)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from probeta.commands.arguments import parse, required
-from probeta.errors import ConfigError, DataError
+from probeta.errors import ConfigError, DataError, check_whole
 
 if TYPE_CHECKING:
     from probeta.inference.translator import TextTranslator, Translation
@@ -70,19 +70,16 @@ def check(values: Mapping[str, str]) -> None:
         raise ConfigError("lexicon= needs unknown=copy")
 
 
-def whole(values: Mapping[str, str], key: str) -> int | None:
+def read_whole(values: Mapping[str, str], key: str) -> int | None:
     """A whole number from 1, or `None` where the key is not given."""
-    if key not in values:
-        return None
-    if not values[key].isdecimal() or int(values[key]) < 1:
-        raise ConfigError.value(key, values[key], "a whole number from 1")
-    return int(values[key])
+    text = values.get(key)
+    return None if text is None else check_whole(key, int(text) if text.isdecimal() else text)
 
 
 def load(run: str, values: Mapping[str, str]) -> TextTranslator:
     """The run's kept weights, codec and search settings, with what the command line changes."""
-    search: dict[str, Any] = {key: whole(values, key) for key in ("beam_size", "max_length")}
-    n_best, batch_size = whole(values, "n_best") or 1, whole(values, "batch_size") or 64
+    search: dict[str, Any] = {key: read_whole(values, key) for key in ("beam_size", "max_length")}
+    n_best, batch_size = read_whole(values, "n_best") or 1, read_whole(values, "batch_size") or 64
     if "length_norm" in values:
         search["length_norm"] = values["length_norm"]
     if "length_penalty" in values:
@@ -125,7 +122,7 @@ def read_lexicon(path: Path) -> dict[str, str]:
 
 
 def translate_text(translator: TextTranslator, values: Mapping[str, str]) -> None:
-    n_best = whole(values, "n_best") or 1
+    n_best = read_whole(values, "n_best") or 1
     [best] = translator.translate([values["text"]], n_best, need_weights="heatmap" in values)
     for translation in best:
         print(f"{translation.score:.4f}\t{translation.text}" if n_best > 1 else translation.text)

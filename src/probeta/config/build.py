@@ -28,7 +28,7 @@ from probeta.config.signatures import check_node, parameters
 from probeta.config.trust import resolve, targets, trusted
 from probeta.data.datamodule import DataModule
 from probeta.data.spec import DataSpec, PointsSpec, SequenceSpec, TextSpec
-from probeta.errors import ConfigError, UserError
+from probeta.errors import ConfigError, UserError, check_whole
 from probeta.models.module import Module
 
 KEYS = (
@@ -97,9 +97,7 @@ def check_keys(tree: Mapping[str, Any]) -> None:
             raise ConfigError.value(key, tree[key], " or ".join(accepted))
     if not isinstance(tree.get("compile", False), bool):
         raise ConfigError.value("compile", tree["compile"], "true or false")
-    seed = tree.get("seed")
-    if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed < 2**32:
-        raise ConfigError.value("seed", seed, "a whole number, 0 <= seed < 2**32")
+    check_whole("seed", tree.get("seed"), 0, 2**32 - 1)
     trust = trusted(tree)
     for path, node in targets(tree):
         supplied = SUPPLIED.get(path, RUN_SUPPLIES if path.startswith("logger.") else ())

@@ -7,16 +7,15 @@ from collections.abc import Sequence
 from omegaconf import DictConfig, OmegaConf
 
 from probeta.config.signatures import describe, fits
-from probeta.errors import ConfigError
+from probeta.errors import ConfigError, check_whole_or_null
 
 
 def check_switches(config: DictConfig) -> None:
     """The keys that say how a run or a sweep is carried out, before it is."""
-    for key, kind in (("retries", int), ("rerun", bool), ("fail_fast", bool)):
-        if (value := config.get(key)) is not None and not fits(value, kind):
-            raise ConfigError.value(key, value, describe(kind))
-    if (config.get("retries") or 0) < 0:
-        raise ConfigError.value("retries", config.retries, "a whole number from 0")
+    for key in ("rerun", "fail_fast"):
+        if (value := config.get(key)) is not None and not fits(value, bool):
+            raise ConfigError.value(key, value, describe(bool))
+    check_whole_or_null("retries", config.get("retries"), 0)
     if (lang := config.get("lang") or "en") != "en":
         from probeta.report.language import Language
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from probeta.data.batch import PairBatch
 from probeta.data.batches import Batches
 from probeta.data.pairs import EncodedPairs
-from probeta.errors import ConfigError
+from probeta.errors import ConfigError, check_whole_or_null
 
 Rows = NDArray[np.integer]
 
@@ -82,8 +82,7 @@ class PairBatches(Batches[PairBatch]):
 
 def check_batch_keys(batch_size: int | None, batch_tokens: int | None) -> None:
     for key, value in (("batch_size", batch_size), ("batch_tokens", batch_tokens)):
-        if value is not None and value < 1:
-            raise ConfigError.value(key, value, "a whole number from 1, or null")
+        check_whole_or_null(key, value)
     if batch_size is not None and batch_tokens is not None:
         raise ConfigError(
             f"data.batch_tokens={batch_tokens} and data.batch_size={batch_size} exclude each other: "

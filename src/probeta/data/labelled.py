@@ -14,7 +14,7 @@ from torch import Tensor
 from probeta.data.batches import LabelledBatches
 from probeta.data.datamodule import DataModule
 from probeta.data.spec import DataSpec
-from probeta.errors import ConfigError
+from probeta.errors import check_whole, check_whole_or_null
 
 
 class Split(NamedTuple):
@@ -26,16 +26,6 @@ class Split(NamedTuple):
     """`(N,)` int64."""
 
 
-def check_batch_size(batch_size: int | None) -> None:
-    if batch_size is not None and batch_size < 1:
-        raise ConfigError.value("batch_size", batch_size, "a whole number from 1, or null for the full batch")
-
-
-def check_at_least(key: str, value: float, least: float) -> None:
-    if value < least:
-        raise ConfigError.value(key, value, f"a number from {least}")
-
-
 class LabelledData(DataModule):
     """`draw()` makes the splits `train`, `val`, `test`; everything else is here.
 
@@ -44,9 +34,8 @@ class LabelledData(DataModule):
 
     def __init__(self, seed: int, batch_size: int | None) -> None:
         super().__init__()
-        check_batch_size(batch_size)
-        self.seed = seed
-        self.batch_size = batch_size
+        self.seed = check_whole("seed", seed, 0, 2**32 - 1)
+        self.batch_size = check_whole_or_null("batch_size", batch_size, meaning="for the full batch")
         self.splits: Mapping[str, Split] = {}
 
     @abstractmethod

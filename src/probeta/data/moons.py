@@ -9,9 +9,9 @@ import torch
 from sklearn.datasets import make_moons
 from sklearn.model_selection import train_test_split
 
-from probeta.data.labelled import LabelledData, Split, check_at_least, class_counts
+from probeta.data.labelled import LabelledData, Split, class_counts
 from probeta.data.spec import PointsSpec
-from probeta.errors import ConfigError
+from probeta.errors import ConfigError, check_whole
 
 
 class MoonsData(LabelledData):
@@ -30,8 +30,9 @@ class MoonsData(LabelledData):
         batch_size: int | None = None,
     ) -> None:
         super().__init__(seed, batch_size)
-        check_at_least("n_samples", n_samples, 20)
-        check_at_least("noise", noise, 0)
+        check_whole("n_samples", n_samples, 20)
+        if noise < 0:
+            raise ConfigError.value("noise", noise, "a number from 0")
         if not 0 < imbalance <= 1:
             raise ConfigError.value("imbalance", imbalance, "a share, 0 < share <= 1")
         self.n_samples, self.noise, self.imbalance = n_samples, noise, imbalance

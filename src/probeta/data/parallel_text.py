@@ -13,7 +13,7 @@ from probeta.data import aligned_files
 from probeta.data.corpus import CorpusSettings, Files, build_corpus, open_corpus
 from probeta.data.text import TextData
 from probeta.data.text_cache import cache_key, cached, default_folder
-from probeta.errors import ConfigError, DataError
+from probeta.errors import ConfigError, DataError, check_whole, check_whole_or_null
 from probeta.runs.memory import give_back_freed_memory
 
 log = logging.getLogger(__name__)
@@ -75,9 +75,10 @@ class ParallelTextData(TextData):
         ):
             if value not in accepted:
                 raise ConfigError.value(key, value, " or ".join(accepted))
-        for key, least in (("limit", 1), ("size", 5), ("max_length", 1), ("min_frequency", 1)):
-            if given[key] is not None and given[key] < least:
-                raise ConfigError.value(key, given[key], f"a whole number from {least}")
+        for key, least in (("limit", 1), ("size", 5)):
+            check_whole_or_null(key, given[key], least)
+        check_whole("max_length", max_length)
+        check_whole("min_frequency", min_frequency)
         if not 0.0 < holdout < 0.5:
             raise ConfigError.value("holdout", holdout, "a share, 0 < share < 0.5")
         if source == target:

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 
 import torch
 
-from probeta.data.labelled import LabelledData, Split, check_at_least
+from probeta.data.labelled import LabelledData, Split
 from probeta.data.spec import SequenceSpec
+from probeta.errors import check_whole
 
 
 class RandomSequencesData(LabelledData):
@@ -28,8 +29,8 @@ class RandomSequencesData(LabelledData):
     ) -> None:
         super().__init__(seed, batch_size)
         for key, value in (("n_samples", n_samples), ("length", length), ("in_features", in_features)):
-            check_at_least(key, value, 1)
-        check_at_least("classes", classes, 2)
+            check_whole(key, value)
+        check_whole("classes", classes, 2)
         self.n_samples, self.length, self.in_features, self.classes = n_samples, length, in_features, classes
 
     def draw(self) -> Mapping[str, Split]:

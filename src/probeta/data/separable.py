@@ -7,8 +7,9 @@ from collections.abc import Mapping
 import numpy as np
 import torch
 
-from probeta.data.labelled import LabelledData, Split, check_at_least, class_counts
+from probeta.data.labelled import LabelledData, Split, class_counts
 from probeta.data.spec import PointsSpec
+from probeta.errors import check_whole
 
 
 class SeparableData(LabelledData):
@@ -24,8 +25,7 @@ class SeparableData(LabelledData):
         self, n_samples: int = 200, margin: float = 0.4, seed: int = 42, batch_size: int | None = None
     ) -> None:
         super().__init__(seed, batch_size)
-        check_at_least("n_samples", n_samples, 4)
-        self.n_samples, self.margin = n_samples, margin
+        self.n_samples, self.margin = check_whole("n_samples", n_samples, 4), margin
         self.note = "validation and test are the training points: the question here is convergence"
 
     def draw(self) -> Mapping[str, Split]:

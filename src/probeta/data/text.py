@@ -16,6 +16,7 @@ from probeta.data.codec import Language, TextCodec
 from probeta.data.datamodule import DataModule
 from probeta.data.pairs import EncodedPairs
 from probeta.data.spec import TextSpec
+from probeta.errors import check_whole, check_whole_or_null
 
 SPLITS = ("train", "val", "test")
 
@@ -44,11 +45,10 @@ class TextData(DataModule):
     ) -> None:
         super().__init__()
         check_batch_keys(batch_size, batch_tokens)
-        check_batch_keys(eval_batch_size, None)
         self.batch_size = batch_size
         self.batch_tokens = batch_tokens
-        self.eval_batch_size = eval_batch_size
-        self.bucket_width = bucket_width
+        self.eval_batch_size = check_whole("eval_batch_size", eval_batch_size)
+        self.bucket_width = check_whole_or_null("bucket_width", bucket_width, meaning="for random batches")
         self.shuffle_seed = 0
         self.note: str | None = None
         """Something about the data that every reader of the results must know."""

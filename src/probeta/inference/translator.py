@@ -14,7 +14,7 @@ import torch
 
 from probeta.data.codec import TextCodec
 from probeta.data.vocabulary import BOS, EOS, UNK
-from probeta.errors import ConfigError, RunDirectoryError
+from probeta.errors import ConfigError, RunDirectoryError, check_whole
 from probeta.inference.load_run import load_run
 from probeta.models.decoding import Decoding
 from probeta.models.translator import TranslatorModule
@@ -70,8 +70,7 @@ class TextTranslator:
     def __post_init__(self) -> None:
         if self.precision not in PRECISIONS:
             raise ConfigError.value("precision", self.precision, " or ".join(PRECISIONS))
-        if self.batch_size < 1:
-            raise ConfigError.value("batch_size", self.batch_size, "a whole number from 1")
+        check_whole("batch_size", self.batch_size)
 
     @cached_property
     def prepared(self) -> Any:

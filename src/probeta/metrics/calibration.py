@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from probeta.errors import ConfigError
+from probeta.errors import ConfigError, check_whole
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -53,8 +53,7 @@ def reliability(probability: Floats, y: Ints, bins: int = BINS) -> Reliability:
     Raises:
         ConfigError: fewer than one bin, or no predictions.
     """
-    if bins < 1:
-        raise ConfigError.value("bins", bins, "a whole number from 1")
+    check_whole("bins", bins)
     if len(y) == 0:
         raise ConfigError("calibration needs at least one prediction")
     confidence = probability.max(axis=1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from probeta.errors import ConfigError
+from probeta.errors import ConfigError, check_whole
 from probeta.nn.decoding import LENGTH_NORMS
 
 
@@ -30,8 +30,7 @@ class Decoding:
 
     def __post_init__(self) -> None:
         for key in ("max_length", "beam_size", "every_n_epochs", "sample"):
-            if getattr(self, key) < 1:
-                raise ConfigError.value(key, getattr(self, key), "a whole number from 1")
+            check_whole(key, getattr(self, key))
         if self.length_ratio is not None and self.length_ratio <= 0:
             raise ConfigError.value("length_ratio", self.length_ratio, "a number above 0, or null")
         if self.length_penalty < 0:

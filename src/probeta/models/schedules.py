@@ -12,7 +12,7 @@ from typing import Any, Literal
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR, ReduceLROnPlateau
 
-from probeta.errors import ConfigError
+from probeta.errors import ConfigError, check_whole
 
 Interval = Literal["step", "epoch"]
 
@@ -89,8 +89,7 @@ class InverseSquareRoot(LambdaLR):
         warmup_steps: int = 4000,
         decay_from: int | None = None,
     ) -> None:
-        if warmup_steps < 1:
-            raise ConfigError.value("warmup_steps", warmup_steps, "a whole number from 1")
+        check_whole("warmup_steps", warmup_steps)
         fall = warmup_steps if decay_from is None else decay_from
         if fall < warmup_steps:
             raise ConfigError.value("decay_from", decay_from, f"null, or a step from warmup_steps={warmup_steps}")

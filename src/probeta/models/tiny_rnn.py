@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from probeta.data.spec import SequenceSpec
-from probeta.errors import ConfigError
+from probeta.errors import check_whole
 from probeta.models.classifier import Classifier
 from probeta.nn.rnn import Recurrent
 
@@ -30,6 +30,5 @@ class TinyRNN(Classifier):
 
     def __init__(self, spec: SequenceSpec, cell: str = "rnn", hidden_size: int = 32) -> None:
         super().__init__(spec)
-        if hidden_size < 1:
-            raise ConfigError.value("hidden_size", hidden_size, "a whole number from 1")
+        check_whole("hidden_size", hidden_size)
         self.net = TinyRNNNet(spec.in_features, spec.classes, cell, hidden_size)

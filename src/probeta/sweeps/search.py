@@ -15,7 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from probeta.composition.grid import Grid
-from probeta.errors import ConfigError, RunDirectoryError
+from probeta.errors import ConfigError, RunDirectoryError, check_whole
 from probeta.metrics.direction import maximised, shown
 from probeta.runs.atomic import write_atomic
 from probeta.sweeps.errors import SweepFailed
@@ -52,9 +52,8 @@ class Search:
     def __call__(self, arguments: Sequence[str]) -> dict[str, Any]:
         given = [line for line in arguments if line.partition("=")[0].lstrip("+") not in OWN]
         space = read_space(given, self.context.config_loader)
-        for key, value in (("n_trials", self.n_trials), ("n_jobs", self.n_jobs)):
-            if value < 1:
-                raise ConfigError.value(f"hydra.sweeper.{key}", value, "a whole number from 1")
+        check_whole("hydra.sweeper.n_trials", self.n_trials)
+        check_whole("hydra.sweeper.n_jobs", self.n_jobs)
         axes: dict[str, tuple[str, ...]] = dict.fromkeys([*space.searched, *(["seed"] * bool(space.seeds))], ())
         directory = place(self.config, Grid((*space.fixed, "+search=optuna"), axes), None)
         metric = self.metric or OmegaConf.select(self.config, "recipe.monitor", default=None)

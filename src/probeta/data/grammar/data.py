@@ -18,7 +18,7 @@ from probeta.data.pairs import EncodedPairs, Sequences
 from probeta.data.text import TextData
 from probeta.data.tokenizers import SpacyTokenizer, Tokenizer
 from probeta.data.vocabulary import BOS_ID, EOS_ID, PAD_ID, UNK_ID, Vocabulary
-from probeta.errors import ConfigError
+from probeta.errors import check_whole
 
 
 class GrammarData(TextData):
@@ -56,13 +56,12 @@ class GrammarData(TextData):
         bucket_width: int | None = 2,
     ) -> None:
         super().__init__(batch_size, batch_tokens, eval_batch_size, bucket_width)
-        for key, value in (("n_samples", n_samples), ("n_val", n_val), ("n_test", n_test)):
-            if value < 1:
-                raise ConfigError.value(f"data.{key}", value, "a whole number from 1")
-        if seed < 0:
-            raise ConfigError.value("data.seed", seed, "a whole number from 0")
-        self.sizes = {"train": n_samples, "val": n_val, "test": n_test}
-        self.seed, self.split, self.length_cut = seed, split, length_cut
+        self.sizes = {
+            "train": check_whole("data.n_samples", n_samples),
+            "val": check_whole("data.n_val", n_val),
+            "test": check_whole("data.n_test", n_test),
+        }
+        self.seed, self.split, self.length_cut = check_whole("data.seed", seed, 0), split, length_cut
         self.lowercase = lowercase
         self.grammar = Grammar(
             max_depth, embedding, extrapose, second_person, lowercase,

@@ -16,7 +16,7 @@ from probeta.data.grammar.realizer import Realizer
 from probeta.data.grammar.sampler import Sampler
 from probeta.data.grammar.tables import EnglishTables, GermanTables, Prepositions, Words
 from probeta.data.grammar.urns import Ints
-from probeta.errors import ConfigError
+from probeta.errors import ConfigError, check_whole, check_whole_or_null
 
 CHUNK = 16_384
 
@@ -49,20 +49,13 @@ class Grammar:
     max_reordering: int | None = None
 
     def __post_init__(self) -> None:
-        if self.max_depth < 0:
-            raise ConfigError.value("data.max_depth", self.max_depth, "a whole number from 0")
+        check_whole("data.max_depth", self.max_depth, 0)
         if not 0.0 <= self.embedding <= 1.0:
             raise ConfigError.value("data.embedding", self.embedding, "a share, 0 <= embedding <= 1")
-        if not 4 <= self.max_length <= 400:
-            raise ConfigError.value("data.max_length", self.max_length, "a whole number from 4 to 400")
-        if not 1 <= self.min_length <= self.max_length:
-            raise ConfigError.value("data.min_length", self.min_length, "a whole number from 1 to data.max_length")
-        if self.min_reordering < 0:
-            raise ConfigError.value("data.min_reordering", self.min_reordering, "a whole number from 0")
-        if self.max_reordering is not None and self.max_reordering < self.min_reordering:
-            raise ConfigError.value(
-                "data.max_reordering", self.max_reordering, "null or a whole number from data.min_reordering"
-            )
+        check_whole("data.max_length", self.max_length, 4, 400)
+        check_whole("data.min_length", self.min_length, 1, self.max_length)
+        check_whole("data.min_reordering", self.min_reordering, 0)
+        check_whole_or_null("data.max_reordering", self.max_reordering, self.min_reordering, "for no bound")
 
     def chunk(self, number: int, *seed: int) -> Corpus:
         """Chunk `number` of the endless stream of `seed`: what of `CHUNK` derivations is within the bounds."""
