@@ -78,6 +78,11 @@ def test_separable_predictions_get_the_lowest_temperature() -> None:
     assert fit_temperature(logits, np.array([1, 0])) == 100.0
 
 
+def test_a_net_that_diverged_has_no_temperature() -> None:
+    for value in (np.nan, np.inf):
+        assert np.isnan(fit_temperature(np.array([[2.0, value], [-1.0, 0.5]]), np.array([0, 1])))
+
+
 def test_no_predictions_and_no_bins_are_refused() -> None:
     with pytest.raises(ConfigError, match="at least one prediction"):
         reliability(np.zeros((0, 2)), np.zeros(0, dtype=np.int64))

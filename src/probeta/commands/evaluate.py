@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import math
+
 from probeta.commands.arguments import parse, required
 
 ARGUMENTS = {
     "run": "DIR: the run's directory",
     "trust": "[PACKAGE]: packages of your own that the run may build from",
 }
+
+ROUNDING = 1e-9
+"""Relative difference that another version's order of operations explains."""
 
 
 def main(argv: list[str]) -> int:
@@ -37,11 +42,13 @@ def main(argv: list[str]) -> int:
     )
     metrics = evaluate(trainer, run.model, run.data)
     Console().print(metrics_table(metrics))
-    different = [name for name, value in metrics.items() if name in run.metrics and run.metrics[name] != value]
+    unequal = [name for name, value in metrics.items() if name in run.metrics and run.metrics[name] != value]
+    different = [name for name in unequal if not math.isclose(run.metrics[name], metrics[name], rel_tol=ROUNDING)]
     if different:
         print("differs from what the run recorded:")
         for name in different:
             print(f"  {name} {run.metrics[name]:.6g} then, {metrics[name]:.6g} now")
         return 1
-    print(f"the same as the run recorded, bit for bit ({len(metrics)} metrics)")
+    exactly = "but for rounding" if unequal else "bit for bit"
+    print(f"the same as the run recorded, {exactly} ({len(metrics)} metrics)")
     return 0

@@ -1,6 +1,6 @@
 """Does a stated probability come true that often? Expected calibration error, and temperature scaling.
 
-NumPy only: a finished run's predictions are read and drawn without torch.
+Without torch: a finished run's predictions are read and drawn by reports.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import brentq
+from scipy.special import log_softmax, softmax
 
 from probeta.errors import ConfigError, check_whole
 
@@ -42,9 +44,7 @@ class Reliability:
 
 def probabilities(logits: Floats, temperature: float = 1.0) -> Floats:
     """`softmax(logits / T)`: `(N, C)` → `(N, C)`. A temperature never changes which class is largest."""
-    scaled = np.asarray(logits, dtype=np.float64) / temperature
-    powers = np.exp(scaled - scaled.max(axis=1, keepdims=True))
-    return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+    return np.asarray(softmax(np.asarray(logits, dtype=np.float64) / temperature, axis=1))
 
 
 def reliability(probability: Floats, y: Ints, bins: int = BINS) -> Reliability:
@@ -68,46 +68,43 @@ def reliability(probability: Floats, y: Ints, bins: int = BINS) -> Reliability:
 
 def negative_log_likelihood(logits: Floats, y: Ints, temperature: float = 1.0) -> float:
     """Mean of `-log softmax(logits / T)_y`."""
-    scaled = np.asarray(logits, dtype=np.float64) / temperature
-    top = scaled.max(axis=1)
-    normaliser = top + np.log(np.exp(scaled - top[:, None]).sum(axis=1))
-    return float((normaliser - scaled[np.arange(len(y)), y]).mean())
+    log_probability = log_softmax(np.asarray(logits, dtype=np.float64) / temperature, axis=1)
+    return float(-log_probability[np.arange(len(y)), y].mean())
 
 
 def fit_temperature(logits: Floats, y: Ints) -> float:
     """The `T` that minimises the negative log-likelihood of `logits / T` (Guo et al. 2017, §4.2).
 
-    To be fitted on validation data. The likelihood is concave in `1/T`, so its slope
-    `E_p[z] - z_y` has one zero, found by bisection; where it has none within `TEMPERATURES` (every
-    prediction right, say, which no confidence is too high for) the nearer end is returned.
+    To be fitted on validation data. The negative log-likelihood is convex in `1/T`, so its slope
+    `E_p[z] - z_y` has at most one zero; where it has none within `TEMPERATURES` (every prediction right, say,
+    which no confidence is too high for) the nearer end is returned. NaN where a logit is not finite.
     """
     z = np.asarray(logits, dtype=np.float64)
-    chosen = z[np.arange(len(y)), y]
+    if not np.isfinite(z).all():
+        return float("nan")
+    true = z[np.arange(len(y)), y]
 
-    def slope(inverse: float) -> float:
-        return float(((probabilities(z, 1.0 / inverse) * z).sum(axis=1) - chosen).mean())
+    def slope(log_temperature: float) -> float:
+        return float(((probabilities(z, np.exp(log_temperature)) * z).sum(axis=1) - true).mean())
 
-    low, high = np.log(1.0 / TEMPERATURES[1]), np.log(1.0 / TEMPERATURES[0])
-    if slope(float(np.exp(low))) >= 0:
-        return TEMPERATURES[1]
-    if slope(float(np.exp(high))) <= 0:
-        return TEMPERATURES[0]
-    for _ in range(80):
-        middle = (low + high) / 2
-        low, high = (low, middle) if slope(float(np.exp(middle))) > 0 else (middle, high)
-    return float(np.exp(-(low + high) / 2))
+    lowest, highest = TEMPERATURES
+    if slope(np.log(highest)) >= 0:
+        return highest
+    if slope(np.log(lowest)) <= 0:
+        return lowest
+    return float(np.exp(brentq(slope, np.log(lowest), np.log(highest), xtol=1e-14)))
 
 
 def calibration(
     logits: Floats, y: Ints, val_logits: Floats | None = None, val_y: Ints | None = None
 ) -> dict[str, float]:
     """`ece` and `nll`; with validation predictions also `temperature` (fitted there), `ece_scaled`, `nll_scaled`."""
-    found = {"ece": reliability(probabilities(logits), y).error, "nll": negative_log_likelihood(logits, y)}
+    measured = {"ece": reliability(probabilities(logits), y).error, "nll": negative_log_likelihood(logits, y)}
     if val_logits is not None and val_y is not None:
         t = fit_temperature(val_logits, val_y)
-        found |= {
+        measured |= {
             "temperature": t,
             "ece_scaled": reliability(probabilities(logits, t), y).error,
             "nll_scaled": negative_log_likelihood(logits, y, t),
         }
-    return found
+    return measured

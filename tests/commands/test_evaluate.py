@@ -1,0 +1,33 @@
+"""What `probeta evaluate` says of a run whose recorded metrics are, or are not, those of its weights."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from probeta.cli import main
+
+EARLIER = Path(__file__).parents[1] / "runs" / "earlier" / "classifier"
+
+
+@pytest.mark.parametrize(
+    ("factor", "status", "said"),
+    [
+        (1 + 1e-12, 0, "the same as the run recorded, but for rounding"),
+        (1 + 1e-6, 1, "differs from what the run recorded"),
+    ],
+)
+def test_rounding_is_told_from_another_result(
+    factor: float, status: int, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = Path(shutil.copytree(EARLIER, tmp_path / "run"))
+    result = json.loads((run / "result.json").read_text())
+    result["metrics"]["test/loss"] *= factor
+    (run / "result.json").write_text(json.dumps(result))
+    assert main(["evaluate", f"run={run}"]) == status
+    printed = capsys.readouterr().out
+    assert said in printed
+    assert ("test/loss" in printed.split("differs")[-1]) or status == 0
