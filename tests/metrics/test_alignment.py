@@ -7,11 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from probeta.errors import ConfigError
 from probeta.metrics.alignment import (
     AlignmentCounts,
     alignment_counts,
-    alignment_error_rate,
     corpus_counts,
     hard_links,
     link_matrix,
@@ -36,11 +34,10 @@ def random_sentence(rng: np.random.Generator) -> tuple[np.ndarray, Gold]:
     return weights, Gold(("w",) * s, ("w",) * t, tuple(possible), tuple(sure))
 
 
-def test_error_rate_of_sets_and_of_matrices_agree_on_a_known_case() -> None:
+def test_rates_of_a_known_case() -> None:
     # 4 links, 3 sure; 2 of them sure, 3 of them possible: AER = 1 − (2 + 3) / (4 + 3)
     found = {(0, 0), (1, 1), (2, 2), (0, 3)}
     sure, possible = {(0, 0), (1, 1), (3, 3)}, {(2, 2), (2, 1)}
-    assert alignment_error_rate(found, sure, possible) == pytest.approx(1 - 5 / 7)
     counts = alignment_counts(*(link_matrix(links, 4, 4) for links in (found, sure, possible)))
     assert counts.error_rate == pytest.approx(1 - 5 / 7)
     assert counts.precision == pytest.approx(3 / 4)
@@ -48,11 +45,14 @@ def test_error_rate_of_sets_and_of_matrices_agree_on_a_known_case() -> None:
 
 
 def test_perfect_is_zero_and_a_hypothesis_between_sure_and_possible_is_perfect() -> None:
+    def error_rate(*links: set[tuple[int, int]]) -> float:
+        return float(alignment_counts(*(link_matrix(pairs, 2, 2) for pairs in links)).error_rate)
+
     sure, possible = {(0, 0)}, {(0, 0), (1, 0)}
-    assert alignment_error_rate(sure, sure, possible) == 0
-    assert alignment_error_rate(possible, sure, possible) == 0
-    assert alignment_error_rate({(1, 1)}, sure, possible) == 1
-    assert np.isnan(alignment_error_rate([], [], []))
+    assert error_rate(sure, sure, possible) == 0
+    assert error_rate(possible, sure, possible) == 0
+    assert error_rate({(1, 1)}, sure, possible) == 1
+    assert np.isnan(error_rate(set(), set(), set()))
 
 
 def test_corpus_scores_are_those_of_a_loop_over_sentences_heads_and_words() -> None:
@@ -101,27 +101,18 @@ def test_the_eos_row_and_padding_are_cut_and_words_on_bos_or_eos_are_unlinked() 
     np.testing.assert_array_equal(hard_links(cut), [[True, False], [False, False], [False, False]])
 
 
-def test_or_they_link_their_best_word_or_are_kept() -> None:
-    ignored = word_weights(WEIGHTS, 3, 2, specials="ignored")
-    np.testing.assert_array_equal(hard_links(ignored), [[True, False], [False, True], [False, True]])
-    np.testing.assert_array_equal(word_weights(WEIGHTS, 3, 2, specials="kept"), WEIGHTS[:3, :4])
+def test_or_their_columns_are_kept() -> None:
+    np.testing.assert_array_equal(word_weights(WEIGHTS, 3, 2, keep_specials=True), WEIGHTS[:3, :4])
+
+
+def test_a_word_links_its_largest_weight_the_first_of_equals_and_a_row_of_zeros_nothing() -> None:
+    weights = np.array([[0.4, 0.35, 0.25], [0.4, 0.4, 0.2], [0.0, 0.0, 0.0]])
+    np.testing.assert_array_equal(hard_links(weights), [[True, False, False], [True, False, False], [False] * 3])
 
 
 def test_weights_without_bos_and_eos_are_refused() -> None:
     with pytest.raises(ValueError, match="with <bos> and <eos>"):
         word_weights(np.ones((3, 2)), 3, 2)
-
-
-def test_the_threshold_rule_links_several_words_or_none() -> None:
-    weights = np.array([[0.4, 0.35, 0.25], [0.9, 0.05, 0.05], [0.3, 0.3, 0.4]])
-    links = hard_links(weights, "threshold", 0.35)
-    np.testing.assert_array_equal(links, [[True, True, False], [True, False, False], [False, False, True]])
-
-
-@pytest.mark.parametrize(("rule", "threshold"), [("softmax", 0.5), ("threshold", 0.0), ("threshold", 1.5)])
-def test_unknown_rules_and_thresholds_are_refused(rule: str, threshold: float) -> None:
-    with pytest.raises(ConfigError, match=r"rule|threshold"):
-        hard_links(np.ones((2, 2)), rule, threshold)
 
 
 def test_gold_of_another_sentence_is_refused() -> None:

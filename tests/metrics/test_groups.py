@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import sacrebleu
 
@@ -23,6 +24,15 @@ def test_each_group_s_scores_are_those_of_its_sentences_alone() -> None:
         hypotheses, references = ([lines[i] for i in rows] for lines in (HYPOTHESES, REFERENCES))
         alone = sacrebleu.corpus_bleu(hypotheses, [references], tokenize="none", force=True).score
         assert group["bleu"] == pytest.approx(alone)
+
+
+def test_every_sentence_is_in_the_group_of_its_value() -> None:
+    rng = np.random.default_rng(0)
+    values = rng.integers(1, 12, 40).tolist()
+    lines = [["w"] * n for n in values]
+    groups = scores_by_group(lines, lines, values, (5, 8))
+    assert [(g["from"], g["to"]) for g in groups] == [(min(values), 5), (6, 8), (9, max(values))]
+    assert [g["count"] for g in groups] == [sum(g["from"] <= n <= g["to"] for n in values) for g in groups]
 
 
 def test_lists_of_unequal_length_are_refused() -> None:

@@ -82,17 +82,6 @@ def test_exact_match_counts_whole_sentences() -> None:
     assert translation.exact_match(HYPOTHESES, REFERENCES) == pytest.approx(equal / 40)
 
 
-def test_groups_by_length_hold_every_sentence_once() -> None:
-    lengths = [len(r) for r in REFERENCES]
-    groups = translation.bleu_by_length(HYPOTHESES, REFERENCES, lengths, edges=(5, 8))
-    assert [(g["from"], g["to"]) for g in groups] == [(1, 5), (6, 8), (9, None)]
-    for group in groups:
-        rows = [i for i, n in enumerate(lengths) if group["from"] <= n <= (group["to"] or 99)]
-        assert group["count"] == len(rows)
-        twin = translation.bleu([HYPOTHESES[i] for i in rows], [REFERENCES[i] for i in rows])
-        assert group["bleu"] == twin.value
-
-
 def test_all_scores_have_names_and_signatures() -> None:
     texts = joined(HYPOTHESES), joined(REFERENCES)
     scores, signatures = translation.score_all(HYPOTHESES, REFERENCES, *texts)

@@ -23,7 +23,8 @@ def test_totals_are_the_sums_of_the_sentences() -> None:
     }
     assert totals["sentences_with"]["order"] == 1
     assert [errors[i].correct for i in range(3)] == [3, 1, 5]
-    assert [(g["from"], g["to"], g["count"]) for g in totals["bleu_by_source_length"]] == [(1, 5, 2), (6, 10, 1)]
+    assert [(g["from"], g["to"], g["count"]) for g in totals["bleu_by_source_length"]] == [(2, 5, 2), (6, 10, 1)]
+    assert [g["exact_match"] for g in totals["bleu_by_source_length"]] == [0.0, 0.0]
 
 
 def test_the_files_hold_a_row_a_sentence(tmp_path: Path) -> None:

@@ -7,7 +7,6 @@ import pytest
 import torch
 
 from probeta.data.grammar.data import GrammarData
-from probeta.metrics.alignment import alignment_error_rate
 from probeta.models.gold import GoldData, GoldScores, gold_links, group_metrics, groups
 
 
@@ -46,9 +45,10 @@ def test_attention_on_sure_links_has_perfect_precision_and_the_wrong_head_has_no
         for s, t in sorted(pair.sure, reverse=True):
             first[t] = s
     # Sentence by sentence: the corpus' rate is their mean, weighted by |A| + |S|.
-    rates = [
-        alignment_error_rate({(s, t) for t, s in first.items()}, pair.sure, pair.alignment) for pair, first in links
-    ]
+    rates = []
+    for pair, first in links:
+        a, s, p = {(s, t) for t, s in first.items()}, set(pair.sure), set(pair.alignment)
+        rates.append(1 - (len(a & s) + len(a & p)) / (len(a) + len(s)))
     sizes = [len(first) + len(pair.sure) for pair, first in links]
     assert found["aer"] == pytest.approx(np.average(rates, weights=sizes))
     assert 0 <= found["attention_coverage"] <= 1

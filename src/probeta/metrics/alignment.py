@@ -9,32 +9,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from probeta.errors import ConfigError
-
 Weights = NDArray[np.floating[Any]]
 Links = NDArray[np.bool_]
 Pairs = Iterable[tuple[int, int]]
-Specials = Literal["unlinked", "ignored", "kept"]
-
-RULES = ("argmax", "threshold")
 
 
-def word_weights(weights: Weights, target_words: int, source_words: int, specials: Specials = "unlinked") -> Weights:
-    """A decoder's weights `(..., ≥T+1, ≥S+2)` → `(..., T, S)`, or `(..., T, S + 2)` where `kept`.
+def word_weights(weights: Weights, target_words: int, source_words: int, keep_specials: bool = False) -> Weights:
+    """A decoder's weights `(..., ≥T+1, ≥S+2)` → `(..., T, S)`, or `(..., T, S + 2)` with `keep_specials`.
 
     Row `t` of the input is the step that *predicts* target word `t`, and row `T` predicts `<eos>`;
     column 0 is `<bos>`, columns 1 to S the words, column S + 1 `<eos>`; all else is padding. The row
-    of `<eos>` and the padding always go. What is done with the columns of `<bos>` and `<eos>`:
-
-    - `unlinked`: cut off, after a row whose largest weight is on one of them was set to zero
-      everywhere: the model says that the word has no counterpart, and gets no link;
-    - `ignored`: cut off, so that such a row links its best word;
-    - `kept`.
+    of `<eos>` and the padding are always cut off. So are the columns of `<bos>` and `<eos>`, unless
+    `keep_specials` asks for them, and a row whose largest weight is on one of the two is then zero
+    everywhere: the model says that the word has no counterpart, and it gets no link.
 
     Raises `ValueError` where there are fewer rows or columns than that.
     """
@@ -44,29 +36,18 @@ def word_weights(weights: Weights, target_words: int, source_words: int, special
             f"at least ({target_words + 1}, {source_words + 2}) are needed, with <bos> and <eos>"
         )
     rows = weights[..., :target_words, : source_words + 2]
-    if specials == "kept":
+    if keep_specials:
         return rows
-    words = rows[..., 1:-1]
-    if specials == "unlinked":
-        best = rows.argmax(axis=-1)
-        on_word = (best > 0) & (best < source_words + 1)
-        words = np.where(on_word[..., None], words, 0.0)
-    return words
+    best = rows.argmax(axis=-1)
+    on_word = (best > 0) & (best < source_words + 1)
+    return np.where(on_word[..., None], rows[..., 1:-1], 0.0)
 
 
-def hard_links(weights: Weights, rule: str = "argmax", threshold: float = 0.2) -> Links:
-    """Soft weights `(..., T, S)` → links `(..., T, S)`.
+def hard_links(weights: Weights) -> Links:
+    """Soft weights `(..., T, S)` → links `(..., T, S)`: each target word to the source word of its largest weight.
 
-    `argmax`: each target word to the source word of its largest weight, the first of equals; a row of
-    zeros links nothing. `threshold`: every word whose weight is at least `threshold` (so that a target
-    word can have several links or none).
+    The first of equals counts; a row of zeros links nothing.
     """
-    if rule not in RULES:
-        raise ConfigError.unknown("rule", rule, RULES)
-    if rule == "threshold":
-        if not 0.0 < threshold <= 1.0:
-            raise ConfigError.value("threshold", threshold, "a weight, 0 < threshold <= 1")
-        return weights >= threshold
     links: Links = np.arange(weights.shape[-1]) == weights.argmax(axis=-1)[..., None]
     return links & np.asarray((weights > 0).any(axis=-1, keepdims=True))
 
@@ -137,13 +118,6 @@ def alignment_counts(links: Links, sure: Links, possible: Links) -> AlignmentCou
     )
 
 
-def alignment_error_rate(links: Pairs, sure: Pairs, possible: Pairs) -> float:
-    """AER of one sentence from sets of links."""
-    a, s = set(links), set(sure)
-    p = set(possible) | s
-    return 1.0 - (len(a & s) + len(a & p)) / (len(a) + len(s)) if a or s else float("nan")
-
-
 class Gold(Protocol):
     """A sentence pair with gold links, as `data.grammar.corpus.Pair`."""
 
@@ -157,13 +131,7 @@ class Gold(Protocol):
     def sure(self) -> Pairs: ...
 
 
-def corpus_counts(
-    weights: Iterable[Weights],
-    golds: Iterable[Gold],
-    rule: str = "argmax",
-    threshold: float = 0.2,
-    specials: Specials = "unlinked",
-) -> AlignmentCounts:
+def corpus_counts(weights: Iterable[Weights], golds: Iterable[Gold]) -> AlignmentCounts:
     """The sum over sentences of `alignment_counts`: a corpus' AER is computed from summed counts.
 
     `weights` are a decoder's `(..., ≥T+1, ≥S+2)` for the *reference* target (the gold links are its
@@ -172,7 +140,7 @@ def corpus_counts(
     total: AlignmentCounts | None = None
     for one, gold in zip(weights, golds, strict=True):
         shape = len(gold.target), len(gold.source)
-        links = hard_links(word_weights(one, *shape, specials), rule, threshold)
+        links = hard_links(word_weights(one, *shape))
         counts = alignment_counts(links, link_matrix(gold.sure, *shape), link_matrix(gold.alignment, *shape))
         total = counts if total is None else total + counts
     if total is None:

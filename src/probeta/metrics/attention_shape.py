@@ -14,14 +14,11 @@ from numpy.typing import NDArray
 from probeta.metrics.alignment import Weights
 
 
-def entropy(weights: Weights, normalized: bool = False) -> NDArray[np.float64]:
-    """`(..., T)` −Σ_s w log w of every row, in nats; `normalized` divides by log S, so that 1 is uniform.
-
-    Rows are taken as they are: cut with `specials="kept"`, they sum to 1.
-    """
+def entropy(weights: Weights) -> NDArray[np.float64]:
+    """`(..., T)` −Σ_s w log w of every row, in nats; a row sums to 1 where `<bos>` and `<eos>` are kept."""
     positive = np.where(weights > 0, weights, 1.0).astype(np.float64)
-    total: NDArray[np.float64] = -(positive * np.log(positive)).sum(axis=-1)
-    return total / max(np.log(weights.shape[-1]), np.finfo(float).tiny) if normalized else total
+    nats: NDArray[np.float64] = -(positive * np.log(positive)).sum(axis=-1)
+    return nats
 
 
 def coverage(weights: Weights) -> NDArray[np.float64]:

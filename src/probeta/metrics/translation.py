@@ -15,9 +15,6 @@ import numpy as np
 
 Words = Sequence[str]
 
-LENGTH_EDGES = (5, 10, 15, 20, 30)
-"""Upper source lengths, in words, of the groups of `bleu_by_length`; the last group is open."""
-
 
 @dataclass(frozen=True)
 class Score:
@@ -60,34 +57,6 @@ def bleu_sentence(hypotheses: Sequence[Words], references: Sequence[Words]) -> f
 def exact_match(hypotheses: Sequence[Words], references: Sequence[Words]) -> float:
     """Share of sentences that are the reference, word by word."""
     return float(np.mean([list(h) == list(r) for h, r in _paired(hypotheses, references)]))
-
-
-def bleu_by_length(
-    hypotheses: Sequence[Words],
-    references: Sequence[Words],
-    source_lengths: Sequence[int],
-    edges: Sequence[int] = LENGTH_EDGES,
-) -> list[dict[str, Any]]:
-    """Corpus BLEU of groups of sentences by source length: `{"from", "to", "count", "bleu"}`, shortest first.
-
-    A group takes lengths `from ≤ n ≤ to`; empty groups are left out, and the last has `to=None`.
-    """
-    pairs = list(_paired(hypotheses, references))
-    if len(pairs) != len(source_lengths):
-        raise ValueError(f"{len(pairs)} sentences, {len(source_lengths)} source lengths")
-    group = np.searchsorted(np.asarray(edges), np.asarray(source_lengths), side="left")
-    found = []
-    for number in np.unique(group).tolist():
-        chosen = [pairs[i] for i in np.flatnonzero(group == number)]
-        found.append(
-            {
-                "from": edges[number - 1] + 1 if number else 1,
-                "to": edges[number] if number < len(edges) else None,
-                "count": len(chosen),
-                "bleu": bleu([h for h, _ in chosen], [r for _, r in chosen]).value,
-            }
-        )
-    return found
 
 
 def score_all(

@@ -1,4 +1,4 @@
-"""What is wrong with a split's translations: each sentence's errors, their totals, and BLEU by source length."""
+"""What is wrong with a split's translations: each sentence's errors, their totals, and scores by source length."""
 
 from __future__ import annotations
 
@@ -10,10 +10,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from probeta.metrics.translation import bleu_by_length
+from probeta.metrics.groups import scores_by_group
 from probeta.metrics.translation_errors import TranslationErrors, analyse, rates, total
 
 Words = Sequence[str]
+
+LENGTH_EDGES = (5, 10, 15, 20, 30)
+"""Upper source lengths, in words, of the groups of a split's analysis."""
 
 KINDS = ("order", "unknown", "omissions", "repetitions", "insertions", "substitutions")
 
@@ -28,7 +31,7 @@ def analyse_split(
         "errors": asdict(total(errors)),
         "per_100_reference_words": rates(errors),
         "sentences_with": {kind: sum(getattr(e, kind) > 0 for e in errors) for kind in KINDS},
-        "bleu_by_source_length": bleu_by_length(hypotheses, references, [len(words) for words in sources]),
+        "bleu_by_source_length": scores_by_group(hypotheses, references, [len(s) for s in sources], LENGTH_EDGES),
     }
     return totals, errors
 

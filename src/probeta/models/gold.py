@@ -56,7 +56,7 @@ class GoldScores:
             self.head_counts = found if self.head_counts is None else self.head_counts + found
         for one, gold in zip(mean, golds, strict=True):
             shape = len(gold.target), len(gold.source)
-            rows = word_weights(one, *shape, "kept")
+            rows = word_weights(one, *shape, keep_specials=True)
             labels = path(word_weights(one, *shape)).labels
             read = float((coverage(rows)[1:-1] >= 0.5).mean())
             self.shapes.append((float(entropy(rows).mean()), read, *(float(name in labels) for name in LABELS)))

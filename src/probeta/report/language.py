@@ -52,10 +52,6 @@ class Language:
         """Metric → what it is called (in English); metrics that are not in it keep their key."""
         self._translations = NullTranslations() if code == "en" else _translations(code)
 
-    def naming(self, names: Mapping[str, str]) -> Language:
-        """The same language, with these names for metrics."""
-        return Language(self.code, names)
-
     def say(self, message: str, **parts: object) -> str:
         """`message` in this language, its `{placeholders}` filled with `parts`."""
         # gettext keeps the catalogue's header under the empty message.
@@ -122,6 +118,3 @@ def catalogue(code: str) -> Catalog:
                 if message.id:
                     whole[message.id] = message
     return whole
-
-
-ENGLISH = Language()
