@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from probeta.models.tiny_rnn import TinyRNNNet
 from probeta.nn.mlp import MLP
-from probeta.probes.gradcheck import check_gradients
+from probeta.probes.layer_checks import check_gradients
 from tests.benchmarks._timing import alternate
 
 

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from probeta.probes.depth import measure_depth
+from probeta.probes.depth import DepthProbe
 from tests.benchmarks._timing import alternate
 
 ACTIVATIONS = {"sigmoid": torch.sigmoid, "tanh": torch.tanh, "relu": F.relu, "gelu": F.gelu}
@@ -42,7 +42,7 @@ def loop() -> float:
 
 def together() -> float:
     started = time.perf_counter()
-    measure_depth(list(ACTIVATIONS), DEPTHS, width=WIDTH, seeds=SEEDS)
+    DepthProbe(DEPTHS, list(ACTIVATIONS), width=WIDTH, seeds=SEEDS).norms(0)
     return time.perf_counter() - started
 
 

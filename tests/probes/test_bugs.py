@@ -11,7 +11,8 @@ from torch import nn
 from probeta.errors import ConfigError
 from probeta.probes.bugs import BUGS, culprits, injected
 from probeta.probes.finite_differences import layers
-from probeta.probes.gradcheck import check_gradients, torch_gradcheck
+from probeta.probes.gradcheck import torch_gradcheck
+from probeta.probes.layer_checks import check_gradients
 from tests.probes.objectives import Classified, LastState, mlp, points, sequences
 
 

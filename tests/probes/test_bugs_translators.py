@@ -16,7 +16,7 @@ from probeta.nn.seq2seq import Seq2Seq
 from probeta.nn.transformer import Transformer
 from probeta.probes.bugs import BUGS, culprits, injected
 from probeta.probes.finite_differences import layers
-from probeta.probes.gradcheck import check_gradients
+from probeta.probes.layer_checks import check_gradients
 from tests.probes.objectives import Translated
 
 SIZES = {"source_vocab_size": 7, "target_vocab_size": 6, "pad_id": 0, "hidden_size": 4}

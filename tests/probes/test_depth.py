@@ -10,17 +10,18 @@ from torch.nn import functional as F
 
 from probeta.errors import ConfigError
 from probeta.nn.mlp import ACTIVATIONS
-from probeta.probes.depth import INITS, draw_chain, measure_depth
+from probeta.probes.depth import INITS, DepthProbe, draw_chain
 
 
 @pytest.mark.parametrize(("residual", "layer_norm"), [(False, False), (True, False), (False, True), (True, True)])
 @pytest.mark.parametrize("init", INITS)
 def test_every_norm_is_that_of_a_plain_loop_over_single_nets(init: str, residual: bool, layer_norm: bool) -> None:
     activations, depths, width = ("gelu", "sigmoid", "relu"), (1, 3, 5), 7
-    measured = measure_depth(
-        activations, depths, width=width, seeds=3, first_seed=11, init=init, scale=1.3,
-        residual=residual, layer_norm=layer_norm, dtype=torch.float64,
+    probe = DepthProbe(
+        depths, activations, width=width, seeds=3, init=init, scale=1.3,
+        residual=residual, layer_norm=layer_norm, dtype="float64",
     )  # fmt: skip
+    measured = probe.norms(11)
     chain = draw_chain(5, width, [11, 12, 13], init, 1.3, torch.float64)
     for a, activation in enumerate(activations):
         for depth in depths:
@@ -40,9 +41,8 @@ def test_every_norm_is_that_of_a_plain_loop_over_single_nets(init: str, residual
 
 @pytest.mark.parametrize("scale", [0.5, 1.0, 1.5])
 def test_an_orthogonal_linear_chain_scales_the_gradient_by_its_gain_at_each_layer(scale: float) -> None:
-    measured = measure_depth(
-        ["identity"], [4, 9], width=6, seeds=2, init="orthogonal", scale=scale, dtype=torch.float64
-    )
+    probe = DepthProbe([4, 9], ["identity"], width=6, seeds=2, init="orthogonal", scale=scale, dtype="float64")
+    measured = probe.norms(0)
     for depth in (4, 9):
         exact = [math.sqrt(6) * scale ** (depth - layer) for layer in range(depth + 1)]
         expected = torch.tensor(exact, dtype=torch.float64).expand(2, depth + 1)
@@ -50,20 +50,20 @@ def test_an_orthogonal_linear_chain_scales_the_gradient_by_its_gain_at_each_laye
 
 
 def test_a_seed_gives_the_same_net_alone_and_among_others() -> None:
-    together = measure_depth(["tanh"], [3], width=5, seeds=4, first_seed=7)
-    alone = measure_depth(["tanh"], [3], width=5, seeds=1, first_seed=9)
+    together = DepthProbe([3], ["tanh"], width=5, seeds=4).norms(7)
+    alone = DepthProbe([3], ["tanh"], width=5, seeds=1).norms(9)
     torch.testing.assert_close(together.norms[3][:, 2:3], alone.norms[3])
 
 
 def test_small_gradients_are_not_lost_to_float32_squares() -> None:
-    measured = measure_depth(["sigmoid"], [40], width=16, seeds=2)
+    measured = DepthProbe([40], ["sigmoid"], width=16, seeds=2).norms(0)
     assert (measured.at_input("sigmoid", 40) > 0).all()
 
 
 def test_the_global_generator_is_left_alone() -> None:
     before = torch.get_rng_state()
     for init in INITS:
-        measure_depth(["relu"], [2], width=4, seeds=2, init=init)
+        DepthProbe([2], ["relu"], width=4, seeds=2, init=init).norms(0)
     assert torch.equal(before, torch.get_rng_state())
 
 
@@ -83,9 +83,9 @@ def test_the_global_generator_is_left_alone() -> None:
 )
 def test_what_cannot_be_measured_is_refused_by_name(key: str, settings: dict[str, object]) -> None:
     with pytest.raises(ConfigError, match=key):
-        measure_depth(**settings)  # type: ignore[arg-type]
+        DepthProbe(**settings).norms(0)  # type: ignore[arg-type]
 
 
 def test_a_near_miss_is_suggested() -> None:
     with pytest.raises(ConfigError, match="did you mean 'sigmoid'"):
-        measure_depth(["sigmod"])
+        DepthProbe(activations=["sigmod"])

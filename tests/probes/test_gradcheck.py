@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from probeta.errors import ConfigError
 from probeta.probes.finite_differences import differences, layers
-from probeta.probes.gradcheck import STEPS, check_gradients, error_by_step, torch_gradcheck
+from probeta.probes.gradcheck import error_by_step, torch_gradcheck
+from probeta.probes.layer_checks import STEPS, check_gradients
 from tests.probes.objectives import Classified, LastState, mlp, points, sequences
 
 

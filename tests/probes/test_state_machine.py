@@ -9,14 +9,14 @@ import pytest
 import torch
 
 from probeta.errors import ConfigError
-from probeta.probes.state_machine import Cell, expected_states, inputs, learn, random_inputs, read
+from probeta.probes.state_machine import Cell, StateMachineProbe, encode_inputs, expected_states, random_inputs, read
 
 NEXT = {(-1, 1): -1, (-1, -1): 0, (0, 1): -1, (0, -1): 1, (1, -1): 1, (1, 1): 0}
 """The diagram: (state, input) → state."""
 
 
 def test_the_example_of_the_notebook_from_state_0() -> None:
-    x = inputs([1, 1, -1, -1, 1, 1])
+    x = encode_inputs([1, 1, -1, -1, 1, 1])
     assert read(Cell.fixed().run(x)).tolist() == [[[-1, -1, 0, 1, 0, -1]]]
 
 
@@ -26,7 +26,7 @@ def test_the_rule_is_the_diagram() -> None:
         for letter in word:
             state = NEXT[state, letter]
             states.append(state)
-        assert expected_states(inputs(word)).tolist() == [states]
+        assert expected_states(encode_inputs(word)).tolist() == [states]
 
 
 def test_the_net_follows_the_machine_over_long_random_words() -> None:
@@ -36,14 +36,14 @@ def test_the_net_follows_the_machine_over_long_random_words() -> None:
 
 def test_the_states_are_those_of_a_plain_loop() -> None:
     h, word = 0.0, [1, -1, -1, 1, 1]
-    states = Cell.fixed(-1.5, 2.0, 0.1).run(inputs(word))[0, 0]
+    states = Cell.fixed(-1.5, 2.0, 0.1).run(encode_inputs(word))[0, 0]
     for letter, found in zip(word, states, strict=True):
         h = math.tanh(-1.5 * letter + 2.0 * h + 0.1)
         assert float(found) == pytest.approx(h)
 
 
 def test_some_start_learns_a_net_that_is_right_on_longer_words() -> None:
-    learned = learn(restarts=8, updates=300, sequences=32)
+    learned = StateMachineProbe(restarts=8, updates=300, sequences=32).learn(0)
     best = int(learned.losses[:, -1].argmin())
     assert float(learned.accuracy[best]) == 1.0
     assert float(learned.cell.w_xh[best]) < 0 < float(learned.cell.w_hh[best])
@@ -52,7 +52,7 @@ def test_some_start_learns_a_net_that_is_right_on_longer_words() -> None:
 
 def test_a_start_learns_the_same_alone_as_among_others() -> None:
     """Against torch's own tanh cell and Adam, one net at a time."""
-    together = learn(restarts=3, updates=20, sequences=4, length=5, seed=3)
+    together = StateMachineProbe(restarts=3, updates=20, sequences=4, length=5).learn(3)
     generator = torch.Generator().manual_seed(3)
     x = random_inputs(4, 5, generator)
     for k in range(3):
@@ -79,6 +79,6 @@ def test_a_start_learns_the_same_alone_as_among_others() -> None:
 def test_other_letters_and_empty_words_are_refused() -> None:
     for word in ([], [1, 0], [2]):
         with pytest.raises(ConfigError, match=r"probe\.inputs"):
-            inputs(word)
+            encode_inputs(word)
     with pytest.raises(ConfigError, match=r"probe\.restarts"):
-        learn(restarts=0)
+        StateMachineProbe(restarts=-1)

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from omegaconf import DictConfig, OmegaConf
 
 from probeta.cli import main
 from probeta.config.build import plain
 from probeta.config.trust import resolve, targets
 from probeta.metrics.direction import shown
 from probeta.runs.directory import RunDirectory
+from probeta.runs.identity import config_sha256
 from probeta.runs.moved import rename_targets
 
 EARLIER = Path(__file__).parent / "earlier"
@@ -53,6 +56,12 @@ def test_earlier_runs_are_reported(earlier: Path) -> None:
     assert main(["report", str(earlier)]) == 0
     assert (earlier / "report.html").is_file()
     assert json.loads((earlier / "result.json").read_text())["status"] == "completed"
+
+
+def test_an_earlier_probe_is_the_run_that_its_command_asks_for_today(configure: Callable[..., DictConfig]) -> None:
+    run = RunDirectory.existing(EARLIER / "probe")
+    today = configure(*OmegaConf.load(run.path / ".hydra" / "overrides.yaml"), config="probe")
+    assert config_sha256(run.load_config()) == config_sha256(today)
 
 
 def test_a_name_that_has_not_moved_stays() -> None:

@@ -18,7 +18,7 @@ from torch.utils._pytree import tree_flatten, tree_map, tree_unflatten
 
 from probeta.errors import ConfigError
 from probeta.probes.finite_differences import layers
-from probeta.probes.gradcheck import LayerCheck, check_gradients, frozen
+from probeta.probes.layer_checks import LayerCheck, check_gradients, frozen
 
 # Each keeps the value and changes the gradient alone, in operations that `vmap` knows.
 BUGS: dict[str, Callable[[Tensor], Tensor]] = {

@@ -1,4 +1,4 @@
-"""How fast gradients vanish or explode with depth (Glorot & Bengio 2010; He et al. 2015).
+"""`probe=depth`: how fast gradients vanish or explode with depth (Glorot & Bengio 2010; He et al. 2015).
 
 A chain of `L` layers `h_l = φ(W_l h_(l-1) + b_l)` and the loss `Σ h_L`, as at initialisation; measured
 is `‖∂L/∂h_l‖₂` at every layer, `l = 0` being the input. Nothing is trained.
@@ -18,9 +18,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from probeta.errors import ConfigError
+from probeta.errors import ConfigError, check_whole
 from probeta.nn.mlp import ACTIVATIONS
-from probeta.probes.setting import fit, names, positive, whole, whole_list
+from probeta.probes.probe import Findings, Probe, Row, Subject, geometric_mean
+from probeta.probes.setting import check_memory, check_names, check_positive, check_whole_list, device_and_dtype
 
 INITS = ("default", "xavier", "he", "orthogonal")
 CHUNK_BYTES = 256 << 20
@@ -83,50 +84,90 @@ def draw_chain(layers: int, width: int, seeds: Sequence[int], init: str, scale: 
     return Chain(weight if scale == 1.0 else weight.mul_(scale), bias, x)
 
 
-def measure_depth(
-    activations: Sequence[str] = ("sigmoid", "tanh", "relu", "gelu"),
-    depths: Sequence[int] = (10, 20, 30, 40),
-    *,
-    width: int = 128,
-    seeds: int = 64,
-    first_seed: int = 0,
-    init: str = "default",
-    scale: float = 1.0,
-    residual: bool = False,
-    layer_norm: bool = False,
-    dtype: torch.dtype = torch.float32,
-    device: torch.device | None = None,
-) -> DepthNorms:
+class DepthProbe(Probe):
     """`‖∂L/∂h_l‖₂` at every layer of every net `activation × depth × seed`.
 
-    `residual` adds each layer's input to its output (He et al. 2016); `layer_norm` normalises before the
-    activation (Ba et al. 2016). Norms are summed in float64: a float32 sum of squares is 0 below 1e-19.
+    Args:
+        depths: numbers of layers, each from 1.
+        activations: names out of `nn.mlp.ACTIVATIONS`.
+        width: units of every layer.
+        seeds: nets of each kind, numbered from the run's `seed`.
+        init: how weights are drawn, see `draw_chain`.
+        scale: what the weights are multiplied by, above 0.
+        residual: add each layer's input to its output (He et al. 2016).
+        layer_norm: normalise before the activation (Ba et al. 2016).
+        dtype: `float32` or `float64`. Norms are always summed in float64: a float32 sum of squares is 0 below 1e-19.
+        device: `cpu`, `cuda`, `cuda:N` or `mps`.
 
     Raises:
-        ConfigError: an unknown activation or initialisation, a depth or width below 1, a size that does
-            not fit in memory.
+        ConfigError: a value outside these ranges, or a size that does not fit in memory.
     """
-    device = device or torch.device("cpu")
-    acts = names("probe.activations", activations, sorted(ACTIVATIONS))
-    lengths = whole_list("probe.depths", depths, 1)
-    if init not in INITS:
-        raise ConfigError.unknown("probe.init", init, INITS)
-    positive("probe.scale", scale)
-    whole("probe.width", width, 1)
-    whole("probe.seeds", seeds, 1)
-    size = torch.empty((), dtype=dtype).element_size()
-    # Two copies while a seed's layers are drawn, and three tensors for each row that is differentiated.
-    one = size * lengths[-1] * width * (2 * width + 3 * len(acts) * len(lengths))
-    fit("probe.depths", max(lengths), one, device)
-    chunk = max(1, min(seeds, CHUNK_BYTES // one))
-    parts: dict[int, list[Tensor]] = {depth: [] for depth in lengths}
-    for start in range(0, seeds, chunk):
-        numbers = [first_seed + s for s in range(start, min(start + chunk, seeds))]
-        chain = draw_chain(lengths[-1], width, numbers, init, scale, dtype)
-        chain = Chain(chain.weight.to(device), chain.bias.to(device), chain.x.to(device))
-        for depth, norms in _chain_norms(chain, acts, lengths, residual, layer_norm).items():
-            parts[depth].append(norms.cpu())
-    return DepthNorms(acts, lengths, {depth: torch.cat(p, dim=1) for depth, p in parts.items()})
+
+    name = "depth"
+
+    def __init__(
+        self,
+        depths: Sequence[int] = (10, 20, 30, 40),
+        activations: Sequence[str] = ("sigmoid", "tanh", "relu", "gelu"),
+        width: int = 128,
+        seeds: int = 64,
+        init: str = "default",
+        scale: float = 1.0,
+        residual: bool = False,
+        layer_norm: bool = False,
+        dtype: str = "float32",
+        device: str = "cpu",
+    ) -> None:
+        self.depths = check_whole_list("probe.depths", depths, 1)
+        self.activations = check_names("probe.activations", activations, sorted(ACTIVATIONS))
+        self.width = check_whole("probe.width", width)
+        self.seeds = check_whole("probe.seeds", seeds)
+        if init not in INITS:
+            raise ConfigError.unknown("probe.init", init, INITS)
+        self.init, self.scale = init, check_positive("probe.scale", scale)
+        self.residual, self.layer_norm = residual, layer_norm
+        self.device, self.dtype = device_and_dtype(device, dtype)
+
+    def measure(self, seed: int, subject: Subject | None) -> Findings:
+        measured = self.norms(seed)
+        rows: list[Row] = []
+        metrics: dict[str, float] = {}
+        report = ["‖∂L/∂x‖₂ at the input, geometric mean over seeds", ""]
+        for activation in self.activations:
+            means = []
+            for depth in self.depths:
+                norms = measured.norms[depth][self.activations.index(activation)]
+                at_input = measured.at_input(activation, depth)
+                mean = geometric_mean(at_input)
+                metrics[f"input_gradient/{activation}/{depth}"] = mean
+                metrics[f"lost/{activation}/{depth}"] = float((at_input == 0).double().mean())
+                means.append(f"{depth}: {mean:.1e}")
+                rows += [
+                    {"activation": activation, "depth": depth, "seed": seed + s, "layer": layer, "gradient_norm": norm}
+                    for s, net in enumerate(norms.tolist())
+                    for layer, norm in enumerate(net)
+                ]
+            report.append(f"{activation:<10}" + "   ".join(means))
+        return Findings(rows, metrics, report=report)
+
+    def norms(self, first_seed: int) -> DepthNorms:
+        """The norms of the nets of `seeds` seeds from `first_seed` on, as many at once as memory is set aside for."""
+        longest, kinds = self.depths[-1], len(self.activations)
+        size = torch.empty((), dtype=self.dtype).element_size()
+        # Two copies while a seed's layers are drawn, and three tensors for each row that is differentiated.
+        one = size * longest * self.width * (2 * self.width + 3 * kinds * len(self.depths))
+        check_memory("probe.depths", longest, one, self.device)
+        chunk = max(1, min(self.seeds, CHUNK_BYTES // one))
+        parts: dict[int, list[Tensor]] = {depth: [] for depth in self.depths}
+        for start in range(0, self.seeds, chunk):
+            numbers = [first_seed + s for s in range(start, min(start + chunk, self.seeds))]
+            chain = draw_chain(longest, self.width, numbers, self.init, self.scale, self.dtype)
+            chain = Chain(chain.weight.to(self.device), chain.bias.to(self.device), chain.x.to(self.device))
+            for depth, norms in _chain_norms(
+                chain, self.activations, self.depths, self.residual, self.layer_norm
+            ).items():
+                parts[depth].append(norms.cpu())
+        return DepthNorms(self.activations, self.depths, {depth: torch.cat(p, dim=1) for depth, p in parts.items()})
 
 
 def _chain_norms(

@@ -1,189 +1,157 @@
-"""Backpropagation against central finite differences, parameter by parameter.
-
-    g_num = (L(θ + ε e_i) - L(θ - ε e_i)) / 2ε
-    error = ‖g_num - g_backprop‖ / (‖g_num‖ + ‖g_backprop‖ + 10⁻¹²)
-
-over `count` random parameters of every layer. A layer is a module that owns parameters. The perturbed
-copies of a parameter are evaluated as a batch (`torch.func.vmap`), where layers below the perturbed one
-are computed once for all; a model that cannot be batched is evaluated one copy at a time.
-
-The model is checked on a copy, in evaluation mode (no dropout, batch norm with its running statistics):
-modes, buffers and random states of the original stay as they were.
-"""
+"""`probe=gradcheck`: backpropagation of the configured model, or of a scalar function, against differences."""
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+import math
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
-from torch.utils._pytree import tree_map
 
-from probeta.probes.finite_differences import Layer, differences, layers, sample, unravel, used_rows
-from probeta.probes.setting import positive, whole
+from probeta.errors import ConfigError, check_whole
+from probeta.probes.bugs import BUGS, culprits, injected
+from probeta.probes.finite_differences import Layer, differences, layers, sample, used_rows
+from probeta.probes.layer_checks import STEPS, TOLERANCES, LayerCheck, check_gradients, frozen, gradient, shorten
+from probeta.probes.probe import Findings, Probe, Row, Subject
+from probeta.probes.setting import DTYPES, check_names, check_positive, device_and_dtype
 
-# Central differences err by ε²|L‴|/6 + u|L|/ε; with derivatives of order one the sum is least near ∛u.
-STEPS = {torch.float32: 5e-3, torch.float64: 6e-6}
-TOLERANCES = {torch.float32: 3e-2, torch.float64: 1e-5}
-# How many units of rounding a loss may be off by, before a difference between the two gradients counts.
-ROUNDINGS = 32
-# A step that crosses the kink of a ReLU measures neither slope; a smaller one passes it by.
-SMALLER = (0.1, 0.01)
-MOST_KINKS = 0.5
+FUNCTIONS = ("model", "scalar")
+CURVE_PARAMETERS = 10
+"""Of each layer, in the curve of error against step: it is about the step, not about a layer."""
 
 
-@dataclass(frozen=True)
-class LayerCheck:
-    """What the check found in one layer."""
+class Scalar(nn.Module):
+    """sin θ + θ² at θ = 0.7, whose derivative is cos θ + 2θ."""
 
-    layer: str
-    kind: str
-    """The module's class."""
-    count: int
-    error: float
-    """The relative error of the module docstring, over all `count` parameters."""
-    max_error: float
-    """The greatest relative error of a single parameter whose gradient stands out of the rounding noise."""
-    worst: str
-    """Which parameter that is."""
-    numeric: float
-    backprop: float
-    """Its two gradients."""
-    noise: float
-    """What rounding alone may add to a finite difference."""
-    retried: int
-    """Parameters that agree only at a smaller step: the first one crossed a kink."""
-    right: bool
-    batched: bool
+    def __init__(self, theta: float = 0.7) -> None:
+        super().__init__()
+        self.theta = nn.Parameter(torch.tensor([theta], dtype=torch.float64))
+
+    def forward(self) -> Tensor:
+        return (torch.sin(self.theta) + self.theta**2).sum()
 
 
-@contextmanager
-def frozen(objective: nn.Module, inputs: tuple[Any, ...], dtype: torch.dtype) -> Iterator[tuple[nn.Module, Any]]:
-    """A copy of `objective` in eval mode and its `inputs`, both in `dtype`; no generator moves on."""
+class GradcheckProbe(Probe):
+    """Check `count` parameters of every layer in each of the `dtypes`, and the error against the step size.
 
-    def cast(x: Any) -> Any:
-        return x.detach().to(dtype) if isinstance(x, Tensor) and x.is_floating_point() else x
-
-    with torch.random.fork_rng(devices=range(torch.cuda.device_count()) if torch.cuda.is_available() else []):
-        yield copy.deepcopy(objective).to(dtype).eval(), tree_map(cast, inputs)
-
-
-def check_gradients(
-    objective: nn.Module,
-    inputs: tuple[Any, ...] = (),
-    *,
-    count: int = 50,
-    dtype: torch.dtype = torch.float64,
-    step: float | None = None,
-    tolerance: float | None = None,
-    seed: int = 0,
-    batched: bool = True,
-) -> list[LayerCheck]:
-    """Check `count` random parameters of every layer of `objective`, whose `forward(*inputs)` is a scalar loss.
-
-    `step` and `tolerance` default to what suits `dtype`. A layer is right if its error is below the
-    tolerance, or its gradients differ by less than rounding may explain.
-
-    Raises:
-        ConfigError: `count` below 1, a step or tolerance that is not above 0.
+    The loss is that of the first `examples` training examples. `step` and `tolerance` default to what suits a
+    format. `inject_bug` breaks the backward pass of
+    `bug_layer` (null: the middle one); the check must then fail and name that layer. The verdict is that
+    of the first of the `dtypes`.
     """
-    whole("probe.count", count, 1)
-    step = positive("probe.step", STEPS[dtype] if step is None else step)
-    tolerance = positive("probe.tolerance", TOLERANCES[dtype] if tolerance is None else tolerance)
-    generator = torch.Generator().manual_seed(seed)
-    with frozen(objective, inputs, dtype) as (model, args):
-        parameters = dict(model.named_parameters())
-        checked = layers(model)
-        names = [name for layer in checked for name in layer.parameters]
-        rows = used_rows(model, args)
-        loss = model(*args)
-        gradients = dict(zip(names, gradient(loss, [parameters[name] for name in names]), strict=True))
-        noise = ROUNDINGS * torch.finfo(dtype).eps * max(abs(float(loss.detach())), 1e-30) / (2 * step)
-        found = []
-        for layer in checked:
-            parts: list[_Part] = []
-            for name, index in sample(layer, parameters, gradients, rows, count, generator).items():
-                exact = gradients[name].reshape(-1)[index].double()
-                part = _part(model, args, name, parameters[name], index, exact, step, noise, tolerance, batched)
-                parts.append(part)
-            found.append(_compare(layer, parts, noise, tolerance))
-    return found
+
+    name = "gradcheck"
+
+    def __init__(
+        self,
+        function: str = "model",
+        count: int = 50,
+        dtypes: Sequence[str] = ("float64", "float32"),
+        step: float | None = None,
+        tolerance: float | None = None,
+        inject_bug: str | None = None,
+        bug_layer: str | None = None,
+        step_curve: bool = True,
+        examples: int = 32,
+        batched: bool = True,
+        device: str = "cpu",
+    ) -> None:
+        if function not in FUNCTIONS:
+            raise ConfigError.unknown("probe.function", function, FUNCTIONS)
+        if inject_bug is not None and inject_bug not in BUGS:
+            raise ConfigError.unknown("probe.inject_bug", inject_bug, BUGS)
+        if bug_layer is not None and inject_bug is None:
+            raise ConfigError(f"probe.bug_layer={bug_layer} says where, and probe.inject_bug={'|'.join(BUGS)} what")
+        self.function, self.inject_bug, self.bug_layer = function, inject_bug, bug_layer
+        self.count = check_whole("probe.count", count)
+        self.examples = check_whole("probe.examples", examples)
+        self.dtypes = check_names("probe.dtypes", dtypes, list(DTYPES))
+        for dtype in self.dtypes:
+            self.device = device_and_dtype(device, dtype)[0]
+        self.step = None if step is None else check_positive("probe.step", step)
+        self.tolerance = None if tolerance is None else check_positive("probe.tolerance", tolerance)
+        self.step_curve, self.batched = step_curve, batched
+
+    @property
+    def needs_model(self) -> bool:
+        return self.function == "model"
+
+    def measure(self, seed: int, subject: Subject | None) -> Findings:
+        objective, inputs = self.problem(seed, subject)
+        bug: AbstractContextManager[None] = nullcontext()
+        if self.inject_bug is not None:
+            own = [layer.name for layer in layers(objective)]
+            target = own[len(own) // 2] if self.bug_layer is None else self.bug_layer
+            if target not in own and self.function == "model":
+                # Layers are named as the model names them; inside the objective the model has a prefix.
+                target = f"model.{target}"
+            bug = injected(objective, inputs, target, self.inject_bug)
+        with bug:
+            return self.check(objective, inputs, seed)
+
+    def problem(self, seed: int, subject: Subject | None) -> tuple[nn.Module, tuple[Any, ...]]:
+        if self.function == "scalar":
+            return Scalar().to(self.device), ()
+        return self.require(subject).loss(seed, self.examples, self.device)
+
+    def check(self, objective: nn.Module, inputs: tuple[Any, ...], seed: int) -> Findings:
+        rows: list[Row] = []
+        metrics: dict[str, float] = {}
+        report: list[str] = []
+        twin = torch_gradcheck(objective, inputs)
+        verdicts: dict[str, list[LayerCheck]] = {}
+        for dtype in self.dtypes:
+            checks = check_gradients(
+                objective, inputs, count=self.count, dtype=DTYPES[dtype], step=self.step, tolerance=self.tolerance,
+                seed=seed, batched=self.batched,
+            )  # fmt: skip
+            verdicts[dtype] = checks
+            rows += [self.row(dtype, check, twin) for check in checks]
+            metrics[f"error/{dtype}"] = max(check.error for check in checks)
+            metrics[f"max_error/{dtype}"] = max(check.max_error for check in checks)
+            report += [f"{dtype}, step {self.step or STEPS[DTYPES[dtype]]:g}", *map(line, checks), ""]
+        metrics["torch_gradcheck"] = float(all(twin.values()))
+        if self.step_curve:
+            for dtype in self.dtypes:
+                steps = [10.0**-k for k in range(1, 13 if dtype == "float64" else 8)]
+                curve = error_by_step(objective, inputs, steps, DTYPES[dtype], min(self.count, CURVE_PARAMETERS), seed)
+                rows += [{"quantity": "step", "dtype": dtype, "step": step, "error": error} for step, error in curve]
+        first = verdicts[self.dtypes[0]]
+        wrong = [check for check in first if not check.right]
+        metrics["wrong_layers"] = float(len(wrong))
+        failure = None
+        if wrong:
+            broken = culprits(objective, inputs, first, seed=seed)
+            failure = (
+                f"the gradient check failed: the backward pass of {' and '.join(map(shorten, broken))} is wrong "
+                f"({len(wrong)} of {len(first)} layers get wrong gradients, greatest error "
+                f"{max(check.error for check in wrong):.2g})"
+            )
+        return Findings(rows, metrics, failure, report)
+
+    def row(self, dtype: str, check: LayerCheck, twin: dict[str, bool]) -> Row:
+        facts = asdict(check)
+        right, layer = facts.pop("right"), facts.pop("layer")
+        return {
+            "quantity": "layer", "dtype": dtype, "layer": shorten(layer), "verdict": "right" if right else "wrong",
+            "step": self.step or STEPS[DTYPES[dtype]], "tolerance": self.tolerance or TOLERANCES[DTYPES[dtype]],
+            "torch_gradcheck": "right" if twin[layer] else "wrong", **{k: finite(v) for k, v in facts.items()},
+        }  # fmt: skip
 
 
-@dataclass(frozen=True)
-class _Part:
-    """One parameter's share of a layer's check: `(n,)` each."""
-
-    numeric: Tensor
-    backprop: Tensor
-    retried: Tensor
-    labels: list[str]
-    batched: bool
+def finite(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _part(
-    model: nn.Module,
-    args: tuple[Any, ...],
-    name: str,
-    value: Tensor,
-    index: Tensor,
-    exact: Tensor,
-    step: float,
-    noise: float,
-    tolerance: float,
-    batched: bool,
-) -> _Part:
-    """Differences in the entries `index`; where they disagree, again at smaller steps: a wrong gradient stays so."""
-    numeric, batched = differences(model, args, name, value, index, step, batched)
-    retried = torch.zeros(len(index), dtype=torch.bool, device=numeric.device)
-    for factor in SMALLER if value.dtype == torch.float64 else ():
-        far = (numeric - exact).abs() > tolerance * (numeric.abs() + exact.abs()) + noise
-        # A kink meets a few parameters; where most are off, the gradient is wrong and no step will help.
-        if not far.any() or far.sum() > max(MOST_KINKS * len(far), 3):
-            break
-        again, batched = differences(model, args, name, value, index[far], step * factor, batched)
-        right = exact[far]
-        agrees = (again - right).abs() <= tolerance * (again.abs() + right.abs()) + noise / factor
-        retried[far] = agrees
-        numeric[far] = torch.where(agrees, again, numeric[far])
-    labels = [f"{name}{unravel(int(i), value.shape)}" for i in index]
-    return _Part(numeric, exact, retried, labels, batched)
-
-
-def gradient(loss: Tensor, parameters: list[Tensor]) -> list[Tensor]:
-    """∂loss/∂parameters, zeros where the loss does not depend on one."""
-    if not loss.requires_grad:
-        return [torch.zeros_like(p) for p in parameters]
-    return list(torch.autograd.grad(loss, parameters, allow_unused=True, materialize_grads=True))
-
-
-def _compare(layer: Layer, parts: list[_Part], noise: float, tolerance: float) -> LayerCheck:
-    numeric, backprop = torch.cat([p.numeric for p in parts]), torch.cat([p.backprop for p in parts])
-    gap, scale = (numeric - backprop).abs(), numeric.abs() + backprop.abs()
-    error = float(gap.norm() / (numeric.norm() + backprop.norm() + 1e-12))
-    # A parameter whose gradient drowns in rounding says nothing about backpropagation.
-    resolved = scale > noise / tolerance
-    each = torch.where(resolved, gap / (scale + 1e-12), torch.zeros_like(gap))
-    worst = int((each if resolved.any() else gap).argmax())
-    explained = float(gap.norm()) <= noise * len(gap) ** 0.5
-    return LayerCheck(
-        layer=layer.name,
-        kind=type(layer.module).__name__.removeprefix("Parametrized"),
-        count=len(gap),
-        error=error,
-        max_error=float(each[worst]),
-        worst=[label for part in parts for label in part.labels][worst],
-        numeric=float(numeric[worst]),
-        backprop=float(backprop[worst]),
-        noise=noise,
-        retried=int(sum(part.retried.sum() for part in parts)),
-        right=bool(torch.isfinite(gap).all()) and (error <= tolerance or explained),
-        batched=all(part.batched for part in parts),
+def line(check: LayerCheck) -> str:
+    verdict = "right" if check.right else "WRONG"
+    return (
+        f"  {shorten(check.layer):<28}{check.kind:<16}{check.count:>4} parameters   error {check.error:.1e}   "
+        f"worst {check.max_error:.1e}   {verdict}"
     )
 
 
@@ -202,16 +170,16 @@ def error_by_step(
         parameters = dict(model.named_parameters())
         rows = used_rows(model, args)
         names = [name for layer in layers(model) for name in layer.parameters]
-        found = gradient(model(*args), [parameters[name] for name in names])
-        gradients = dict(zip(names, found, strict=True))
-        chosen: dict[str, Tensor] = {}
+        exact = gradient(model(*args), [parameters[name] for name in names])
+        gradients = dict(zip(names, exact, strict=True))
+        entries: dict[str, Tensor] = {}
         for layer in layers(model):
-            chosen |= sample(layer, parameters, gradients, rows, count, generator)
-        backprop = torch.cat([gradients[name].reshape(-1)[i] for name, i in chosen.items()]).double()
+            entries |= sample(layer, parameters, gradients, rows, count, generator)
+        backprop = torch.cat([gradients[name].reshape(-1)[i] for name, i in entries.items()]).double()
         batched = True
         for step in steps:
             parts = []
-            for name, index in chosen.items():
+            for name, index in entries.items():
                 values, batched = differences(model, args, name, parameters[name], index, step, batched)
                 parts.append(values)
             numeric = torch.cat(parts)

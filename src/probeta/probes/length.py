@@ -1,4 +1,4 @@
-"""How fast gradients vanish or explode with sequence length (Bengio et al. 1994; Pascanu et al. 2013).
+"""`probe=length`: how fast gradients vanish or explode with sequence length (Bengio et al. 1994; Pascanu et al. 2013).
 
 A recurrent net reads `T` random inputs and is asked for a class after the last. Measured, untrained:
 
@@ -13,36 +13,20 @@ Seeds are a batch dimension. A shorter sequence is the end of the longest, read 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.func import functional_call, vmap
-from torch.nn import functional as F
+from torch import Tensor
 
-from probeta.nn.rnn import GATES, CellState, RecurrentLayer
-from probeta.probes.setting import fit, names, positive, whole, whole_list
+from probeta.errors import check_whole
+from probeta.nn.rnn import GATES
+from probeta.probes.probe import Findings, Probe, Row, Subject, geometric_mean
+from probeta.probes.recurrent_nets import draw_nets, gradients
+from probeta.probes.setting import check_memory, check_names, check_positive, check_whole_list, device_and_dtype
 
 CHUNK_BYTES = 512 << 20
-
-
-@dataclass(frozen=True)
-class Nets:
-    """`S` recurrent nets and their data: what the probe measures and what its twin test loops over."""
-
-    parameters: dict[str, Tensor]
-    """Those of `nn.rnn.RecurrentLayer`, `(S, …)` each."""
-    output: Tensor
-    """`(S, classes, H)`"""
-    bias: Tensor
-    """`(S, classes)`"""
-    x: Tensor
-    """`(S, B, T, I)`"""
-    y: Tensor
-    """`(S, B)` class ids."""
-    gate_bias: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -70,165 +54,112 @@ class LengthNorms:
         return self.state[:, :1] * self.largest_singular[:, None] ** steps
 
 
-def draw_nets(
-    cell: str,
-    length: int,
-    seeds: Sequence[int],
-    *,
-    features: int,
-    hidden_size: int,
-    classes: int,
-    batch_size: int,
-    recurrent_scale: float,
-    gate_bias: float = 0.0,
-    dtype: torch.dtype,
-) -> Nets:
-    """The notebook's net and data: no recurrent bias, uniform weights in ±1/√fan-in, `recurrent_scale` on W_hh.
+class LengthProbe(Probe):
+    """`‖∂L/∂W_hh‖` and `‖∂L/∂h_t‖` of random recurrent nets of every kind of cell.
 
-    `gate_bias` is added before the sigmoid of the gate that keeps the state: an LSTM's forget gate
-    (Jozefowicz et al. 2015 recommend 1), a GRU's update gate.
-
-    Each seed draws from a generator of its own, so it never depends on its neighbours.
-    """
-    rows = GATES[cell] * hidden_size
-    drawn: list[tuple[Tensor, ...]] = []
-    for seed in seeds:
-        generator = torch.Generator().manual_seed(seed)
-
-        def uniform(*shape: int, fan: int, generator: torch.Generator = generator) -> Tensor:
-            return (torch.rand(*shape, generator=generator, dtype=torch.float64) * 2 - 1) / math.sqrt(fan)
-
-        drawn.append(
-            (
-                uniform(rows, features, fan=features),
-                uniform(rows, hidden_size, fan=hidden_size) * recurrent_scale,
-                uniform(classes, hidden_size, fan=hidden_size),
-                uniform(classes, fan=hidden_size),
-                torch.randn(length, batch_size, features, generator=generator, dtype=torch.float64),
-                torch.randint(classes, (batch_size,), generator=generator),
-            )
-        )
-    w_ih, w_hh, output, bias, x, y = (torch.stack(parts) for parts in zip(*drawn, strict=True))
-    parameters = {"weight_ih": w_ih.to(dtype), "weight_hh": w_hh.to(dtype)}
-    return Nets(parameters, output.to(dtype), bias.to(dtype), x.transpose(1, 2).to(dtype), y, gate_bias)
-
-
-class Step(nn.Module):
-    """One step of a layer as a module's `forward`, which is what `functional_call` calls."""
-
-    def __init__(self, layer: RecurrentLayer) -> None:
-        super().__init__()
-        self.layer = layer
-
-    def forward(self, z: Tensor, state: CellState) -> CellState:
-        return self.layer.step(z, state)
-
-
-def gradients(nets: Nets, cell: str, length: int) -> tuple[Tensor, list[CellState]]:
-    """`∂L/∂W_hh (S, rows, H)` and the total derivatives of every step's state, `(S, B, H)` each, in order.
-
-    Each state is the very tensor that the next step reads: its gradient holds every path to the loss.
-    """
-    hidden_size = nets.output.shape[-1]
-    x = nets.x[:, :, nets.x.shape[2] - length :]
-    step = Step(RecurrentLayer(cell, x.shape[-1], hidden_size, bias=False).to(x))
-    recurrent = nets.parameters["weight_hh"].detach().requires_grad_(True)
-    parameters = {"layer.weight_ih": nets.parameters["weight_ih"], "layer.weight_hh": recurrent}
-
-    def one(own: dict[str, Tensor], z: Tensor, state: CellState) -> CellState:
-        result: CellState = functional_call(step, own, (z, state))
-        return result
-
-    advance = vmap(one)
-    z = torch.einsum("sbti,sri->tsbr", x, nets.parameters["weight_ih"])
-    if cell != "rnn":
-        # The gate that keeps the state is the second in torch's order, of an LSTM and of a GRU alike.
-        keep = torch.zeros(z.shape[-1] // hidden_size, 1, dtype=z.dtype, device=z.device)
-        keep[1] = nets.gate_bias
-        z = z + keep.expand(-1, hidden_size).flatten()
-    zeros = x.new_zeros(x.shape[0], x.shape[1], hidden_size)
-    state: CellState = (zeros, zeros) if cell == "lstm" else (zeros,)
-    states: list[CellState] = []
-    for t in range(length):
-        state = advance(parameters, z[t], state)
-        states.append(state)
-    logits = torch.einsum("sbh,sch->sbc", state[0], nets.output) + nets.bias[:, None]
-    losses = F.cross_entropy(logits.flatten(0, 1), nets.y.flatten(), reduction="none").view(nets.y.shape).mean(1)
-    flat = [part for parts in states for part in parts]
-    found = torch.autograd.grad(losses.sum(), [recurrent, *flat])
-    width = len(states[0])
-    return found[0], [tuple(found[1 + i : 1 + i + width]) for i in range(0, len(flat), width)]
-
-
-def measure_length(
-    cell: str,
-    lengths: Sequence[int] = (10, 20, 40, 80, 120, 160),
-    *,
-    seeds: int = 32,
-    first_seed: int = 0,
-    hidden_size: int = 32,
-    features: int = 8,
-    classes: int = 8,
-    batch_size: int = 16,
-    recurrent_scale: float = 1.0,
-    gate_bias: float = 0.0,
-    dtype: torch.dtype = torch.float64,
-    device: torch.device | None = None,
-) -> LengthNorms:
-    """Measure one kind of cell (`rnn`, `lstm`, `gru`).
+    Args:
+        lengths: sequence lengths `T`, each from 1.
+        cells: kinds of cell, out of `rnn`, `lstm`, `gru`.
+        hidden_size: units of the layer.
+        features: numbers in each input.
+        classes: from 2.
+        batch_size: sequences that each net reads.
+        recurrent_scale: what `W_hh` is multiplied by, above 0.
+        gate_bias: added before the sigmoid of the gate that keeps the state.
+        seeds: nets of each kind, numbered from the run's `seed`.
+        dtype: `float32` or `float64`; norms are computed in float64.
+        device: `cpu`, `cuda`, `cuda:N` or `mps`.
 
     Raises:
-        ConfigError: an unknown cell, a size below 1, a length whose states do not fit in memory.
+        ConfigError: a value outside these ranges, or a length whose states do not fit in memory.
     """
-    device = device or torch.device("cpu")
-    [cell] = names("probe.cells", cell, sorted(GATES))
-    different = whole_list("probe.lengths", lengths, 1)
-    sizes = {"seeds": seeds, "hidden_size": hidden_size, "features": features, "batch_size": batch_size}
-    for key, value in sizes.items():
-        whole(f"probe.{key}", value, 1)
-    whole("probe.classes", classes, 2)
-    positive("probe.recurrent_scale", recurrent_scale)
-    # Inputs, their product, and what autograd keeps of each gate and each state.
-    width = features + hidden_size * (GATES[cell] * 4 + 4)
-    one = torch.empty((), dtype=dtype).element_size() * different[-1] * batch_size * width
-    fit("probe.lengths", different[-1], one, device)
-    chunk = max(1, min(seeds, CHUNK_BYTES // one))
-    weight: list[list[Tensor]] = []
-    state, memory, recurrent = [], [], []
-    for start in range(0, seeds, chunk):
-        numbers = [first_seed + s for s in range(start, min(start + chunk, seeds))]
-        nets = draw_nets(
-            cell, different[-1], numbers, features=features, hidden_size=hidden_size, classes=classes,
-            batch_size=batch_size, recurrent_scale=recurrent_scale, gate_bias=gate_bias, dtype=dtype,
-        )  # fmt: skip
-        nets = Nets(
-            {name: p.to(device) for name, p in nets.parameters.items()},
-            nets.output.to(device), nets.bias.to(device), nets.x.to(device), nets.y.to(device), gate_bias,
-        )  # fmt: skip
-        weight.append([])
-        for length in different:
-            by_weight, by_state = gradients(nets, cell, length)
-            weight[-1].append(by_weight.double().flatten(1).norm(dim=1).cpu())
-        state.append(torch.stack([parts[0].double().flatten(1).norm(dim=1) for parts in by_state[::-1]], dim=1).cpu())
-        if cell == "lstm":
-            memory.append(torch.stack([p[1].double().flatten(1).norm(dim=1) for p in by_state[::-1]], dim=1).cpu())
-        # In torch's order of gates the candidate is third in an LSTM and last in a GRU.
-        block = {"rnn": 0, "gru": 2, "lstm": 2}[cell] * hidden_size
-        recurrent.append(nets.parameters["weight_hh"][:, block : block + hidden_size].double().cpu())
-    matrix, by_distance = torch.cat(recurrent), torch.cat(state)
-    return LengthNorms(
-        cell=cell,
-        lengths=different,
-        weight=torch.cat([torch.stack(part) for part in weight], dim=1),
-        state=by_distance,
-        memory=torch.cat(memory) if memory else None,
-        rate=fitted_rate(by_distance),
-        spectral_radius=torch.linalg.eigvals(matrix).abs().amax(1),
-        largest_singular=torch.linalg.svdvals(matrix)[:, 0],
-    )
+
+    name = "length"
+
+    def __init__(
+        self,
+        lengths: Sequence[int] = (10, 20, 40, 80, 120, 160),
+        cells: Sequence[str] = ("rnn", "lstm", "gru"),
+        hidden_size: int = 32,
+        features: int = 8,
+        classes: int = 8,
+        batch_size: int = 16,
+        recurrent_scale: float = 1.0,
+        gate_bias: float = 0.0,
+        seeds: int = 32,
+        dtype: str = "float64",
+        device: str = "cpu",
+    ) -> None:
+        self.lengths = check_whole_list("probe.lengths", lengths, 1)
+        self.cells = check_names("probe.cells", cells, sorted(GATES))
+        self.seeds = check_whole("probe.seeds", seeds)
+        self.device, self.dtype = device_and_dtype(device, dtype)
+        self.settings: dict[str, Any] = {
+            "hidden_size": check_whole("probe.hidden_size", hidden_size),
+            "features": check_whole("probe.features", features),
+            "classes": check_whole("probe.classes", classes, 2),
+            "batch_size": check_whole("probe.batch_size", batch_size),
+            "recurrent_scale": check_positive("probe.recurrent_scale", recurrent_scale),
+            "gate_bias": float(gate_bias),
+            "dtype": self.dtype,
+        }
+        """How nets are drawn: the keywords of `draw_nets`."""
+
+    def measure(self, seed: int, subject: Subject | None) -> Findings:
+        rows: list[Row] = []
+        metrics: dict[str, float] = {}
+        report = ["cell   ‖∂L/∂W‖ at T = " + ", ".join(map(str, self.lengths)) + "; factor a step back in ‖∂L/∂h‖", ""]
+        for cell in self.cells:
+            measured = self.norms(cell, seed)
+            rows += measurement_rows(measured, seed)
+            for length, norms in zip(self.lengths, measured.weight, strict=True):
+                metrics[f"weight_gradient/{cell}/{length}"] = finite_mean(norms)
+            metrics[f"rate/{cell}"] = finite_mean(measured.rate)
+            metrics[f"spectral_radius/{cell}"] = finite_mean(measured.spectral_radius)
+            shown = "  ".join(f"{metrics[f'weight_gradient/{cell}/{length}']:.2g}" for length in self.lengths)
+            report.append(f"{cell:<6} {shown}   rate {metrics[f'rate/{cell}']:.3f}")
+        return Findings(rows, metrics, report=report)
+
+    def norms(self, cell: str, first_seed: int) -> LengthNorms:
+        """The nets of `seeds` seeds from `first_seed` on, as many at once as memory is set aside for."""
+        longest = self.lengths[-1]
+        # Inputs, their product, and what autograd keeps of each gate and each state.
+        width = self.settings["features"] + self.settings["hidden_size"] * (GATES[cell] * 4 + 4)
+        one = torch.empty((), dtype=self.dtype).element_size() * longest * self.settings["batch_size"] * width
+        check_memory("probe.lengths", longest, one, self.device)
+        chunk = max(1, min(self.seeds, CHUNK_BYTES // one))
+        weight, state, memory, recurrent = [], [], [], []
+        for start in range(0, self.seeds, chunk):
+            numbers = [first_seed + s for s in range(start, min(start + chunk, self.seeds))]
+            nets = draw_nets(cell, longest, numbers, **self.settings).to(self.device)
+            by_length = []
+            for length in self.lengths:
+                by_weight, by_state = gradients(nets, cell, length)
+                by_length.append(norm_of_each(by_weight))
+            weight.append(torch.stack(by_length))
+            state.append(torch.stack([norm_of_each(parts[0]) for parts in by_state[::-1]], dim=1))
+            if cell == "lstm":
+                memory.append(torch.stack([norm_of_each(parts[1]) for parts in by_state[::-1]], dim=1))
+            recurrent.append(nets.candidate().double().cpu())
+        matrix, by_distance = torch.cat(recurrent), torch.cat(state)
+        return LengthNorms(
+            cell=cell,
+            lengths=self.lengths,
+            weight=torch.cat(weight, dim=1),
+            state=by_distance,
+            memory=torch.cat(memory) if memory else None,
+            rate=fit_rate(by_distance),
+            spectral_radius=torch.linalg.eigvals(matrix).abs().amax(1),
+            largest_singular=torch.linalg.svdvals(matrix)[:, 0],
+        )
 
 
-def fitted_rate(norms: Tensor) -> Tensor:
+def norm_of_each(gradient: Tensor) -> Tensor:
+    """`(S, …)` → `(S,)`, in float64 on the CPU."""
+    return gradient.double().flatten(1).norm(dim=1).cpu()
+
+
+def fit_rate(norms: Tensor) -> Tensor:
     """`(S, T)` → `(S,)`: the factor `r` of the least-squares line `log norm = a + k log r`.
 
     Where a norm is 0 or has left the format's range there is no logarithm: such steps are left out.
@@ -242,3 +173,42 @@ def fitted_rate(norms: Tensor) -> Tensor:
     spread = torch.where(usable, k - k_mean[:, None], 0.0)
     slope = (spread * (y - y_mean[:, None])).sum(1) / (spread**2).sum(1)
     return slope.exp()
+
+
+def finite_mean(values: Tensor) -> float:
+    """The geometric mean of what is above 0 and finite, NaN where nothing is."""
+    return geometric_mean(values[values.isfinite()], none=float("nan"))
+
+
+def measurement_rows(measured: LengthNorms, seed: int) -> list[Row]:
+    rows: list[Row] = []
+    for length, norms in zip(measured.lengths, measured.weight.tolist(), strict=True):
+        rows += [
+            row_of(measured.cell, "weight_gradient", seed + s, value, length=length) for s, value in enumerate(norms)
+        ]
+    by_distance = {"state_gradient": measured.state}
+    if measured.memory is not None:
+        by_distance["memory_gradient"] = measured.memory
+    if measured.cell == "rnn":
+        # Pascanu et al. bound the plain recurrence; a gated cell has other paths.
+        by_distance["bound"] = measured.bound()
+    for quantity, table in by_distance.items():
+        rows += [
+            row_of(measured.cell, quantity, seed + s, value, length=measured.lengths[-1], distance=k)
+            for s, values in enumerate(table.tolist())
+            for k, value in enumerate(values)
+        ]
+    for quantity in ("rate", "spectral_radius", "largest_singular"):
+        rows += [
+            row_of(measured.cell, quantity, seed + s, value)
+            for s, value in enumerate(getattr(measured, quantity).tolist())
+        ]
+    return rows
+
+
+def row_of(
+    cell: str, quantity: str, seed: int, value: float, length: int | None = None, distance: int | None = None
+) -> Row:
+    return {
+        "cell": cell, "quantity": quantity, "seed": seed, "length": length, "distance": distance, "value": value,
+    }  # fmt: skip

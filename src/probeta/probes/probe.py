@@ -10,8 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
+import torch
 from torch import Tensor, nn
+from torch.utils._pytree import tree_map
 
+from probeta.errors import ConfigError
 from probeta.runs.atomic import write_atomic
 
 Row = Mapping[str, Any]
@@ -42,6 +45,11 @@ class Subject:
     batch: Any
     """The first batch of the training data, in its order before any shuffling."""
 
+    def loss(self, seed: int, examples: int, device: torch.device) -> tuple[nn.Module, tuple[Any, ...]]:
+        """The model of `seed` as an `Objective`, and its input: the first `examples` of the batch."""
+        batch = tree_map(lambda x: x[:examples].to(device) if isinstance(x, Tensor) else x, self.batch)
+        return Objective(self.build(seed)).to(device), (batch,)
+
 
 @dataclass
 class Findings:
@@ -67,8 +75,15 @@ class Probe(ABC):
         """Whether the probe looks into the configured model rather than nets of its own."""
         return False
 
+    def require(self, subject: Subject | None) -> Subject:
+        """`subject`; `ConfigError` where there is none."""
+        if subject is None:
+            raise ConfigError(f"probe={self.name} looks into a model: add data=NAME model=NAME")
+        return subject
+
     @abstractmethod
-    def measure(self, seed: int, subject: Subject | None) -> Findings: ...
+    def measure(self, seed: int, subject: Subject | None) -> Findings:
+        """Measure with random numbers that follow from `seed`; `subject` where the probe `needs_model`."""
 
 
 class CheckFailed(RuntimeError):
@@ -89,3 +104,9 @@ def write_measurements(path: Path, probe: str, rows: list[Row]) -> None:
 def shortest(value: Any) -> Any:
     """Six significant digits say all that a measurement over seeds can."""
     return f"{value:.6g}" if isinstance(value, float) else value
+
+
+def geometric_mean(values: Tensor, none: float = 0.0) -> float:
+    """exp of the mean logarithm of the `values` above 0, which spread over orders of magnitude; else `none`."""
+    positive = values[values > 0].double()
+    return float(positive.log().mean().exp()) if len(positive) else none

@@ -1,4 +1,4 @@
-"""What every probe is told alike: where and how exactly to compute, and what fits in memory."""
+"""The settings that probes share: device and number format, lists of sizes and names, what fits in memory."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from probeta.errors import ConfigError
+from probeta.errors import ConfigError, check_whole
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
@@ -37,23 +37,16 @@ def device_and_dtype(device: str, dtype: str) -> tuple[torch.device, torch.dtype
     return place, DTYPES[dtype]
 
 
-def whole(key: str, value: object, least: int) -> int:
-    """`value` as a whole number of at least `least`."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise ConfigError.value(key, value, f"a whole number from {least}")
-    return value
-
-
-def whole_list(key: str, values: object, least: int) -> tuple[int, ...]:
+def check_whole_list(key: str, values: object, least: int) -> tuple[int, ...]:
     """`values` as different whole numbers from `least`, rising."""
     if isinstance(values, int) and not isinstance(values, bool):
         values = [values]
     if isinstance(values, str) or not isinstance(values, Sequence) or not values:
         raise ConfigError.value(key, values, f"a list of whole numbers from {least}, such as [10,20]")
-    return tuple(sorted({whole(key, value, least) for value in values}))
+    return tuple(sorted({check_whole(key, value, least) for value in values}))
 
 
-def names(key: str, values: object, known: Sequence[str]) -> tuple[str, ...]:
+def check_names(key: str, values: object, known: Sequence[str]) -> tuple[str, ...]:
     """`values` as different names out of `known`, in the order given."""
     if isinstance(values, str):
         values = [values]
@@ -65,7 +58,7 @@ def names(key: str, values: object, known: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(str(value) for value in values))
 
 
-def positive(key: str, value: float) -> float:
+def check_positive(key: str, value: float) -> float:
     """`value` as a finite number above 0."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
         raise ConfigError.value(key, value, "a number above 0")
@@ -88,8 +81,8 @@ def free_bytes(device: torch.device) -> int:
     return max(min(free), 0)
 
 
-def fit(key: str, value: object, needed: int, device: torch.device) -> None:
-    """Refuse what would not fit, before the kernel kills the process over it."""
+def check_memory(key: str, value: object, needed: int, device: torch.device) -> None:
+    """Refuse what needs more bytes than are free on `device`, before the kernel kills the process over it."""
     free = free_bytes(device)
     if needed > 0.8 * free:
         raise ConfigError.value(

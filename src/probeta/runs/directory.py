@@ -13,7 +13,7 @@ from filelock import FileLock, Timeout
 from omegaconf import DictConfig, OmegaConf
 
 from probeta.errors import RunDirectoryError
-from probeta.runs.moved import rename_targets
+from probeta.runs.moved import update_config
 
 
 @dataclass(frozen=True)
@@ -79,11 +79,13 @@ class RunDirectory:
         return dict(places)
 
     def load_config(self) -> DictConfig:
-        """The configuration that the run was composed to, with every `_target_` under its name of today."""
+        """The configuration that the run was composed to, with the keys and the `_target_`s of today."""
         config = OmegaConf.load(self.config)
         if not isinstance(config, DictConfig):
             raise RunDirectoryError(f"{self.config} does not hold a configuration")
-        return OmegaConf.create(rename_targets(OmegaConf.to_container(config, resolve=False)))
+        tree = OmegaConf.to_container(config, resolve=False)
+        assert isinstance(tree, dict)
+        return OmegaConf.create(update_config({str(key): value for key, value in tree.items()}))
 
 
 @contextmanager

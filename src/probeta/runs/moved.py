@@ -7,8 +7,24 @@ from typing import Any
 MOVED = {
     "probeta.logs.csv": "probeta.loggers.csv",
     "probeta.logs.tensorboard": "probeta.loggers.tensorboard",
+    "probeta.probes.bug_hunt_probe": "probeta.probes.bug_hunt",
+    "probeta.probes.depth_probe": "probeta.probes.depth",
+    "probeta.probes.gradcheck_probe": "probeta.probes.gradcheck",
+    "probeta.probes.layers_probe": "probeta.probes.layers",
+    "probeta.probes.length_probe": "probeta.probes.length",
+    "probeta.probes.state_machine_probe": "probeta.probes.state_machine",
 }
 """Module, or module and class, of a `_target_` → its home today. A run made before a move still loads."""
+
+GONE = {"probe": ("checkpoints", "resume")}
+"""Kind of run (a top-level key that it has) → keys that such runs had and no longer have."""
+
+
+def update_config(tree: dict[str, Any]) -> dict[str, Any]:
+    """An earlier run's configuration, in plain containers, as it would be composed today."""
+    gone = {key for kind, keys in GONE.items() if kind in tree for key in keys}
+    updated: dict[str, Any] = rename_targets({key: value for key, value in tree.items() if key not in gone})
+    return updated
 
 
 def rename_targets(tree: Any) -> Any:

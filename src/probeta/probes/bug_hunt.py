@@ -6,15 +6,15 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from typing import Any
 
+import torch
 from torch import nn
 
-from probeta.errors import ConfigError
+from probeta.errors import check_whole
 from probeta.probes.bugs import BUGS, culprits, injected
 from probeta.probes.finite_differences import layers
-from probeta.probes.gradcheck import check_gradients
-from probeta.probes.gradcheck_probe import on_examples, short
+from probeta.probes.layer_checks import check_gradients, shorten
 from probeta.probes.probe import Findings, Probe, Subject
-from probeta.probes.setting import names, whole
+from probeta.probes.setting import check_names
 
 NONE = "none"
 
@@ -29,18 +29,16 @@ class BugHuntProbe(Probe):
     name = "bug_hunt"
 
     def __init__(self, bugs: Sequence[str] = tuple(BUGS), count: int = 20, examples: int = 32) -> None:
-        self.bugs = names("probe.bugs", bugs, list(BUGS))
-        self.count = whole("probe.count", count, 1)
-        self.examples = whole("probe.examples", examples, 1)
+        self.bugs = check_names("probe.bugs", bugs, list(BUGS))
+        self.count = check_whole("probe.count", count)
+        self.examples = check_whole("probe.examples", examples)
 
     @property
     def needs_model(self) -> bool:
         return True
 
     def measure(self, seed: int, subject: Subject | None) -> Findings:
-        if subject is None:
-            raise ConfigError("probe=bug_hunt looks into a model: add data=NAME model=NAME")
-        objective, inputs = on_examples(subject, seed, self.examples)
+        objective, inputs = self.require(subject).loss(seed, self.examples, torch.device("cpu"))
         own = [layer.name for layer in layers(objective)]
         cases = [(NONE, ""), *((bug, layer) for bug in self.bugs for layer in own)]
         rows = [self.row(objective, inputs, bug, layer, seed) for bug, layer in cases]
@@ -60,7 +58,7 @@ class BugHuntProbe(Probe):
             wrong = [check for check in checks if not check.right]
             named = culprits(objective, inputs, checks, seed=seed) if wrong else []
         return {
-            "bug": bug, "layer": short(layer) if layer else "", "error": max(check.error for check in checks),
-            "found": int(bool(wrong)), "wrong_layers": len(wrong), "named": " ".join(map(short, named)),
+            "bug": bug, "layer": shorten(layer) if layer else "", "error": max(check.error for check in checks),
+            "found": int(bool(wrong)), "wrong_layers": len(wrong), "named": " ".join(map(shorten, named)),
             "located": int(bool(wrong) and named == [layer]),
         }  # fmt: skip
