@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from nltk.metrics.distance import edit_distance
 
-from probeta.metrics.translation_errors import TranslationErrors, analyse, edit_script, matches, rates, total
+from probeta.metrics.translation_errors import TranslationErrors, analyse, edit_script, match_words, rates, sum_errors
 
 KINDS = ("order", "unknown", "omissions", "repetitions", "insertions", "substitutions")
 
@@ -44,7 +44,7 @@ def test_counts_agree_with_edit_distance_and_add_up() -> None:
         substituted = len(hypothesis) - len(matched) - len(inserted)
         assert len(deleted) + len(inserted) + substituted == edit_distance(hypothesis, reference)
         assert len(reference) == len(matched) + len(deleted) + substituted
-        pairs = matches(hypothesis, reference)
+        pairs = match_words(hypothesis, reference)
         assert pairs == sorted(pairs)
         assert {i for i, _ in pairs} == matched
         assert not {j for _, j in pairs} & deleted
@@ -65,7 +65,7 @@ def test_matched_words_keep_the_references_order() -> None:
 
 def test_totals_are_sums_and_rates_are_per_hundred_reference_words() -> None:
     errors = [analyse(["a"], ["a", "b"]), analyse(["<unk>", "y"], ["x", "y"])]
-    summed = total(errors)
+    summed = sum_errors(errors)
     assert summed == TranslationErrors(
         order=0,
         unknown=1,

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from probeta.data.grammar.data import GrammarData
-from probeta.models.gold import GoldData, GoldScores, gold_links, group_metrics, groups
+from probeta.models.gold import GoldData, GoldScores, gold_links, group_metrics, score_groups
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +58,7 @@ def test_translations_are_grouped_by_length_and_by_reordering(data: GrammarData)
     rows = list(range(200))
     references = data.reference_words("test", rows)
     wrong = [words[:-1] if len(data.gold("test", row).source) > 15 else words for row, words in enumerate(references)]
-    found = groups(data, "test", rows, wrong, references)
+    found = score_groups(data, "test", rows, wrong, references)
     for group in found.values():
         assert sum(part["count"] for part in group) == 200
     metrics = group_metrics(found)

@@ -14,8 +14,8 @@ from probeta.nn.decoder import Decoder
 from probeta.nn.encoder import Encoder
 from probeta.nn.seq2seq import Seq2Seq
 from probeta.nn.transformer import Transformer
-from probeta.probes.bugs import BUGS, culprits, injected
-from probeta.probes.finite_differences import layers
+from probeta.probes.bugs import BUGS, find_culprits, inject
+from probeta.probes.finite_differences import list_layers
 from probeta.probes.layer_checks import check_gradients
 from tests.probes.objectives import Translated
 
@@ -73,10 +73,10 @@ SLOW: dict[str, Any] = {
 
 def check(net: nn.Module, kind: str) -> None:
     inputs = pairs()
-    for layer in layers(net):
-        with injected(net, inputs, layer.name, kind):
+    for layer in list_layers(net):
+        with inject(net, inputs, layer.name, kind):
             checks = check_gradients(net, inputs, count=12)
-            assert culprits(net, inputs, checks) == [layer.name], [c for c in checks if not c.right]
+            assert find_culprits(net, inputs, checks) == [layer.name], [c for c in checks if not c.right]
 
 
 @pytest.mark.parametrize("name", [*FAST, "transformer"])

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from probeta.errors import ConfigError
-from probeta.probes.finite_differences import differences, layers
+from probeta.probes.finite_differences import central_differences, list_layers
 from probeta.probes.gradcheck import error_by_step, torch_gradcheck
 from probeta.probes.layer_checks import STEPS, check_gradients
 from tests.probes.objectives import Classified, LastState, mlp, points, sequences
@@ -39,7 +39,7 @@ def test_batched_differences_are_those_of_one_evaluation_at_a_time() -> None:
     args = (args[0].double(), args[1])
     for name, parameter in model.named_parameters():
         index = torch.arange(0, parameter.numel(), 2)
-        together, batched = differences(model, args, name, parameter, index, 1e-5, True)
+        together, batched = central_differences(model, args, name, parameter, index, 1e-5, True)
         assert batched
         for i, found in zip(index, together, strict=True):
             losses = []
@@ -61,7 +61,7 @@ def test_a_right_net_passes_in_either_format_and_agrees_with_torch(
 ) -> None:
     model = mlp(**settings)
     checks = check_gradients(model, points(), dtype=dtype)
-    assert [check.layer for check in checks] == [layer.name for layer in layers(model)]
+    assert [check.layer for check in checks] == [layer.name for layer in list_layers(model)]
     assert all(check.right and check.batched for check in checks), checks
     assert all(torch_gradcheck(model, points()).values())
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from probeta.probes.recorder import GradientRecorder, plain_paths
+from probeta.probes.recorder import GradientRecorder, without_fused_kernels
 from tests.probes.objectives import Classified, LastState, mlp, points, sequences
 
 
@@ -64,7 +64,7 @@ def test_the_model_is_as_before_afterwards() -> None:
 def test_fused_paths_are_left_for_a_while_and_taken_again() -> None:
     model = LastState("lstm")
     model.recurrent.fused = True
-    with plain_paths(model):
+    with without_fused_kernels(model):
         assert not model.recurrent.fused
         assert model.recurrent(sequences()[0]).steps[0]
     assert model.recurrent.fused

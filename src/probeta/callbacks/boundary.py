@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytorch_lightning as pl
 
-from probeta.callbacks.images import due, writer_of
+from probeta.callbacks.images import find_writer, is_due
 from probeta.errors import check_whole
 from probeta.models.artifacts import boundary
 
@@ -22,8 +22,10 @@ class DecisionBoundary(pl.Callback):
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         splits = getattr(trainer.datamodule, "splits", None)  # type: ignore[attr-defined]
-        writer = writer_of(trainer)
-        if writer is None or not splits or splits["train"].x.shape[1:] != (2,) or not due(trainer, self.every_n_epochs):
+        writer = find_writer(trainer)
+        if writer is None or not is_due(trainer, self.every_n_epochs):
+            return
+        if not splits or splits["train"].x.shape[1:] != (2,):
             return
         from probeta.figures.boundary import boundary_figure
 

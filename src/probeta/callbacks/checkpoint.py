@@ -38,7 +38,7 @@ def set_random_states(states: dict[str, Any]) -> None:
         torch.cuda.set_rng_state_all([s.cpu() for s in states["cuda"]])
 
 
-def between_steps(trainer: pl.Trainer, batch_idx: int) -> bool:
+def is_between_steps(trainer: pl.Trainer, batch_idx: int) -> bool:
     """Whether no gradients are being accumulated after this batch: a checkpoint does not hold them."""
     return (batch_idx + 1) % trainer.accumulate_grad_batches == 0
 
@@ -87,7 +87,7 @@ class Checkpoint(LightningCheckpoint):
         # The epoch's last batch is left to the epoch's end: between them validation would run twice.
         last_batch = batch_idx + 1 >= trainer.num_training_batches
         self.position = 0 if last_batch else batch_idx + 1
-        if not last_batch and self.due and between_steps(trainer, batch_idx):
+        if not last_batch and self.due and is_between_steps(trainer, batch_idx):
             self.save(trainer)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:

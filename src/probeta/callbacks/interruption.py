@@ -8,7 +8,7 @@ from typing import Any
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Checkpoint as LightningCheckpoint
 
-from probeta.callbacks.checkpoint import Checkpoint, between_steps
+from probeta.callbacks.checkpoint import Checkpoint, is_between_steps
 from probeta.runs.signals import Signals
 
 
@@ -37,7 +37,7 @@ class Interruption(LightningCheckpoint):
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         # The epoch's last batch is left to the epoch's end: between them validation would run twice.
-        if batch_idx + 1 < trainer.num_training_batches and between_steps(trainer, batch_idx):
+        if batch_idx + 1 < trainer.num_training_batches and is_between_steps(trainer, batch_idx):
             self.answer(trainer)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:

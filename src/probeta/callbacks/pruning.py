@@ -47,8 +47,8 @@ class Pruning(Checkpoint):
         self._trial.report(float(value), epoch)
         if self._trial.should_prune():
             trainer.should_stop = True
-            found = {"epoch": epoch, self.monitor: float(value)}
-            (Path(trainer.default_root_dir) / "pruned.json").write_text(json.dumps(found) + "\n")
+            pruned = {"epoch": epoch, self.monitor: float(value)}
+            (Path(trainer.default_root_dir) / "pruned.json").write_text(json.dumps(pruned) + "\n")
 
 
 def _pruner(name: str) -> Any:

@@ -23,7 +23,7 @@ def shapes(values: Any) -> str:
 
 
 class Shapes(pl.Callback):
-    """Watches one training step through forward hooks and prints a row a module, in the order of their calls."""
+    """Watches one training step through forward hooks and prints one row per module, in the order of their calls."""
 
     def __init__(self) -> None:
         self.rows: dict[str, tuple[str, str, int, str, str]] = {}

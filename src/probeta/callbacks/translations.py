@@ -6,7 +6,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 
-from probeta.callbacks.images import due, writer_of
+from probeta.callbacks.images import find_writer, is_due
 from probeta.errors import check_whole
 
 
@@ -24,14 +24,14 @@ class Translations(pl.Callback):
         self.sentences = check_whole("sentences", sentences)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        writer = writer_of(trainer)
-        if writer is None or not hasattr(pl_module, "search") or not due(trainer, self.every_n_epochs):
+        writer = find_writer(trainer)
+        if writer is None or not hasattr(pl_module, "search") or not is_due(trainer, self.every_n_epochs):
             return
         training = pl_module.training
         pl_module.eval()
         for split in ("train", "val"):
             rows = self.translate(pl_module, trainer.datamodule, split)  # type: ignore[attr-defined]
-            writer.add_text(f"translations/{split}", table(rows), trainer.global_step)
+            writer.add_text(f"translations/{split}", format_table(rows), trainer.global_step)
             if rows and rows[0]["attention"]:
                 self.draw(writer, split, rows[0], trainer)
         pl_module.train(training)
@@ -39,8 +39,8 @@ class Translations(pl.Callback):
     def translate(self, model: Any, data: Any, split: str) -> list[dict[str, Any]]:
         count = min(self.sentences, len(data.references(split)))
         batch = data.encode([data.sources(split)[row] for row in range(count)])
-        found = model.search(batch.source.to(model.device), beam_size=1, need_weights=True)
-        return [model.translation(split, row, found[row], data) for row in range(count)]
+        hypotheses = model.search(batch.source.to(model.device), beam_size=1, need_weights=True)
+        return [model.translation(split, row, hypotheses[row], data) for row in range(count)]
 
     @staticmethod
     def draw(writer: Any, split: str, row: dict[str, Any], trainer: pl.Trainer) -> None:
@@ -51,7 +51,7 @@ class Translations(pl.Callback):
         writer.add_figure(f"attention/{split}", figure, trainer.global_step, close=False)
 
 
-def table(rows: list[dict[str, Any]]) -> str:
+def format_table(rows: list[dict[str, Any]]) -> str:
     """Markdown: TensorBoard's text tab renders it."""
     lines = ["| source | translation | reference |", "|---|---|---|"]
     for row in rows:

@@ -1,4 +1,4 @@
-"""Batches without a DataLoader: an order drawn from (seed, epoch) and one indexing a batch.
+"""Batches without a DataLoader: an order drawn from (seed, epoch) and one indexing operation per batch.
 
 Data that is in memory (or memory-mapped) needs no worker processes, no samplers and no per-item
 Python. Because the order is a function of the seed and the epoch, it needs no state to be resumed:
@@ -49,7 +49,7 @@ class Batches(ABC, Generic[B]):
 
     @abstractmethod
     def __len__(self) -> int:
-        """Batches an epoch."""
+        """Batches per epoch."""
 
     @property
     def sampler(self) -> Batches[B]:

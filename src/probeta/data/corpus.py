@@ -1,4 +1,4 @@
-"""From aligned files to encoded splits on disk: one streaming pass a step, memory independent of the corpus.
+"""From aligned files to encoded splits on disk: one streaming pass per step, memory independent of the corpus.
 
 A corpus folder holds the kept lines (`<role>.<side>.txt`), the encoded splits (`<split>.<side>.ids`,
 `.offsets.npy`), the lines each split takes (`<split>.rows.npy`), the codec (`text/`) and `corpus.json`.
@@ -189,7 +189,7 @@ def _chunks(folder: Path, split: tuple[str, Rows]) -> Iterator[tuple[Rows, list[
 def _encode(
     folder: Path, name: str, split: tuple[str, Rows], languages: list[Language], settings: CorpusSettings
 ) -> int:
-    """Encode a split with finished vocabularies; only training drops long pairs. How many it dropped."""
+    """Encode a split with finished vocabularies; only training drops long pairs. Returns how many it dropped."""
     limit = settings.max_length + 2 if name == "train" else None
     dtypes = [_dtype(len(language.vocabulary)) for language in languages]
     rows_kept: list[Rows] = [np.empty(0, np.int64)]
@@ -243,11 +243,11 @@ def _encode_words(
 
 def _statistics(folder: Path, split: str, languages: list[Language]) -> dict[str, int]:
     """Pairs, tokens and unknown tokens of an encoded split (`<bos>` and `<eos>` not counted)."""
-    found = {}
+    numbers = {}
     for side, language in zip(SIDES, languages, strict=True):
         size = len(language.vocabulary)
         counts = count_ids(folder, f"{split}.{side}", _dtype(size), size)
-        found["pairs"] = int(counts[BOS_ID])
-        found[f"{side}_tokens"] = int(counts.sum() - counts[BOS_ID] - counts[EOS_ID])
-        found[f"{side}_unknown"] = int(counts[UNK_ID])
-    return found
+        numbers["pairs"] = int(counts[BOS_ID])
+        numbers[f"{side}_tokens"] = int(counts.sum() - counts[BOS_ID] - counts[EOS_ID])
+        numbers[f"{side}_unknown"] = int(counts[UNK_ID])
+    return numbers

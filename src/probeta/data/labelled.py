@@ -1,4 +1,4 @@
-"""What the datasets with one class an example share: splits in memory, no downloads, no workers."""
+"""What the datasets with one class per example share: splits in memory, no downloads, no workers."""
 
 from __future__ import annotations
 

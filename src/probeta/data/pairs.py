@@ -54,7 +54,7 @@ class Sequences:
 
 @dataclass(frozen=True)
 class EncodedPairs:
-    """A split's sentence pairs: `source` and `target` have a row each."""
+    """A split's sentence pairs: one row of `source` and one of `target` per pair."""
 
     source: Sequences
     target: Sequences

@@ -12,7 +12,7 @@ from pytorch_lightning.utilities import rank_zero_only
 from probeta.data import aligned_files
 from probeta.data.corpus import CorpusSettings, Files, build_corpus, open_corpus
 from probeta.data.text import TextData
-from probeta.data.text_cache import cache_key, cached, default_folder
+from probeta.data.text_cache import build_once, cache_key, default_folder
 from probeta.errors import ConfigError, DataError, check_whole, check_whole_or_null
 from probeta.runs.memory import give_back_freed_memory
 
@@ -100,20 +100,20 @@ class ParallelTextData(TextData):
         """The files of each split that has some; training must."""
         if not self.root.is_dir():
             raise DataError(f"data.root={self.root} is not a folder")
-        found = {}
+        present = {}
         for split, stem in self.stems.items():
             pair = (
                 aligned_files.find_pair(self.root, stem, self.settings.source, self.settings.target) if stem else None
             )
             if pair:
-                found[split] = pair
+                present[split] = pair
             elif split == "train" or stem not in (None, split):
                 # A stem that was named must exist; only the default names may be missing.
                 raise DataError(
                     f"data.{split}={stem}: there is no {self.root / str(stem)}.{self.settings.source} "
                     f"with {self.root / str(stem)}.{self.settings.target} (or .gz)"
                 )
-        return found
+        return present
 
     def prepare(self) -> None:
         files = self.files()
@@ -124,7 +124,7 @@ class ParallelTextData(TextData):
             build_corpus(building, files, self.settings)
             give_back_freed_memory()
 
-        folder = cached(self.cache, key, build)
+        folder = build_once(self.cache, key, build)
         corpus = open_corpus(folder, self.settings)
         self.codec, self.pairs, self.counts = corpus.codec, corpus.pairs, corpus.counts
         self.texts = dict(corpus.texts)

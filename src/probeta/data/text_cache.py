@@ -36,7 +36,7 @@ def cache_key(content: str, settings: CorpusSettings) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
 
 
-def cached(folder: Path, key: str, build: Callable[[Path], None]) -> Path:
+def build_once(folder: Path, key: str, build: Callable[[Path], None]) -> Path:
     """The folder of `key`, built by `build(folder)` where it is not there yet.
 
     One job builds while the others wait at a lock; the folder gets its name when it is whole, so a

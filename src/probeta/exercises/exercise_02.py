@@ -11,7 +11,7 @@ WIDTH, DEPTH = "model.width", "model.depth"
 
 NAMES = {
     "generalization_gap": "accuracy gap, training − validation",
-    WIDTH: "width (units a layer)",
+    WIDTH: "width (units per layer)",
     DEPTH: "depth (hidden layers)",
 }
 

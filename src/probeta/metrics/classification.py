@@ -11,7 +11,7 @@ from torchmetrics.functional.classification import (
 )
 
 
-def by_class(logits: Tensor, y: Tensor) -> dict[str, float]:
+def scores_by_class(logits: Tensor, y: Tensor) -> dict[str, float]:
     """`precision/<c>`, `recall/<c>`, `f1/<c>` of every class, and `f1_macro`, their plain mean.
 
     `logits (N, C)`, `y (N,)`. A ratio whose denominator is 0 (a class never predicted) counts as 0.
@@ -19,9 +19,9 @@ def by_class(logits: Tensor, y: Tensor) -> dict[str, float]:
     classes = logits.shape[1]
     predicted = logits.argmax(dim=1)
     measures = {"precision": multiclass_precision, "recall": multiclass_recall, "f1": multiclass_f1_score}
-    found: dict[str, float] = {}
+    scores: dict[str, float] = {}
     for name, measure in measures.items():
         values: Tensor = measure(predicted, y, num_classes=classes, average="none")
-        found |= {f"{name}/{c}": float(value) for c, value in enumerate(values)}
-    found["f1_macro"] = float(torch.tensor([found[f"f1/{c}"] for c in range(classes)]).mean())
-    return found
+        scores |= {f"{name}/{c}": float(value) for c, value in enumerate(values)}
+    scores["f1_macro"] = float(torch.tensor([scores[f"f1/{c}"] for c in range(classes)]).mean())
+    return scores

@@ -22,12 +22,12 @@ def scores_by_group(
     if not len(hypotheses) == len(references) == len(values):
         raise ValueError(f"{len(hypotheses)} hypotheses, {len(references)} references, {len(values)} values")
     numbers, bounds = np.asarray(values), sorted(edges)
-    group = np.searchsorted(np.asarray(bounds), numbers, side="left")
-    found = []
-    for number in np.unique(group).tolist():
-        rows: list[int] = np.flatnonzero(group == number).tolist()
+    place = np.searchsorted(np.asarray(bounds), numbers, side="left")
+    groups = []
+    for number in np.unique(place).tolist():
+        rows: list[int] = np.flatnonzero(place == number).tolist()
         some = ([hypotheses[i] for i in rows], [references[i] for i in rows])
-        found.append(
+        groups.append(
             {
                 "from": int(numbers.min()) if number == 0 else bounds[number - 1] + 1,
                 "to": bounds[number] if number < len(bounds) else int(numbers.max()),
@@ -36,4 +36,4 @@ def scores_by_group(
                 "exact_match": exact_match(*some),
             }
         )
-    return found
+    return groups

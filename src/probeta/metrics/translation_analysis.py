@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from probeta.metrics.groups import scores_by_group
-from probeta.metrics.translation_errors import TranslationErrors, analyse, rates, total
+from probeta.metrics.translation_errors import TranslationErrors, analyse, rates, sum_errors
 
 Words = Sequence[str]
 
@@ -28,7 +28,7 @@ def analyse_split(
     errors = [analyse(h, r) for h, r in zip(hypotheses, references, strict=True)]
     totals = {
         "sentences": len(errors),
-        "errors": asdict(total(errors)),
+        "errors": asdict(sum_errors(errors)),
         "per_100_reference_words": rates(errors),
         "sentences_with": {kind: sum(getattr(e, kind) > 0 for e in errors) for kind in KINDS},
         "bleu_by_source_length": scores_by_group(hypotheses, references, [len(s) for s in sources], LENGTH_EDGES),
@@ -39,7 +39,7 @@ def analyse_split(
 def write_analysis(
     folder: Path, split: str, sources: Sequence[Words], hypotheses: Sequence[Words], references: Sequence[Words]
 ) -> None:
-    """`analysis.<split>.json` with the totals and `errors.<split>.csv` with a row a sentence, into `folder`."""
+    """`analysis.<split>.json` with the totals and `errors.<split>.csv` with one row per sentence, into `folder`."""
     totals, errors = analyse_split(sources, hypotheses, references)
     (folder / f"analysis.{split}.json").write_text(json.dumps(totals, indent=1) + "\n", encoding="utf-8")
     out = io.StringIO()

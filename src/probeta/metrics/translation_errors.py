@@ -81,19 +81,19 @@ def analyse(hypothesis: Words, reference: Words) -> TranslationErrors:
     )
 
 
-def total(errors: Sequence[TranslationErrors]) -> TranslationErrors:
+def sum_errors(errors: Sequence[TranslationErrors]) -> TranslationErrors:
     """The sums over sentences."""
     return TranslationErrors(**{f.name: sum(getattr(e, f.name) for e in errors) for f in fields(TranslationErrors)})
 
 
 def rates(errors: Sequence[TranslationErrors]) -> dict[str, float]:
     """Errors of each kind per 100 reference words."""
-    sums = asdict(total(errors))
+    sums = asdict(sum_errors(errors))
     words = max(sums["reference_words"], 1)
     return {kind: 100.0 * n / words for kind, n in sums.items() if not kind.endswith("_words")}
 
 
-def matches(hypothesis: Words, reference: Words) -> list[tuple[int, int]]:
+def match_words(hypothesis: Words, reference: Words) -> list[tuple[int, int]]:
     """Positions `(hypothesis, reference)` that `edit_script` matches in place."""
     matched, deleted, inserted = edit_script(hypothesis, reference)
     kept = (i for i in range(len(hypothesis)) if i not in inserted)

@@ -14,7 +14,7 @@ from probeta.data.batch import LabelledBatch
 from probeta.data.spec import PointsSpec, SequenceSpec
 from probeta.errors import ConfigError
 from probeta.metrics.calibration import calibration
-from probeta.metrics.classification import by_class
+from probeta.metrics.classification import scores_by_class
 from probeta.models.artifacts import boundary, write_boundary, write_predictions
 from probeta.models.module import Measured, Module, Sums
 from probeta.nn.mlp import MLP
@@ -25,7 +25,7 @@ ClassWeight = str | Sequence[float] | None
 class Classifier(Module):
     """Cross-entropy of `net`'s logits, weighted by class: Σ w_y ℓ / Σ w_y, as `F.cross_entropy` defines it.
 
-    `class_weight` is None (all 1), "balanced" (n / (classes · n_c), King & Zeng 2001) or one number a class.
+    `class_weight` is None (all 1), "balanced" (n / (classes · n_c), King & Zeng 2001) or one number per class.
     """
 
     vectorizes = True
@@ -65,7 +65,7 @@ class Classifier(Module):
         self.logits = self.predict_splits(self.data)
         for split, logits in self.logits.items():
             y = self.data.splits[split].y
-            self.evaluated[split] |= {f"{split}/{name}": value for name, value in by_class(logits, y).items()}
+            self.evaluated[split] |= {f"{split}/{name}": value for name, value in scores_by_class(logits, y).items()}
         test, val = ((self.logits[s].double().numpy(), self.data.splits[s].y.numpy()) for s in ("test", "val"))
         self.evaluated["test"] |= {f"test/{name}": value for name, value in calibration(*test, *val).items()}
 
@@ -91,12 +91,12 @@ def resolve_class_weight(class_weight: ClassWeight, spec: PointsSpec | SequenceS
         return torch.ones(spec.classes)
     if class_weight == "balanced":
         if not isinstance(spec, PointsSpec):
-            raise ConfigError.value("class_weight", class_weight, "null or one number a class for sequences")
+            raise ConfigError.value("class_weight", class_weight, "null or one number per class for sequences")
         counts = torch.tensor(spec.class_counts, dtype=torch.float64)
         return (counts.sum() / (spec.classes * counts)).float()
     if isinstance(class_weight, str) or len(class_weight) != spec.classes or min(class_weight) <= 0:
         raise ConfigError.value(
-            "class_weight", class_weight, f"null, balanced, or {spec.classes} numbers above 0, one a class"
+            "class_weight", class_weight, f"null, balanced, or {spec.classes} numbers above 0, one per class"
         )
     return torch.tensor([float(w) for w in class_weight])
 
@@ -147,7 +147,7 @@ class LogisticRegression(Classifier):
         super().__init__(spec, class_weight)
         if spec.classes != 2:
             raise ConfigError(
-                f"model=logistic separates two classes, and the data has {spec.classes}: model=mlp model.depth=0 does"
+                f"model=logistic separates two classes, and the data have {spec.classes}: model=mlp model.depth=0 does"
             )
         self.net = nn.Linear(spec.in_features, 1)
 

@@ -13,7 +13,7 @@ from probeta.metrics.alignment import AlignmentCounts, Gold, corpus_counts, word
 from probeta.metrics.attention_shape import coverage, entropy, path
 from probeta.metrics.groups import scores_by_group
 from probeta.metrics.translation import Words
-from probeta.metrics.translation_errors import matches
+from probeta.metrics.translation_errors import match_words
 
 LABELS = ("diagonal", "jumps", "repetitions")
 LENGTHS = (5, 10, 15, 20, 30, 40)
@@ -52,8 +52,8 @@ class GoldScores:
         counts = corpus_counts(mean, golds)
         self.counts = counts if self.counts is None else self.counts + counts
         if heads is not None:
-            found = corpus_counts(heads.detach().float().cpu().numpy(), golds)
-            self.head_counts = found if self.head_counts is None else self.head_counts + found
+            by_head = corpus_counts(heads.detach().float().cpu().numpy(), golds)
+            self.head_counts = by_head if self.head_counts is None else self.head_counts + by_head
         for one, gold in zip(mean, golds, strict=True):
             shape = len(gold.target), len(gold.source)
             rows = word_weights(one, *shape, keep_specials=True)
@@ -96,7 +96,7 @@ class GoldScores:
         }
 
 
-def groups(
+def score_groups(
     data: GoldData, split: str, rows: Sequence[int], hypotheses: Sequence[Words], references: Sequence[Words]
 ) -> dict[str, list[dict[str, Any]]]:
     """BLEU and exact match of the translations of `rows` by source length and by reordering distance."""
@@ -108,19 +108,19 @@ def groups(
     }
 
 
-def group_metrics(found: dict[str, list[dict[str, Any]]]) -> dict[str, float]:
+def group_metrics(scores: dict[str, list[dict[str, Any]]]) -> dict[str, float]:
     """`groups` as metrics, named after upper edges: `exact_match_length_10`, `bleu_reordering_over_12`.
 
     Those of fewer than `FEWEST` sentences are none; the artifact has them, with their counts.
     """
     metrics = {}
     for by, edges in (("length", LENGTHS), ("reordering", DISTANCES)):
-        for group in found[by]:
+        for group in scores[by]:
             if group["count"] < FEWEST:
                 continue
             edge = f"{group['to']:02d}" if group["to"] in edges else f"over_{edges[-1]}"
-            for score in ("bleu", "exact_match"):
-                metrics[f"{score}_{by}_{edge}"] = float(group[score])
+            for name in ("bleu", "exact_match"):
+                metrics[f"{name}_{by}_{edge}"] = float(group[name])
     return metrics
 
 
@@ -134,6 +134,6 @@ def gold_links(data: Any, split: str, row: int, hypothesis: Sequence[str]) -> li
     if not isinstance(data, GoldData):
         return None
     gold = data.gold(split, row)
-    place = {j: i for i, j in matches(hypothesis, gold.target)}
+    place = {j: i for i, j in match_words(hypothesis, gold.target)}
     sure = set(gold.sure)
     return [[s + 1, place[t], int((s, t) in sure)] for s, t in gold.alignment if t in place]

@@ -137,7 +137,7 @@ class Module(pl.LightningModule):
         loader = self.trainer.train_dataloader
         if isinstance(loader, Batches):
             loader.shard(self.trainer.global_rank, self.trainer.world_size)
-        # Walking all modules at every step is dear where a step takes a millisecond.
+        # Walking all modules at every step is expensive where a step takes a millisecond.
         self.noisy = any(dropout.active for dropout in dropouts(self.net))
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:

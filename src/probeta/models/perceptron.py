@@ -35,7 +35,7 @@ class Perceptron(Classifier):
         if lr <= 0:
             raise ConfigError.value("lr", lr, "a learning rate above 0")
         if spec.classes != 2:
-            raise ConfigError(f"model=perceptron separates two classes, and the data has {spec.classes}")
+            raise ConfigError(f"model=perceptron separates two classes, and the data have {spec.classes}")
         self.lr = lr
         self.net = nn.Linear(spec.in_features, 1)
         nn.init.zeros_(self.net.weight)

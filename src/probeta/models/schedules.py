@@ -17,7 +17,7 @@ from probeta.errors import ConfigError, check_whole
 Interval = Literal["step", "epoch"]
 
 
-def total(interval: Interval, total_steps: int, total_epochs: int) -> int:
+def count_intervals(interval: Interval, total_steps: int, total_epochs: int) -> int:
     if interval not in ("step", "epoch"):
         raise ConfigError.value("interval", interval, "step or epoch")
     return max(1, total_steps if interval == "step" else total_epochs)
@@ -41,7 +41,7 @@ class Cosine(LambdaLR):
         interval: Interval = "step",
     ) -> None:
         check_share("minimum", minimum)
-        span = length or total(interval, total_steps, total_epochs)
+        span = length or count_intervals(interval, total_steps, total_epochs)
         self.interval = interval
         super().__init__(optimizer, lambda t: cosine_factor(t / span, minimum))
 
@@ -63,7 +63,7 @@ class WarmupCosine(LambdaLR):
     ) -> None:
         check_share("warmup", warmup)
         check_share("minimum", minimum)
-        span = total(interval, total_steps, total_epochs)
+        span = count_intervals(interval, total_steps, total_epochs)
         rise = round(warmup * span)
         self.interval = interval
 

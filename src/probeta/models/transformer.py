@@ -18,9 +18,9 @@ from probeta.nn.transformer import Transformer
 from probeta.runs.atomic import write_atomic
 
 KEPT_MAPS = 8
-"""Sentences a split of which the weights of all layers and heads are kept: they are many numbers."""
+"""Sentences per split whose weights in all layers and heads are kept: they are many numbers."""
 LONGEST_MAP = 50
-"""Tokens a side: longer sources are passed over, longer translations (of a model that never stops) cut."""
+"""Maximum tokens per side: longer sources are skipped, longer translations (of a model that never stops) cut."""
 
 
 class TransformerModule(TranslatorModule):
@@ -90,8 +90,9 @@ class TransformerModule(TranslatorModule):
     def write_artifacts(self, data: Any, folder: Path) -> None:
         super().write_artifacts(data, folder)
         rows = []
-        for split, found in self.translations.items():
-            short = (row for row in sorted(found) if len(data.source.encode(data.sources(split)[row])) <= LONGEST_MAP)
+        for split, hypotheses in self.translations.items():
+            sources = data.sources(split)
+            short = (row for row in sorted(hypotheses) if len(data.source.encode(sources[row])) <= LONGEST_MAP)
             rows += [self.maps(split, row, data) for row in islice(short, KEPT_MAPS)]
         write_atomic(folder / "attention_maps.json", json.dumps(rows, ensure_ascii=False, separators=(",", ":")))
 
@@ -116,10 +117,10 @@ class TransformerModule(TranslatorModule):
             "source": [tokens[i] for i in ids],
             "inputs": ["<bos>", *target[:-1]],
             "target": target,
-            **{name: rounded(part[0]) for name, part in weights._asdict().items()},
+            **{name: round_weights(part[0]) for name, part in weights._asdict().items()},
         }
 
 
-def rounded(weights: Tensor) -> Any:
+def round_weights(weights: Tensor) -> Any:
     """Nested lists with three decimals: what a picture can show."""
     return (weights.double() * 1e3).round().div(1e3).tolist()

@@ -17,7 +17,7 @@ from probeta.errors import ConfigError
 from probeta.metrics.translation import score_all
 from probeta.metrics.translation_analysis import write_analysis
 from probeta.models.decoding import Decoding
-from probeta.models.gold import GoldData, GoldScores, gold_links, group_metrics, groups
+from probeta.models.gold import GoldData, GoldScores, gold_links, group_metrics, score_groups
 from probeta.models.module import Measured, Module, Sums
 from probeta.nn.decoding import Hypothesis, beam_search, greedy
 from probeta.nn.dropout import mix
@@ -30,7 +30,7 @@ LARGE_VOCABULARY = 1000
 """From here on the vocabulary projection dominates a step, and computing it in chunks pays."""
 
 KEPT_TRANSLATIONS = 50
-"""Sentences a split whose attention is kept for heat maps."""
+"""Sentences per split whose attention is kept for heat maps."""
 
 
 class TranslatorModule(Module):
@@ -104,7 +104,7 @@ class TranslatorModule(Module):
         return forced.to(self.device)
 
     def measure_free(self, batch: PairBatch) -> Tensor:
-        """Sum of the losses with the model's own words as inputs."""
+        """Sum of the losses with free-running decoding: the model's own words are its inputs."""
         own = torch.zeros(batch.target.shape[1] - 1, dtype=torch.bool, device=batch.target.device)
         return self.measure(batch, own).objective.detach()
 
@@ -143,8 +143,8 @@ class TranslatorModule(Module):
         assert self.sample is not None
         rows = torch.isin(batch.index.cpu(), self.sample).nonzero()[:, 0].to(batch.index.device)
         if rows.numel():
-            found = self.search(batch.source[rows], beam_size=1)
-            self.translations["val"].update(zip(batch.index[rows].tolist(), found, strict=True))
+            hypotheses = self.search(batch.source[rows], beam_size=1)
+            self.translations["val"].update(zip(batch.index[rows].tolist(), hypotheses, strict=True))
 
     def validation_words(self, data: Any) -> dict[str, float]:
         self.start_sample(data)
@@ -179,18 +179,18 @@ class TranslatorModule(Module):
         if beam_size == 1:
             return greedy(self.net, source, d.max_length, need_weights=need_weights, **common)
         common |= {"beam_size": beam_size, "alpha": d.length_penalty, "length_norm": d.length_norm}
-        found = beam_search(self.net, source, d.max_length, need_weights=need_weights, **common)
-        return [hypotheses[0] for hypotheses in found]
+        beams = beam_search(self.net, source, d.max_length, need_weights=need_weights, **common)
+        return [hypotheses[0] for hypotheses in beams]
 
     def score(self, split: str, data: Any) -> dict[str, float]:
         """BLEU and its kin of the translations of `split` that are there; keeps the signatures."""
-        found = self.translations[split]
-        rows = sorted(found)
+        hypotheses = self.translations[split]
+        rows = sorted(hypotheses)
         references = data.references(split)
         values, self.signatures = score_all(
-            [data.target.decode_words(found[row].tokens) for row in rows],
+            [data.target.decode_words(hypotheses[row].tokens) for row in rows],
             data.reference_words(split, rows),
-            [data.decode(found[row].tokens) for row in rows],
+            [data.decode(hypotheses[row].tokens) for row in rows],
             [references[row] for row in rows],
             lowercase=data.target.tokenizer.lowercase,
         )
@@ -216,8 +216,8 @@ class TranslatorModule(Module):
         super().test_step(batch, batch_idx, dataloader_idx)
         split = self.test_splits[dataloader_idx]
         self.meters[f"test:{split}"].add({"free": self.measure_free(batch)})
-        found = self.search(batch.source, self.decoding.beam_size, need_weights=True)
-        self.translations[split].update(zip(batch.index.tolist(), found, strict=True))
+        hypotheses = self.search(batch.source, self.decoding.beam_size, need_weights=True)
+        self.translations[split].update(zip(batch.index.tolist(), hypotheses, strict=True))
         if isinstance(self.data, GoldData):
             self.align(batch, split)
 
@@ -238,10 +238,10 @@ class TranslatorModule(Module):
         for split in self.test_splits:
             self.evaluated[split].update(self.score(split, self.data))
         if isinstance(self.data, GoldData) and "test" in self.translations:
-            found, data = self.translations["test"], cast(Any, self.data)
-            order = sorted(found)
-            words = [data.target.decode_words(found[row].tokens) for row in order]
-            by = groups(data, "test", order, words, data.reference_words("test", order))
+            hypotheses, data = self.translations["test"], cast(Any, self.data)
+            order = sorted(hypotheses)
+            words = [data.target.decode_words(hypotheses[row].tokens) for row in order]
+            by = score_groups(data, "test", order, words, data.reference_words("test", order))
             self.evaluated["test"].update({f"test/{name}": value for name, value in group_metrics(by).items()})
         # The head that a test score is reported of is chosen on validation.
         chosen = self.gold_scores["val"].best_head() if "val" in self.gold_scores else None
@@ -254,16 +254,16 @@ class TranslatorModule(Module):
         sources; their words and what is wrong with them (`errors.<split>.csv`, `analysis.<split>.json`).
         """
         rows: list[dict[str, Any]] = []
-        for split, found in self.translations.items():
-            order = sorted(found)
+        for split, hypotheses in self.translations.items():
+            order = sorted(hypotheses)
             sources, references = data.sources(split), data.references(split)
             words = {
                 "sources": [data.source.words(sources[row]) for row in order],
-                "hypotheses": [data.target.decode_words(found[row].tokens) for row in order],
+                "hypotheses": [data.target.decode_words(hypotheses[row].tokens) for row in order],
                 "references": data.reference_words(split, order),
             }
             for name, lines in (
-                ("hypotheses", [data.decode(found[row].tokens) for row in order]),
+                ("hypotheses", [data.decode(hypotheses[row].tokens) for row in order]),
                 ("references", [references[row] for row in order]),
                 ("sources", [sources[row] for row in order]),
             ):
@@ -272,24 +272,24 @@ class TranslatorModule(Module):
             if split in self.gold_scores:
                 write_atomic(folder / f"alignment.{split}.json", json.dumps(self.gold_scores[split].report()))
             if isinstance(data, GoldData):
-                by = groups(data, split, order, words["hypotheses"], words["references"])
+                by = score_groups(data, split, order, words["hypotheses"], words["references"])
                 write_atomic(folder / f"groups.{split}.json", json.dumps(by))
             for row in order[:KEPT_TRANSLATIONS]:
-                rows.append(self.translation(split, row, found[row], data))
+                rows.append(self.translation(split, row, hypotheses[row], data))
         write_atomic(folder / "translations.json", json.dumps(rows, ensure_ascii=False))
 
     @staticmethod
-    def translation(split: str, number: int, found: Hypothesis, data: Any) -> dict[str, Any]:
+    def translation(split: str, number: int, hypothesis: Hypothesis, data: Any) -> dict[str, Any]:
         """One sentence as reports read it: rows of `attention` are the hypothesis' tokens, columns the source's."""
         # The words themselves: what the vocabulary made of them is no help to a reader.
         source = [BOS, *data.source.tokenizer.tokenize(data.sources(split)[number]), EOS]
-        hypothesis = data.target.tokens(found.tokens)
+        tokens, weights = data.target.tokens(hypothesis.tokens), hypothesis.attention
         return {
             "split": split,
             "number": number,
             "source": source,
             "reference": data.reference_words(split, [number])[0],
-            "hypothesis": hypothesis,
-            "gold": gold_links(data, split, number, hypothesis),
-            "attention": None if (w := found.attention) is None else [[round(x, 5) for x in row] for row in w.tolist()],
+            "hypothesis": tokens,
+            "gold": gold_links(data, split, number, tokens),
+            "attention": None if weights is None else [[round(x, 5) for x in row] for row in weights.tolist()],
         }

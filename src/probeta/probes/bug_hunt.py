@@ -10,8 +10,8 @@ import torch
 from torch import nn
 
 from probeta.errors import check_whole
-from probeta.probes.bugs import BUGS, culprits, injected
-from probeta.probes.finite_differences import layers
+from probeta.probes.bugs import BUGS, find_culprits, inject
+from probeta.probes.finite_differences import list_layers
 from probeta.probes.layer_checks import check_gradients, shorten
 from probeta.probes.probe import Findings, Probe, Subject
 from probeta.probes.setting import check_names
@@ -20,7 +20,7 @@ NONE = "none"
 
 
 class BugHuntProbe(Probe):
-    """Gradient checks in float64, `count` parameters a layer, of the model as it is and with each bug in each layer.
+    """Gradient checks in float64, `count` parameters per layer, of the model as it is and with each bug in each layer.
 
     A bug is found where any layer's gradients are wrong, and located where the layer named is the one that was
     broken. In `measurements.csv` the model without a bug is the row whose `bug` is `none`.
@@ -39,7 +39,7 @@ class BugHuntProbe(Probe):
 
     def measure(self, seed: int, subject: Subject | None) -> Findings:
         objective, inputs = self.require(subject).loss(seed, self.examples, torch.device("cpu"))
-        own = [layer.name for layer in layers(objective)]
+        own = [layer.name for layer in list_layers(objective)]
         cases = [(NONE, ""), *((bug, layer) for bug in self.bugs for layer in own)]
         rows = [self.row(objective, inputs, bug, layer, seed) for bug, layer in cases]
         broken = rows[1:]
@@ -53,10 +53,10 @@ class BugHuntProbe(Probe):
         return Findings([*rows], metrics, report=report)
 
     def row(self, objective: nn.Module, inputs: tuple[Any, ...], bug: str, layer: str, seed: int) -> dict[str, Any]:
-        with nullcontext() if bug == NONE else injected(objective, inputs, layer, bug):
+        with nullcontext() if bug == NONE else inject(objective, inputs, layer, bug):
             checks = check_gradients(objective, inputs, count=self.count, seed=seed)
             wrong = [check for check in checks if not check.right]
-            named = culprits(objective, inputs, checks, seed=seed) if wrong else []
+            named = find_culprits(objective, inputs, checks, seed=seed) if wrong else []
         return {
             "bug": bug, "layer": shorten(layer) if layer else "", "error": max(check.error for check in checks),
             "found": int(bool(wrong)), "wrong_layers": len(wrong), "named": " ".join(map(shorten, named)),

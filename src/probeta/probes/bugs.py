@@ -17,8 +17,8 @@ from torch.nn.utils import parametrize
 from torch.utils._pytree import tree_flatten, tree_map, tree_unflatten
 
 from probeta.errors import ConfigError
-from probeta.probes.finite_differences import layers
-from probeta.probes.layer_checks import LayerCheck, check_gradients, frozen
+from probeta.probes.finite_differences import list_layers
+from probeta.probes.layer_checks import LayerCheck, check_gradients, freeze
 
 # Each keeps the value and changes the gradient alone, in operations that `vmap` knows.
 BUGS: dict[str, Callable[[Tensor], Tensor]] = {
@@ -40,7 +40,7 @@ class Broken(nn.Module):
 
 
 @contextmanager
-def injected(objective: nn.Module, inputs: tuple[Any, ...], layer: str, kind: str) -> Iterator[None]:
+def inject(objective: nn.Module, inputs: tuple[Any, ...], layer: str, kind: str) -> Iterator[None]:
     """Break the backward pass of `layer` while the context lasts.
 
     The gradient at the layer's output is cut (`detach`), turned around (`sign`) or half as large again
@@ -51,7 +51,7 @@ def injected(objective: nn.Module, inputs: tuple[Any, ...], layer: str, kind: st
     """
     if kind not in BUGS:
         raise ConfigError.unknown("probe.inject_bug", kind, BUGS)
-    known = {found.name: found for found in layers(objective)}
+    known = {layer.name: layer for layer in list_layers(objective)}
     if layer not in known:
         raise ConfigError.unknown("probe.bug_layer", layer, known)
     module = known[layer].module
@@ -135,7 +135,7 @@ class Alone(nn.Module):
         return total
 
 
-def culprits(
+def find_culprits(
     objective: nn.Module, inputs: tuple[Any, ...], checks: list[LayerCheck], *, count: int = 20, seed: int = 0
 ) -> list[str]:
     """The layers whose own backward pass is wrong, out of those that failed in `checks`.
@@ -144,8 +144,8 @@ def culprits(
     alone (their weights are read without calling them) are named, or else the last that failed.
     """
     failed = [check.layer for check in checks if not check.right]
-    with frozen(objective, inputs, torch.float64) as (model, args):
-        every = [layer.name for layer in layers(model)]
+    with freeze(objective, inputs, torch.float64) as (model, args):
+        every = [layer.name for layer in list_layers(model)]
         calls = recorded_calls(model, args, set(every))
 
         def wrong_alone(names: list[str]) -> list[str]:

@@ -27,7 +27,7 @@ class Layer:
     parameters: tuple[str, ...]
 
 
-def layers(model: nn.Module) -> list[Layer]:
+def list_layers(model: nn.Module) -> list[Layer]:
     """Every layer of `model`, in order of registration; a tied parameter belongs to its first owner."""
     owners: dict[str, list[str]] = {}
     for name, parameter in model.named_parameters():
@@ -43,7 +43,7 @@ def owner(parameter: str) -> str:
     )
 
 
-def differences(
+def central_differences(
     model: nn.Module, args: tuple[Any, ...], name: str, value: Tensor, index: Tensor, step: float, batched: bool
 ) -> tuple[Tensor, bool]:
     """Central differences `(n,)` float64 of the loss in the entries `index (n,)` of the parameter `name`.
@@ -91,14 +91,14 @@ def sample(
     Half of them where backpropagation found a gradient, as far as there is one: of a large table a batch
     may read only a few rows. The others come from everywhere, for it may have missed some.
     """
-    pools, found = [], []
+    pools, nonzero = [], []
     for name in layer.parameters:
         entries = torch.arange(parameters[name].numel()).view(parameters[name].shape)
         pools.append((entries[rows[name].cpu()] if name in rows else entries).reshape(-1))
-        found.append(gradients[name].reshape(-1).cpu()[pools[-1]] != 0)
+        nonzero.append(gradients[name].reshape(-1).cpu()[pools[-1]] != 0)
     sizes = [len(pool) for pool in pools]
     order = torch.randperm(sum(sizes), generator=generator)
-    first = order[torch.cat(found)[order]][: count // 2]
+    first = order[torch.cat(nonzero)[order]][: count // 2]
     others = order[~torch.isin(order, first)][: count - len(first)]
     drawn = torch.cat([first, others]).sort().values
     chosen, start = {}, 0
@@ -110,7 +110,7 @@ def sample(
     return chosen
 
 
-def used_rows(model: nn.Module, args: tuple[Any, ...]) -> dict[str, Tensor]:
+def find_used_rows(model: nn.Module, args: tuple[Any, ...]) -> dict[str, Tensor]:
     """Rows of embedding tables that the batch reads (padding apart): any other gradient is 0 and shows nothing."""
     tables = [module for module in model.modules() if isinstance(module, nn.Embedding)]
     if not tables:

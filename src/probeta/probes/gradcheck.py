@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from probeta.errors import ConfigError, check_whole
-from probeta.probes.bugs import BUGS, culprits, injected
-from probeta.probes.finite_differences import Layer, differences, layers, sample, used_rows
-from probeta.probes.layer_checks import STEPS, TOLERANCES, LayerCheck, check_gradients, frozen, gradient, shorten
+from probeta.probes.bugs import BUGS, find_culprits, inject
+from probeta.probes.finite_differences import Layer, central_differences, find_used_rows, list_layers, sample
+from probeta.probes.layer_checks import STEPS, TOLERANCES, LayerCheck, check_gradients, freeze, gradient, shorten
 from probeta.probes.probe import Findings, Probe, Row, Subject
 from probeta.probes.setting import DTYPES, check_names, check_positive, device_and_dtype
 
@@ -84,12 +84,12 @@ class GradcheckProbe(Probe):
         objective, inputs = self.problem(seed, subject)
         bug: AbstractContextManager[None] = nullcontext()
         if self.inject_bug is not None:
-            own = [layer.name for layer in layers(objective)]
+            own = [layer.name for layer in list_layers(objective)]
             target = own[len(own) // 2] if self.bug_layer is None else self.bug_layer
             if target not in own and self.function == "model":
                 # Layers are named as the model names them; inside the objective the model has a prefix.
                 target = f"model.{target}"
-            bug = injected(objective, inputs, target, self.inject_bug)
+            bug = inject(objective, inputs, target, self.inject_bug)
         with bug:
             return self.check(objective, inputs, seed)
 
@@ -113,7 +113,7 @@ class GradcheckProbe(Probe):
             rows += [self.row(dtype, check, twin) for check in checks]
             metrics[f"error/{dtype}"] = max(check.error for check in checks)
             metrics[f"max_error/{dtype}"] = max(check.max_error for check in checks)
-            report += [f"{dtype}, step {self.step or STEPS[DTYPES[dtype]]:g}", *map(line, checks), ""]
+            report += [f"{dtype}, step {self.step or STEPS[DTYPES[dtype]]:g}", *map(format_check, checks), ""]
         metrics["torch_gradcheck"] = float(all(twin.values()))
         if self.step_curve:
             for dtype in self.dtypes:
@@ -125,7 +125,7 @@ class GradcheckProbe(Probe):
         metrics["wrong_layers"] = float(len(wrong))
         failure = None
         if wrong:
-            broken = culprits(objective, inputs, first, seed=seed)
+            broken = find_culprits(objective, inputs, first, seed=seed)
             failure = (
                 f"the gradient check failed: the backward pass of {' and '.join(map(shorten, broken))} is wrong "
                 f"({len(wrong)} of {len(first)} layers get wrong gradients, greatest error "
@@ -139,15 +139,15 @@ class GradcheckProbe(Probe):
         return {
             "quantity": "layer", "dtype": dtype, "layer": shorten(layer), "verdict": "right" if right else "wrong",
             "step": self.step or STEPS[DTYPES[dtype]], "tolerance": self.tolerance or TOLERANCES[DTYPES[dtype]],
-            "torch_gradcheck": "right" if twin[layer] else "wrong", **{k: finite(v) for k, v in facts.items()},
+            "torch_gradcheck": "right" if twin[layer] else "wrong", **{k: finite_or_none(v) for k, v in facts.items()},
         }  # fmt: skip
 
 
-def finite(value: Any) -> Any:
+def finite_or_none(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def line(check: LayerCheck) -> str:
+def format_check(check: LayerCheck) -> str:
     verdict = "right" if check.right else "WRONG"
     return (
         f"  {shorten(check.layer):<28}{check.kind:<16}{check.count:>4} parameters   error {check.error:.1e}   "
@@ -166,21 +166,21 @@ def error_by_step(
     """`(ε, error over all layers' parameters together)`: truncation on the right, rounding on the left."""
     generator = torch.Generator().manual_seed(seed)
     curve = []
-    with frozen(objective, inputs, dtype) as (model, args):
+    with freeze(objective, inputs, dtype) as (model, args):
         parameters = dict(model.named_parameters())
-        rows = used_rows(model, args)
-        names = [name for layer in layers(model) for name in layer.parameters]
+        rows = find_used_rows(model, args)
+        names = [name for layer in list_layers(model) for name in layer.parameters]
         exact = gradient(model(*args), [parameters[name] for name in names])
         gradients = dict(zip(names, exact, strict=True))
         entries: dict[str, Tensor] = {}
-        for layer in layers(model):
+        for layer in list_layers(model):
             entries |= sample(layer, parameters, gradients, rows, count, generator)
         backprop = torch.cat([gradients[name].reshape(-1)[i] for name, i in entries.items()]).double()
         batched = True
         for step in steps:
             parts = []
             for name, index in entries.items():
-                values, batched = differences(model, args, name, parameters[name], index, step, batched)
+                values, batched = central_differences(model, args, name, parameters[name], index, step, batched)
                 parts.append(values)
             numeric = torch.cat(parts)
             curve.append((step, float((numeric - backprop).norm() / (numeric.norm() + backprop.norm() + 1e-12))))
@@ -193,13 +193,13 @@ def torch_gradcheck(
     """`torch.autograd.gradcheck`'s own verdict on every layer, in float64: an independent second opinion.
 
     It gets the loss as a function of `t (directions,)`, the layer's parameters being `θ + Σ t_i d_i` with
-    random unit vectors `d_i`: a few evaluations a layer, where all parameters would take thousands.
+    random unit vectors `d_i`: a few evaluations per layer, where all parameters would take thousands.
     """
     generator = torch.Generator().manual_seed(seed)
     verdicts = {}
-    with frozen(objective, inputs, torch.float64) as (model, args):
+    with freeze(objective, inputs, torch.float64) as (model, args):
         parameters = dict(model.named_parameters())
-        for layer in layers(model):
+        for layer in list_layers(model):
             own = [parameters[name].detach() for name in layer.parameters]
             d = torch.randn(directions, sum(p.numel() for p in own), generator=generator, dtype=torch.float64)
             d = (d / d.norm(dim=1, keepdim=True)).to(own[0].device)

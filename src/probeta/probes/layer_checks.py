@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_map
 
 from probeta.errors import check_whole
-from probeta.probes.finite_differences import Layer, differences, layers, sample, unravel, used_rows
+from probeta.probes.finite_differences import Layer, central_differences, find_used_rows, list_layers, sample, unravel
 from probeta.probes.setting import check_positive
 
 # Central differences err by ε²|L‴|/6 + u|L|/ε; with derivatives of order one the sum is least near ∛u.
@@ -63,7 +63,7 @@ class LayerCheck:
 
 
 @contextmanager
-def frozen(objective: nn.Module, inputs: tuple[Any, ...], dtype: torch.dtype) -> Iterator[tuple[nn.Module, Any]]:
+def freeze(objective: nn.Module, inputs: tuple[Any, ...], dtype: torch.dtype) -> Iterator[tuple[nn.Module, Any]]:
     """A copy of `objective` in eval mode and its `inputs`, both in `dtype`; no generator moves on."""
 
     def cast(x: Any) -> Any:
@@ -96,11 +96,11 @@ def check_gradients(
     step = check_positive("probe.step", STEPS[dtype] if step is None else step)
     tolerance = check_positive("probe.tolerance", TOLERANCES[dtype] if tolerance is None else tolerance)
     generator = torch.Generator().manual_seed(seed)
-    with frozen(objective, inputs, dtype) as (model, args):
+    with freeze(objective, inputs, dtype) as (model, args):
         parameters = dict(model.named_parameters())
-        checked = layers(model)
+        checked = list_layers(model)
         names = [name for layer in checked for name in layer.parameters]
-        rows = used_rows(model, args)
+        rows = find_used_rows(model, args)
         loss = model(*args)
         gradients = dict(zip(names, gradient(loss, [parameters[name] for name in names]), strict=True))
         noise = ROUNDINGS * torch.finfo(dtype).eps * max(abs(float(loss.detach())), 1e-30) / (2 * step)
@@ -139,14 +139,14 @@ def _part(
     batched: bool,
 ) -> _Part:
     """Differences in the entries `index`; where they disagree, again at smaller steps: a wrong gradient stays so."""
-    numeric, batched = differences(model, args, name, value, index, step, batched)
+    numeric, batched = central_differences(model, args, name, value, index, step, batched)
     retried = torch.zeros(len(index), dtype=torch.bool, device=numeric.device)
     for factor in SMALLER if value.dtype == torch.float64 else ():
         far = (numeric - exact).abs() > tolerance * (numeric.abs() + exact.abs()) + noise
         # A kink meets a few parameters; where most are off, the gradient is wrong and no step will help.
         if not far.any() or far.sum() > max(MOST_KINKS * len(far), 3):
             break
-        again, batched = differences(model, args, name, value, index[far], step * factor, batched)
+        again, batched = central_differences(model, args, name, value, index[far], step * factor, batched)
         right = exact[far]
         agrees = (again - right).abs() <= tolerance * (again.abs() + right.abs()) + noise / factor
         retried[far] = agrees

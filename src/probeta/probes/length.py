@@ -42,7 +42,7 @@ class LengthNorms:
     memory: Tensor | None
     """The same of an LSTM's cell state `c`: the path that its gates keep open."""
     rate: Tensor
-    """`(S,)`: the fitted factor a step."""
+    """`(S,)`: the fitted factor per step."""
     spectral_radius: Tensor
     """`(S,)`: the greatest |eigenvalue| of the recurrent matrix (of the candidate's block in a gated cell)."""
     largest_singular: Tensor
@@ -108,7 +108,10 @@ class LengthProbe(Probe):
     def measure(self, seed: int, subject: Subject | None) -> Findings:
         rows: list[Row] = []
         metrics: dict[str, float] = {}
-        report = ["cell   ‖∂L/∂W‖ at T = " + ", ".join(map(str, self.lengths)) + "; factor a step back in ‖∂L/∂h‖", ""]
+        report = [
+            "cell   ‖∂L/∂W‖ at T = " + ", ".join(map(str, self.lengths)) + "; factor per step back in ‖∂L/∂h‖",
+            "",
+        ]
         for cell in self.cells:
             measured = self.norms(cell, seed)
             rows += measurement_rows(measured, seed)

@@ -56,7 +56,7 @@ class Findings:
     """What a probe measured."""
 
     rows: list[Row]
-    """`measurements.csv`: a row a measurement."""
+    """`measurements.csv`: one row per measurement."""
     metrics: dict[str, float]
     """What `result.json` and a sweep's table show."""
     failure: str | None = None
@@ -87,7 +87,7 @@ class Probe(ABC):
 
 
 class CheckFailed(RuntimeError):
-    """A probe found what it looks for and a user does not want: the run fails (exit 1)."""
+    """A probe's check failed, a gradient that is wrong for example: the run fails (exit 1)."""
 
 
 def write_measurements(path: Path, probe: str, rows: list[Row]) -> None:
@@ -97,11 +97,11 @@ def write_measurements(path: Path, probe: str, rows: list[Row]) -> None:
     writer = csv.DictWriter(text, ["probe", *columns], lineterminator="\n", restval="")
     writer.writeheader()
     for row in rows:
-        writer.writerow({"probe": probe, **{k: shortest(v) for k, v in row.items()}})
+        writer.writerow({"probe": probe, **{k: format_number(v) for k, v in row.items()}})
     write_atomic(path, text.getvalue())
 
 
-def shortest(value: Any) -> Any:
+def format_number(value: Any) -> Any:
     """Six significant digits say all that a measurement over seeds can."""
     return f"{value:.6g}" if isinstance(value, float) else value
 

@@ -70,8 +70,8 @@ class GradientRecorder:
 
     def _watch(self, name: str) -> Callable[[nn.Module, Any, Any], None]:
         def record(_: nn.Module, __: Any, output: Any) -> None:
-            found = self.recorded.setdefault(name, Recorded())
-            found.outputs += [y for y in tree_leaves(output) if isinstance(y, Tensor) and y.requires_grad][:1]
+            nodes = self.recorded.setdefault(name, Recorded())
+            nodes.outputs += [y for y in tree_leaves(output) if isinstance(y, Tensor) and y.requires_grad][:1]
 
         return record
 
@@ -90,30 +90,30 @@ class GradientRecorder:
         """`‖∂L/∂output‖₂` over all of a module's calls; of a recurrent layer, over all its states."""
         return {
             name: float(torch.stack([g.double().norm() for g in gradients]).norm())
-            for name, gradients in self._gradients(loss, lambda found: found.steps or found.outputs)
+            for name, gradients in self._gradients(loss, lambda nodes: nodes.steps or nodes.outputs)
         }
 
     def step_norms(self, loss: Tensor) -> dict[str, list[float]]:
         """`‖∂L/∂h_t‖₂` of every recurrent layer, in order of computation: total derivatives."""
         return {
             name: [float(g.double().norm()) for g in gradients]
-            for name, gradients in self._gradients(loss, lambda found: found.steps)
+            for name, gradients in self._gradients(loss, lambda nodes: nodes.steps)
         }
 
     def _gradients(
-        self, loss: Tensor, chosen: Callable[[Recorded], list[Tensor]]
+        self, loss: Tensor, choose: Callable[[Recorded], list[Tensor]]
     ) -> Iterator[tuple[str, list[Tensor]]]:
-        nodes = {name: tensors for name, found in self.recorded.items() if (tensors := chosen(found))}
-        if not nodes:
+        watched = {name: tensors for name, nodes in self.recorded.items() if (tensors := choose(nodes))}
+        if not watched:
             return
-        flat = [tensor for tensors in nodes.values() for tensor in tensors]
-        found = iter(torch.autograd.grad(loss, flat, retain_graph=True, allow_unused=True, materialize_grads=True))
-        for name, tensors in nodes.items():
-            yield name, [next(found) for _ in tensors]
+        flat = [tensor for tensors in watched.values() for tensor in tensors]
+        gradients = iter(torch.autograd.grad(loss, flat, retain_graph=True, allow_unused=True, materialize_grads=True))
+        for name, tensors in watched.items():
+            yield name, [next(gradients) for _ in tensors]
 
 
 @contextmanager
-def plain_paths(model: nn.Module) -> Iterator[None]:
+def without_fused_kernels(model: nn.Module) -> Iterator[None]:
     """Fused kernels give no states: switch them off for a while, wherever a module has the switch."""
     switched = [module for module in model.modules() if getattr(module, "fused", False) is True]
     for module in switched:

@@ -22,7 +22,7 @@ PATH_POINTS = 100
 
 @dataclass(frozen=True)
 class Cell:
-    """The net's three numbers; each may be a tensor `(K,)`, one number a net."""
+    """The net's three numbers; each may be a tensor `(K,)`, one number per net."""
 
     w_xh: Tensor
     w_hh: Tensor

@@ -51,7 +51,7 @@ class Context:
 
 @dataclass
 class Clauses:
-    """One clause a row; each array is `(n,)`, `children` is `(n, 5)` over `EMBEDDED`."""
+    """One clause per row; each array is `(n,)`, `children` is `(n, 5)` over `EMBEDDED`."""
 
     context: Context
     verb: Ints
@@ -73,7 +73,7 @@ class Clauses:
 
 @dataclass
 class Phrases:
-    """One noun phrase a row; each array is `(m,)`."""
+    """One noun phrase per row; each array is `(m,)`."""
 
     clause: Ints
     role: Ints

@@ -76,15 +76,15 @@ class Grammar:
     def sample(self, n: int, seed: int) -> Corpus:
         """The first `n` pairs of the stream; `sample(n)` begins `sample(m)` for `n < m`."""
         parts: list[Corpus] = []
-        found = 0
+        drawn = 0
         for number, part in enumerate(self.stream(seed)):
             parts.append(part)
-            found += len(part)
-            if found >= n:
+            drawn += len(part)
+            if drawn >= n:
                 break
-            if number >= 10 and found < number * CHUNK * 1e-4:
+            if number >= 10 and drawn < number * CHUNK * 1e-4:
                 raise ConfigError(
-                    f"only {found} of {(number + 1) * CHUNK} sentences are within data.min_length={self.min_length}, "
+                    f"only {drawn} of {(number + 1) * CHUNK} sentences are within data.min_length={self.min_length}, "
                     f"data.max_length={self.max_length}, data.min_reordering={self.min_reordering} and "
                     f"data.max_reordering={self.max_reordering} at data.max_depth={self.max_depth}: widen them"
                 )
@@ -161,9 +161,9 @@ class _Engine:
 
     @staticmethod
     def _links(levels: list[Level], new: Ints, n: int) -> tuple[Ints, Ints]:
-        found = [level.links() for level in levels]
-        found += [above.comma_links(below) for above, below in pairwise(levels)]
-        sentence, source, target, sure = (np.concatenate(column) for column in zip(*found, strict=True))
+        tables = [level.links() for level in levels]
+        tables += [above.comma_links(below) for above, below in pairwise(levels)]
+        sentence, source, target, sure = (np.concatenate(column) for column in zip(*tables, strict=True))
         sentence = new[sentence]
         inside = np.flatnonzero(sentence >= 0)
         sentence = sentence[inside]

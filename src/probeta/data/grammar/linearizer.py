@@ -104,12 +104,12 @@ class Level:
     def links(self) -> tuple[Ints, Ints, Ints, Ints]:
         """Sentence, English position, German position, sure (0 or 1) of every link within the clauses."""
         english, german = self.filled.english > 0, self.filled.german > 0
-        found = []
+        links = []
         for english_name, german_name, sure in LINKS:
             e, d = EN[english_name], DE[german_name]
             rows = np.flatnonzero(english[e] & german[d])
             if len(rows):
-                found.append(
+                links.append(
                     (
                         self.sentence[rows],
                         self.english_position[e, rows],
@@ -117,4 +117,4 @@ class Level:
                         np.full(len(rows), int(sure)),
                     )
                 )
-        return tuple(np.concatenate(column) for column in zip(*found, strict=True))  # type: ignore[return-value]
+        return tuple(np.concatenate(column) for column in zip(*links, strict=True))  # type: ignore[return-value]

@@ -76,10 +76,10 @@ def split_corpus(
         "train": lambda corpus: ~unusual(corpus),
     }
     seen = np.zeros(0, dtype=np.uint64)
-    found = {}
+    corpora = {}
     for number, (split, rule) in enumerate(rules.items()):
-        found[split], seen = _collect(grammar, (seed, number), sizes[split], rule, seen, split)
-    return {split: found[split] for split in sizes}
+        corpora[split], seen = _collect(grammar, (seed, number), sizes[split], rule, seen, split)
+    return {split: corpora[split] for split in sizes}
 
 
 def check_split(grammar: Grammar, kind: str, length_cut: int) -> None:
