@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from probeta.data.grammar.urns import Ints
+from probeta.data.grammar.draws import Ints
 
 
 @dataclass(frozen=True)

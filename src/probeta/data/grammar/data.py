@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from probeta.data.codec import Language, TextCodec
 from probeta.data.grammar.corpus import Corpus, Pair
+from probeta.data.grammar.draws import Ints
 from probeta.data.grammar.generator import Grammar
 from probeta.data.grammar.splits import check_split, split_corpus
-from probeta.data.grammar.urns import Ints
 from probeta.data.pairs import EncodedPairs, Sequences
 from probeta.data.text import TextData
 from probeta.data.tokenizers import SpacyTokenizer, Tokenizer

@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from probeta.data.grammar.urns import Ints
+from probeta.data.grammar.draws import Ints
 
 Flags = NDArray[np.bool_]
 

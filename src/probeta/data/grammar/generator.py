@@ -11,11 +11,11 @@ import numpy as np
 
 from probeta.data.grammar.corpus import Corpus
 from probeta.data.grammar.derivation import Context
+from probeta.data.grammar.draws import Ints
 from probeta.data.grammar.linearizer import Level
 from probeta.data.grammar.realizer import Realizer
 from probeta.data.grammar.sampler import Sampler
 from probeta.data.grammar.tables import EnglishTables, GermanTables, Prepositions, Words
-from probeta.data.grammar.urns import Ints
 from probeta.errors import ConfigError, check_whole, check_whole_or_null
 
 CHUNK = 16_384

@@ -8,9 +8,9 @@ from functools import cache
 import numpy as np
 
 from probeta.data.grammar.derivation import FRONT_CLAUSE, OBJECT_CLAUSE, SUBJECT_CLAUSE, Clauses
+from probeta.data.grammar.draws import Ints
 from probeta.data.grammar.realizer import Filled
 from probeta.data.grammar.syntax import DE, EMBEDDED, EN, GERMAN_SLOTS, LINKS, ObjectField, Order, german_order
-from probeta.data.grammar.urns import Ints
 
 _EN_CHILD = np.array([EN[name] for name in EMBEDDED])
 _DE_CHILD = np.array([DE[name] for name in EMBEDDED])

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from probeta.data.grammar import lexicon as lex
-from probeta.data.grammar.chances import FRAMES, OBJECT_FRAMES, PLURAL_SHARE, Chances
 from probeta.data.grammar.derivation import NO_GAP, OBJECT, PLACE, RECIPIENT, SUBJECT, Clauses, Flags, Phrases
+from probeta.data.grammar.draws import Ints
+from probeta.data.grammar.frequencies import FRAMES, OBJECT_FRAMES, PLURAL_SHARE, Frequencies
 from probeta.data.grammar.lexicon import Frame
 from probeta.data.grammar.tables import EVERY, PRONOUN_PERSON, THE, TWO, A, Prepositions
-from probeta.data.grammar.urns import Ints
 
 _THIRD_PERSONS = np.array([2, 3, 5])
 
@@ -17,8 +17,8 @@ _THIRD_PERSONS = np.array([2, 3, 5])
 class PhraseSampler:
     """Draws the `Phrases` of one role for those of the given clauses that have it."""
 
-    def __init__(self, chances: Chances, prepositions: Prepositions) -> None:
-        self.chances, self.prepositions = chances, prepositions
+    def __init__(self, frequencies: Frequencies, prepositions: Prepositions) -> None:
+        self.frequencies, self.prepositions = frequencies, prepositions
 
     def subjects(self, rng: np.random.Generator, clauses: Clauses) -> Phrases:
         """Of every clause whose relative pronoun is not the subject; sets the person of the verb."""
@@ -34,11 +34,11 @@ class PhraseSampler:
 
     def objects(self, rng: np.random.Generator, clauses: Clauses, subject: Phrases) -> Phrases:
         """Direct, dative and prepositional objects, as the verb takes them."""
-        frame = self.chances.frame[clauses.verb]
+        frame = self.frequencies.frame[clauses.verb]
         rows = np.flatnonzero(np.isin(frame, OBJECT_FRAMES) & (clauses.context.gap != OBJECT))
         verb, frame = clauses.verb[rows], frame[rows]
         ditransitive = frame == FRAMES[Frame.DITRANSITIVE]
-        pronoun = (rng.random(len(rows), dtype=np.float32) < 0.2) & self.chances.object_person[verb] & ~ditransitive
+        pronoun = (rng.random(len(rows), dtype=np.float32) < 0.2) & self.frequencies.object_person[verb] & ~ditransitive
         phrases = self._phrases(rng, clauses, rows, OBJECT, len(lex.VERBS) + verb, pronoun)
         # "gives her books": her can be the recipient or the owner, so a ditransitive object has an article.
         bare = ditransitive & (phrases.article == A) & (phrases.plural == 1)
@@ -53,7 +53,7 @@ class PhraseSampler:
 
     def recipients(self, rng: np.random.Generator, clauses: Clauses) -> Phrases:
         """Whom something is given to, in the dative."""
-        ditransitive = self.chances.frame[clauses.verb] == FRAMES[Frame.DITRANSITIVE]
+        ditransitive = self.frequencies.frame[clauses.verb] == FRAMES[Frame.DITRANSITIVE]
         rows = np.flatnonzero(ditransitive & (clauses.context.gap != RECIPIENT))
         pronoun = rng.random(len(rows), dtype=np.float32) < 0.35
         # Only third persons are safe beside every subject.
@@ -66,9 +66,9 @@ class PhraseSampler:
 
     def places(self, rng: np.random.Generator, clauses: Clauses, trailing: Flags) -> Phrases:
         """Where it happens: *in the garden*."""
-        takes = self.chances.takes_place[clauses.verb] & ~trailing
+        takes = self.frequencies.takes_place[clauses.verb] & ~trailing
         rows = np.flatnonzero(takes & (rng.random(len(clauses), dtype=np.float32) < 0.25))
-        preposition = self.chances.places.draw(rng, np.zeros(len(rows), dtype=np.int64))
+        preposition = self.frequencies.places.draw(rng, np.zeros(len(rows), dtype=np.int64))
         no_pronoun = np.zeros(len(rows), dtype=bool)
         phrases = self._phrases(rng, clauses, rows, PLACE, 3 * len(lex.VERBS) + preposition, no_pronoun)
         phrases.preposition = 1 + preposition
@@ -76,50 +76,50 @@ class PhraseSampler:
         return phrases
 
     def _phrases(
-        self, rng: np.random.Generator, clauses: Clauses, rows: Ints, role: int, urn: Ints, pronoun: Flags
+        self, rng: np.random.Generator, clauses: Clauses, rows: Ints, role: int, noun_list: Ints, pronoun: Flags
     ) -> Phrases:
-        """Noun phrases of `role` for the clauses `rows`: nouns from `urn`, pronouns where `pronoun` says so."""
+        """Noun phrases of `role` for the clauses `rows`: nouns from `noun_list (m,)`, pronouns where `pronoun`."""
         m = len(rows)
         u = rng.random((4, m), dtype=np.float32)
-        noun = self.chances.nouns.draw(rng, urn)
+        noun = self.frequencies.nouns.draw(rng, noun_list)
         plural = (u[0] < (PLURAL_SHARE if role != PLACE else 0.1)).astype(np.int64)
-        article = self.chances.articles.draw(rng, np.zeros(m, dtype=np.int64))
+        article = self.frequencies.articles.draw(rng, np.zeros(m, dtype=np.int64))
         awkward = (article == EVERY) & (plural == 1)  # "every dogs"
         awkward |= (article >= TWO) & (plural == 0)  # "two dog"
         awkward |= (article >= EVERY) & clauses.negated[rows]  # the scope of "not every" is unclear
         article = np.where(awkward, THE, article)
-        owned = (article == THE) & self.chances.may_be_owned[noun] & ~pronoun & (u[1] < 0.12)
+        owned = (article == THE) & self.frequencies.may_be_owned[noun] & ~pronoun & (u[1] < 0.12)
         return Phrases(
             clause=rows,
             role=np.full(m, role),
             noun=noun,
             plural=plural,
             article=article,
-            adjective=np.where((u[2] < 0.3) & ~pronoun, self.chances.adjectives.draw(rng, noun), -1),
-            owner=np.where(owned, self.chances.persons.draw(rng, np.zeros(m, dtype=np.int64)), -1),
+            adjective=np.where((u[2] < 0.3) & ~pronoun, self.frequencies.adjectives.draw(rng, noun), -1),
+            owner=np.where(owned, self.frequencies.persons.draw(rng, np.zeros(m, dtype=np.int64)), -1),
             owner_plural=(u[3] < PLURAL_SHARE).astype(np.int64),
-            owner_article=self.chances.owner_articles.draw(rng, np.zeros(m, dtype=np.int64)),
-            pronoun=np.where(pronoun, self.chances.pronouns.draw(rng, np.zeros(m, dtype=np.int64)), -1),
+            owner_article=self.frequencies.owner_articles.draw(rng, np.zeros(m, dtype=np.int64)),
+            pronoun=np.where(pronoun, self.frequencies.pronouns.draw(rng, np.zeros(m, dtype=np.int64)), -1),
             preposition=np.zeros(m, dtype=np.int64),
             case=np.zeros(m, dtype=np.int64),
             kein=np.zeros(m, dtype=bool),
             restricted=np.zeros(m, dtype=bool),
         )
 
-    def _distinguish(self, phrases: Phrases, subject: Phrases, clauses: Clauses, urn: Ints) -> None:
+    def _distinguish(self, phrases: Phrases, subject: Phrases, clauses: Clauses, noun_list: Ints) -> None:
         """No *the man sees the man*, no *I see me*, no *we see me*."""
         taken = np.where(clauses.context.gap == SUBJECT, clauses.context.head, -1)
         taken[subject.clause] = np.where(subject.pronoun < 0, subject.noun, -1)
-        phrases.noun = self._other_than(taken[phrases.clause], phrases.noun, urn)
+        phrases.noun = self._other_than(taken[phrases.clause], phrases.noun, noun_list)
         first_or_second = np.isin(clauses.person, (0, 1, 3))[phrases.clause]
         clash = first_or_second & np.isin(phrases.pronoun, (0, 1, 4))
         phrases.pronoun = np.where(clash, 2 + phrases.clause % 2, phrases.pronoun)
 
-    def _other_than(self, taken: Ints, noun: Ints, urn: Ints) -> Ints:
-        """`noun`, or the next one of its urn where it is the one `taken`."""
+    def _other_than(self, taken: Ints, noun: Ints, noun_list: Ints) -> Ints:
+        """`noun`, or the next one of its list where it is the one `taken`."""
         same = np.flatnonzero(noun == taken)
-        balls, sizes = self.chances.nouns.balls[urn[same]], self.chances.nouns.sizes[urn[same]]
-        following = (np.argmax(balls == noun[same, None], axis=1) + 1) % sizes
+        items, sizes = self.frequencies.nouns.items[noun_list[same]], self.frequencies.nouns.sizes[noun_list[same]]
+        following = (np.argmax(items == noun[same, None], axis=1) + 1) % sizes
         noun = noun.copy()
-        noun[same] = balls[np.arange(len(same)), following]
+        noun[same] = items[np.arange(len(same)), following]
         return noun

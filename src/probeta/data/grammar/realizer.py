@@ -12,9 +12,9 @@ import numpy as np
 from probeta.data.grammar import lexicon as lex
 from probeta.data.grammar.constructions import CONSTRUCTIONS, Form
 from probeta.data.grammar.derivation import FRONT_CLAUSE, NO_GAP, OBJECT, SUBJECT, Clauses, Phrases
+from probeta.data.grammar.draws import Ints
 from probeta.data.grammar.syntax import DE, EN, ENGLISH_SLOTS, GERMAN_SLOTS, ROLES, ObjectField, Order
 from probeta.data.grammar.tables import EVERY, KEIN, THE, A, EnglishTables, GermanTables, Prepositions
-from probeta.data.grammar.urns import Ints
 
 _FORM = np.array([list(Form).index(c.form) for c in CONSTRUCTIONS])
 _PAST = np.array([c.past for c in CONSTRUCTIONS], dtype=np.int64)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import numpy as np
 
 from probeta.data.grammar import lexicon as lex
-from probeta.data.grammar.chances import BEFORE, FRAMES, FUTURE, IF, NEGATED_SHARE, SIMPLE, SOON, TOMORROW, Chances
 from probeta.data.grammar.constructions import CONSTRUCTIONS
 from probeta.data.grammar.derivation import (
     ADVERBIAL,
@@ -24,6 +23,17 @@ from probeta.data.grammar.derivation import (
     Flags,
     Phrases,
 )
+from probeta.data.grammar.frequencies import (
+    BEFORE,
+    FRAMES,
+    FUTURE,
+    IF,
+    NEGATED_SHARE,
+    SIMPLE,
+    SOON,
+    TOMORROW,
+    Frequencies,
+)
 from probeta.data.grammar.lexicon import Frame
 from probeta.data.grammar.phrases import PhraseSampler
 from probeta.data.grammar.syntax import EMBEDDED, Order
@@ -37,8 +47,8 @@ class Sampler:
 
     def __init__(self, embedding: float, second_person: bool, prepositions: Prepositions) -> None:
         self.embedding = embedding
-        self.chances = Chances(second_person)
-        self.phrases = PhraseSampler(self.chances, prepositions)
+        self.frequencies = Frequencies(second_person)
+        self.phrases = PhraseSampler(self.frequencies, prepositions)
 
     def draw(
         self, rng: np.random.Generator, context: Context, may_embed: bool
@@ -63,10 +73,12 @@ class Sampler:
     def _clauses(self, rng: np.random.Generator, context: Context, may_embed: bool) -> Clauses:
         n = len(context)
         relative = context.gap != NO_GAP
-        urn = np.where(relative, 2 + context.gap * len(lex.NOUNS) + context.head, 0 if may_embed else 1)
-        verb = self.chances.verbs.draw(rng, urn)
-        stative = self.chances.stative[verb]
-        construction = self.chances.constructions.draw(rng, 3 * stative + (context.past == 0) + 2 * (context.past == 1))
+        verb_list = np.where(relative, 2 + context.gap * len(lex.NOUNS) + context.head, 0 if may_embed else 1)
+        verb = self.frequencies.verbs.draw(rng, verb_list)
+        stative = self.frequencies.stative[verb]
+        construction = self.frequencies.constructions.draw(
+            rng, 3 * stative + (context.past == 0) + 2 * (context.past == 1)
+        )
         future_if = (construction == FUTURE) & (context.conjunction == IF)  # "if the man will sleep"
         construction = np.where(future_if, 0, construction)
         construction = np.where(context.construction >= 0, context.construction, construction)
@@ -88,8 +100,8 @@ class Sampler:
     def _predicates(self, rng: np.random.Generator, clauses: Clauses, subject: Phrases) -> None:
         noun = clauses.context.head.copy()
         noun[subject.clause] = np.where(subject.pronoun < 0, subject.noun, 0)
-        copula = self.chances.frame[clauses.verb] == FRAMES[Frame.COPULAR]
-        clauses.predicate = np.where(copula, self.chances.adjectives.draw(rng, noun), -1)
+        copula = self.frequencies.frame[clauses.verb] == FRAMES[Frame.COPULAR]
+        clauses.predicate = np.where(copula, self.frequencies.adjectives.draw(rng, noun), -1)
 
     def _children(
         self, rng: np.random.Generator, clauses: Clauses, subject: Phrases, object_: Phrases, may_embed: bool
@@ -104,7 +116,7 @@ class Sampler:
         u = rng.random((3, n), dtype=np.float32)
         rows = subject.clause[(subject.pronoun < 0) & (subject.owner < 0)]
         children[rows, SUBJECT_CLAUSE] = u[0][rows] < 0.4 * self.embedding
-        complement = self.chances.frame[clauses.verb] == FRAMES[Frame.CLAUSAL]
+        complement = self.frequencies.frame[clauses.verb] == FRAMES[Frame.CLAUSAL]
         children[:, COMPLEMENT] = complement
         other = ~complement & (u[1] < self.embedding)
         free = np.zeros(n, dtype=bool)
@@ -121,9 +133,9 @@ class Sampler:
     def _adverbs(self, rng: np.random.Generator, clauses: Clauses, trailing: Flags) -> None:
         n = len(clauses)
         u = rng.random((5, n), dtype=np.float32)
-        time = self.chances.times.draw(rng, clauses.construction)
+        time = self.frequencies.times.draw(rng, clauses.construction)
         time = np.where(clauses.negated & (time == SOON), TOMORROW, time)
-        stative = self.chances.stative[clauses.verb]
+        stative = self.frequencies.stative[clauses.verb]
         main, front_clause = clauses.context.slot < 0, clauses.children[:, FRONT_CLAUSE]
         fronted = main & ~front_clause & (u[0] < 0.25)
         sentence_adverb = (u[1] * len(lex.SENTENCE_ADVERBS)).astype(np.int64) % len(lex.SENTENCE_ADVERBS)
@@ -150,13 +162,13 @@ class Sampler:
         head = np.where(relative, heads[of_role, parent], 0)
         construction = clauses.construction[parent]
         simple = np.isin(construction, SIMPLE)
-        drawn = self.chances.conjunctions.draw(rng, simple.astype(np.int64))
+        drawn = self.frequencies.conjunctions.draw(rng, simple.astype(np.int64))
         conjunction = np.where(relative, 0, np.where(slot == COMPLEMENT, 1, drawn))
         return Context(
             parent=parent,
             slot=slot,
             conjunction=conjunction,
-            gap=np.where(relative, self.chances.gaps.draw(rng, head), NO_GAP),
+            gap=np.where(relative, self.frequencies.gaps.draw(rng, head), NO_GAP),
             head=head,
             head_plural=np.where(relative, plurals[of_role, parent], 0),
             past=_PAST[construction],

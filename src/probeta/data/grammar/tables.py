@@ -14,7 +14,7 @@ import numpy as np
 from probeta.data.grammar import english, german
 from probeta.data.grammar import lexicon as lex
 from probeta.data.grammar.constructions import CONSTRUCTIONS, english_auxiliary, german_auxiliary, with_sein
-from probeta.data.grammar.urns import Ints
+from probeta.data.grammar.draws import Ints
 
 ARTICLES = ("the", "a", "this", "my", "your", "his", "her", "our", "their", "every", "two", "three")
 THE, A, THIS = range(3)
