@@ -40,7 +40,6 @@ class EarlyStopping(Checkpoint):
         self.monitor, self.mode, self.patience, self.min_delta = monitor, mode, patience, min_delta
         self.best = -math.inf if mode == "max" else math.inf
         self.best_epoch = -1
-        self.best_step = -1
         self.waited = 0
         self.weights: dict[str, Tensor] | None = None
 
@@ -61,16 +60,16 @@ class EarlyStopping(Checkpoint):
                 return  # not measured in this epoch: neither an improvement nor a failure to improve
             known = sorted(name for name in trainer.callback_metrics if "/" in name)
             raise ConfigError.unknown("metric", self.monitor, known)
-        if self.observe(float(value), trainer.current_epoch, trainer.global_step):
+        if self.observe(float(value), trainer.current_epoch):
             self.keep(pl_module)
         elif self.exhausted:
             trainer.should_stop = True
-            log.info(self.told(trainer.current_epoch))
+            log.info(self.describe_stop(trainer.current_epoch))
 
-    def observe(self, value: float, epoch: int, step: int) -> bool:
+    def observe(self, value: float, epoch: int) -> bool:
         """Take in the epoch's `monitor`; whether it is an improvement, whose weights are to be kept."""
         if self.improves(value):
-            self.best, self.best_epoch, self.best_step = value, epoch, step
+            self.best, self.best_epoch = value, epoch
             self.waited = 0
             return True
         self.waited += 1
@@ -81,7 +80,7 @@ class EarlyStopping(Checkpoint):
         """Whether training is to stop."""
         return self.patience is not None and self.waited >= self.patience
 
-    def told(self, epoch: int) -> str:
+    def describe_stop(self, epoch: int) -> str:
         """Why training stopped after `epoch`."""
         since = f"{self.best:.4g} (epoch {self.best_epoch + 1}) for {self.waited} epochs"
         return f"Stopped after epoch {epoch + 1}: {self.monitor} has not improved on {since}."
@@ -102,9 +101,9 @@ class EarlyStopping(Checkpoint):
             pl_module.load_state_dict(self.weights)
 
     def state_dict(self) -> dict[str, Any]:
-        names = ("best", "best_epoch", "best_step", "waited", "weights")
+        names = ("best", "best_epoch", "waited", "weights")
         return {name: getattr(self, name) for name in names}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        for name, value in state_dict.items():
-            setattr(self, name, value)
+        for name in self.state_dict():
+            setattr(self, name, state_dict[name])

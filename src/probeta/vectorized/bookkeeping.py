@@ -63,16 +63,16 @@ class Standings:
         self.history.epochs.append(
             Epoch(epoch, step, [self.slots[s] for s in slots], {name: v[slots] for name, v in logged.items()})
         )
-        improved = [slot for slot in slots if self.decide(slot, epoch, step)]
+        improved = [slot for slot in slots if self.decide(slot, epoch)]
         if improved:
             self.keep(improved)
         for slot in slots:
             early = self.members[self.slots[slot]].early
             if self.going[self.slots[slot]] and early is not None and early.exhausted:
-                self.members[self.slots[slot]].notes.append(early.told(epoch))
+                self.members[self.slots[slot]].notes.append(early.describe_stop(epoch))
                 self.finish(slot, epoch + 1)
 
-    def decide(self, slot: int, epoch: int, step: int) -> bool:
+    def decide(self, slot: int, epoch: int) -> bool:
         """Whether the epoch improved on the best of the member in `slot`; tells its plateau schedule."""
         member = self.members[self.slots[slot]]
         try:
@@ -82,7 +82,7 @@ class Standings:
                 return False
             if member.early.monitor not in self.latest:
                 raise ConfigError.unknown("metric", member.early.monitor, self.latest)
-            return member.early.observe(float(self.latest[member.early.monitor][slot]), epoch, step)
+            return member.early.observe(float(self.latest[member.early.monitor][slot]), epoch)
         except (ConfigError, KeyError) as error:
             self.fail(self.slots[slot], error, epoch)
             return False
