@@ -10,11 +10,17 @@ from typing import Any
 
 import probeta.conf
 import pytest
+from hydra import initialize_config_module
+from hydra.core.global_hydra import GlobalHydra
+from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from probeta.commands.exercise import commands
 from probeta.commands.probe import check as check_probe
+from probeta.composition.composer import Composer
 from probeta.config.build import check
+from probeta.config.trust import resolve
+from probeta.data.spec import PointsSpec, SequenceSpec, TextSpec
 from probeta.sweeps.study import Study, lines
 
 ROOT = Path(str(files(probeta.conf)))
@@ -23,18 +29,16 @@ GROUPS = ("attention", "callbacks", "data", "decoding", "experiment", "logger", 
           "trainer")  # fmt: skip
 """Groups of `train.yaml`; probes and studies have tests of their own, and those of Hydra are logging formats."""
 
+DATA = {PointsSpec: "separable", SequenceSpec: "random_sequences", TextSpec: "toy_pairs"}
+"""Data for each kind that models read."""
+
 BESIDE = {
-    "model/logistic": ["data=moons"],
-    "model/mlp": ["data=moons"],
-    "model/perceptron": ["data=separable"],
-    "model/tiny_rnn": ["data=random_sequences"],
-    "model/transformer": ["data=toy_pairs"],
     "attention/none": ["model=seq2seq"],
     "decoding/none": ["data=moons"],
     "optimizer/none": ["data=separable"],
     "data/parallel_text": ["data.source=en", "data.target=de"],
 }
-"""What an option needs beside it: data that its model reads, files."""
+"""What an option needs beside it."""
 
 SMALL = {
     "MoonsData": ["data.n_samples=200"],
@@ -91,7 +95,11 @@ def choose(
     def overrides(case: str) -> list[str]:
         group, _, name = case.partition("/")
         beside = BESIDE.get(case, ["model=seq2seq_attn"] if group == "attention" else [])
-        beside = beside if beside or group in ("data", "experiment", "model") else ["data=moons"]
+        if group == "model":
+            model: Any = resolve(configure(f"model={name}").model._target_)
+            beside = [f"data={DATA[model.accepts]}"]
+        elif not beside and group not in ("data", "experiment"):
+            beside = ["data=moons"]
         return [*beside, f"{group}={name}", *([f"data.root={texts}"] if name == "parallel_text" else [])]
 
     return overrides
@@ -112,12 +120,16 @@ def test_every_kind_of_job_of_every_study_is_accepted(name: str, configure: Any,
     """One seed of each variant and of each point of its grids and of its search."""
     exercises = {f"exercise_{number:02d}": command for number, command in commands().items()}
     command = exercises.get(name, "train")
-    study = Study.read(configure(f"study={name}", config=command).study)
-    jobs = lines(study, [], "1", study.params)
+    chosen = [f"study={name}"]
+    study = Study.read(configure(*chosen, config=command).study)
+    jobs = lines(study, chosen, "1", study.params)
     if study.search is not None:
-        jobs += lines(study, [], "1", study.search.params)
-    for job in jobs:
-        CHECKS[command](configure(f"study={name}", *job.overrides, config=command))
+        jobs += lines(study, chosen, "1", study.search.params)
+    with initialize_config_module("probeta.conf", version_base="1.3"):
+        loader = GlobalHydra.instance().config_loader()
+        composer = Composer(loader, loader.load_configuration(command, chosen, run_mode=RunMode.MULTIRUN))
+        for job in jobs:
+            CHECKS[command](composer.task(job.overrides))
 
 
 @pytest.mark.parametrize("case", shipped(but=NOT_RUN))
