@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from probeta.nn.matmul import fast_float32
+from probeta.nn.cpu.matmul import fast_float32
 from tests.benchmarks import _multi30k as multi30k
 from tests.benchmarks.attn_train import seconds
 

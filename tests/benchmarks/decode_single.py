@@ -24,7 +24,7 @@ def transplant(notebook: multi30k.NotebookTranslator, net: Any) -> None:
     encoder, decoder = net.encoder.recurrent.cells[0], net.decoder.cells[0]
     with torch.no_grad():
         for mine, lstm in ((encoder, notebook.encoder), (decoder, notebook.decoder)):
-            for parameter, theirs in zip(mine.parameters(), lstm._flat_weights, strict=True):
+            for parameter, theirs in zip(mine.parameters(), lstm.parameters(), strict=True):
                 parameter.copy_(theirs)
         net.encoder.embedding.weight.copy_(notebook.source_embedding.weight)
         net.decoder.embedding.weight.copy_(notebook.target_embedding.weight)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from probeta.errors import ConfigError
 from probeta.nn.attention import Additive
-from probeta.nn.best_words import best_places
+from probeta.nn.cpu.best_places import best_places
 from probeta.nn.decoder import Decoder
 from probeta.nn.decoding import beam_search, greedy, length_penalty, replace_unknown
 from probeta.nn.encoder import Encoder

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from probeta.errors import ConfigError
-from probeta.nn import multi_head
+from probeta.nn.cpu import attention as fast
 from probeta.nn.dropout import reseed
 from probeta.nn.multi_head import CrossAttention, KeysValues, SelfAttention, additive_mask
 
@@ -36,7 +36,7 @@ def attend_by_loop(q: Tensor, k: Tensor, v: Tensor, heads: int, keep: Tensor, ca
 @pytest.mark.parametrize("fused", [False, True])
 @pytest.mark.parametrize("causal", [False, True])
 def test_self_attention_is_the_loop(causal: bool, fused: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(multi_head, "LONG", 0 if fused else 10**9)
+    monkeypatch.setattr(fast, "LONG", 0 if fused else 10**9)
     torch.manual_seed(0)
     attention = SelfAttention(6, 3, causal=causal).double()
     x = torch.randn(3, 4, 6, dtype=torch.float64)
@@ -54,7 +54,7 @@ def test_self_attention_is_the_loop(causal: bool, fused: bool, monkeypatch: pyte
 
 @pytest.mark.parametrize("fused", [False, True])
 def test_cross_attention_is_the_loop(fused: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(multi_head, "LONG", 0 if fused else 10**9)
+    monkeypatch.setattr(fast, "LONG", 0 if fused else 10**9)
     torch.manual_seed(1)
     attention = CrossAttention(6, 2).double()
     x = torch.randn(3, 5, 6, dtype=torch.float64)

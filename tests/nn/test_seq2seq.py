@@ -73,7 +73,7 @@ def notebook(net: Seq2Seq, source: Tensor, target: Tensor) -> Tensor:
     decoder = torch.nn.LSTM(width, 6).double()
     with torch.no_grad():
         for module, cell in ((encoder, net.encoder.recurrent.cells[0]), (decoder, net.decoder.layer(0))):
-            for theirs, mine in zip(module._flat_weights, cell.parameters(), strict=True):
+            for theirs, mine in zip(module.parameters(), cell.parameters(), strict=True):
                 theirs.copy_(mine)
     outputs, (h, c) = encoder(net.encoder.embedding(source)[:, None])
     logits = []

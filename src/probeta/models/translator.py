@@ -22,7 +22,6 @@ from probeta.models.module import Measured, Module, Sums
 from probeta.nn.decoding import Hypothesis, beam_search, greedy
 from probeta.nn.dropout import mix
 from probeta.nn.loss import plain_cross_entropy, projected_cross_entropy
-from probeta.nn.matmul import transformed
 from probeta.nn.translator import Translator
 from probeta.runs.atomic import write_atomic
 
@@ -73,7 +72,7 @@ class TranslatorModule(Module):
         inputs, targets = batch.target[:, :-1], batch.target[:, 1:]
         decoded = self.net.decode(self.net.encode(batch.source), inputs, forced=forced)
         smoothing = self.label_smoothing if self.training else 0.0
-        if self.chunked and not transformed():
+        if self.chunked:
             weight, bias = self.net.output_weight, self.net.output_bias
             objective, tokens = projected_cross_entropy(
                 decoded.features, weight, bias, targets, self.spec.pad_id, smoothing

@@ -1,4 +1,4 @@
-"""Attention over an encoder's outputs: what each kind scores is its own, the masking and the sum are shared.
+"""Attention over an encoder's outputs, the memory m: each kind has a score of its own, the rest is shared.
 
 `keys = attention.prepare(memory)` is computed once per sentence; `attention(query, keys, values, mask)` once per
 decoder step (or for all steps, where the queries are known).
@@ -8,13 +8,20 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 
 from probeta.errors import ConfigError
+from probeta.nn.cpu.matmul import linear
 from probeta.nn.dropout import Dropout
-from probeta.nn.matmul import linear
+
+Attended = tuple[Tensor, ...]
+"""`(keys, values, mask)` of a batch of sources; `()` without attention."""
+
+Read = Callable[[Tensor, int], tuple[Tensor, Tensor]]
+"""Query and offset → context and weights: an `Attention` of one batch of sources."""
 
 
 def masked_softmax(scores: Tensor, mask: Tensor | None) -> Tensor:
@@ -26,15 +33,25 @@ def masked_softmax(scores: Tensor, mask: Tensor | None) -> Tensor:
     return weights.masked_fill(~mask, 0.0)
 
 
+def read_together(read: Read, sentences: int) -> Read:
+    """`read` for queries `(sentences·k, Q)`: the k prefixes of a sentence are k queries of its row."""
+
+    def together(query: Tensor, offset: int) -> tuple[Tensor, Tensor]:
+        if len(query) == sentences:
+            return read(query, offset)
+        context, weights = read(query.view(sentences, -1, query.shape[-1]), offset)
+        return context.flatten(0, 1), weights.flatten(0, 1)
+
+    return together
+
+
 class Attention(nn.Module, ABC):
-    """α_t = softmax_s score(q_t, m_s), context_t = Σ_s α_ts m_s, over the positions that `mask` allows.
+    """α_t = softmax_s score(q_t, m_s), context_t = Σ_s α_ts m_s (Bahdanau et al. 2015, eqs. 5 and 6).
 
-    Shapes: query `(B, Q)` or `(B, T, Q)`, memory `(B, S, M)`, mask `(B, S)` bool, weights `(B[, T], S)`,
-    context `(B[, T], context_size)`. `dropout` zeroes weights in training (the returned weights are those before).
+    Both run over the positions that `mask` allows. Shapes: query `(B, Q)` or `(B, T, Q)`, memory `(B, S, M)`, mask
+    `(B, S)` bool, weights `(B[, T], S)`, context `(B[, T], context_size)`. In training `dropout` zeroes weights; those
+    returned are the ones before it.
     """
-
-    sums_values = True
-    """Whether the context is Σ_s α_ts v_s of the `values` given: then what a linear layer makes of it is Σ α W v."""
 
     def __init__(self, query_size: int, memory_size: int, dropout: float = 0.0) -> None:
         super().__init__()
@@ -44,36 +61,21 @@ class Attention(nn.Module, ABC):
         self.dropout = Dropout(dropout)
 
     def prepare(self, memory: Tensor) -> Tensor:
-        """`(B, S, M)` → keys `(B, S, ·)`: all of the score that does not depend on the query."""
+        """`(B, S, M)` → keys `(B, S, ·)`: the part of the score that does not depend on the query."""
         return memory
-
-    @property
-    def query_weight(self) -> Tensor | None:
-        """`(A, Q)`: what `ask` multiplies a query with, for those who join it to other products; `None` for nothing."""
-        return None
-
-    def ask(self, query: Tensor) -> Tensor:
-        """`(…, Q)` → `(…, A)`: all of the score that does not depend on the keys."""
-        return query
 
     @abstractmethod
     def scores(self, query: Tensor, keys: Tensor) -> Tensor:
-        """What `ask` gives, `(B, T, A)`, and keys → `(B, T, S)`."""
+        """`(B, T, Q)` and keys → `(B, T, S)`."""
 
     def weights(self, query: Tensor, keys: Tensor, mask: Tensor | None) -> Tensor:
-        """`(B, T, A)` → `(B, T, S)`."""
+        """`(B, T, Q)` → `(B, T, S)`."""
         return masked_softmax(self.scores(query, keys), None if mask is None else mask[:, None])
 
     def forward(
         self, query: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None = None, offset: int = 0
     ) -> tuple[Tensor, Tensor]:
-        """→ `(context, weights)`. `offset` tells a training step's calls apart for dropout."""
-        return self.read(self.ask(query), keys, values, mask, offset)
-
-    def read(
-        self, query: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None = None, offset: int = 0
-    ) -> tuple[Tensor, Tensor]:
-        """`forward` of what `ask` gives."""
+        """→ `(context, weights)`. `offset` gives each call within a training step its own dropout."""
         single = query.dim() == 2
         weights = self.weights(query[:, None] if single else query, keys, mask)
         context = torch.matmul(self.dropout(weights, offset), values)
@@ -81,11 +83,7 @@ class Attention(nn.Module, ABC):
 
 
 class Additive(Attention):
-    """score = vᵀ tanh(W q + U m + b) (Bahdanau et al. 2015, arXiv 1409.0473, A.1.2). `size`: rows of W, U.
-
-    Computed as 2vᵀ σ(2(W q + U m + b)) - Σv, the same number: torch's sigmoid takes a sixth of its tanh's time on a
-    CPU. The keys are therefore 2(U m + b).
-    """
+    """score = vᵀ tanh(W q + U m + b) (Bahdanau et al. 2015, arXiv 1409.0473, A.1.2). `size`: rows of W and U."""
 
     def __init__(self, query_size: int, memory_size: int, size: int | None = None, dropout: float = 0.0) -> None:
         super().__init__(query_size, memory_size, dropout)
@@ -97,21 +95,13 @@ class Additive(Attention):
         self.energy = nn.Linear(size, 1, bias=False)
 
     def prepare(self, memory: Tensor) -> Tensor:
-        return 2 * linear(memory, self.key.weight, self.key.bias)
-
-    @property
-    def query_weight(self) -> Tensor:
-        weight: Tensor = 2 * self.query.weight
-        return weight
-
-    def ask(self, query: Tensor) -> Tensor:
-        asked: Tensor = 2 * self.query(query)
-        return asked
+        """U m + b, `(B, S, A)`."""
+        return linear(memory, self.key.weight, self.key.bias)
 
     def scores(self, query: Tensor, keys: Tensor) -> Tensor:
-        v = self.energy.weight[0]
-        energy = (query[:, :, None] + keys[:, None]).sigmoid_()
-        return torch.matmul(energy, 2 * v) - v.sum()
+        energy = torch.tanh(self.query(query)[:, :, None] + keys[:, None])  # (B, T, S, A)
+        scores: Tensor = self.energy(energy)[..., 0]
+        return scores
 
 
 class Dot(Attention):
@@ -183,13 +173,11 @@ class Local(General):
 
 
 class MultiHead(Attention):
-    """Concat_h softmax(q W_qh (m W_kh)ᵀ / √d) m W_vh, then W_o (Vaswani et al. 2017, 3.2.2), d = M / heads.
+    """Concat_h(softmax(q W_qh (m W_kh)ᵀ / √d) m W_vh) W_o (Vaswani et al. 2017, section 3.2.2), d = M / heads.
 
-    `prepare` projects keys and values together, `(B, S, 2·M)`; the `values` argument is not read. The weights
-    returned are the mean over heads; `head_weights` gives each.
+    `prepare` projects keys and values together, `(B, S, 2·M)`; the `values` argument is ignored. The weights
+    returned are the mean over heads; `head_weights` gives those of each head.
     """
-
-    sums_values = False
 
     def __init__(self, query_size: int, memory_size: int, heads: int = 4, dropout: float = 0.0) -> None:
         super().__init__(query_size, memory_size, dropout)
@@ -221,7 +209,7 @@ class MultiHead(Attention):
     def weights(self, query: Tensor, keys: Tensor, mask: Tensor | None) -> Tensor:
         return self.head_weights(query, keys, mask).mean(1)
 
-    def read(
+    def forward(
         self, query: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None = None, offset: int = 0
     ) -> tuple[Tensor, Tensor]:
         single = query.dim() == 2

@@ -3,28 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from probeta.errors import ConfigError
-from probeta.nn.attention import Additive, Attention
+from probeta.nn.attention import Attended, Attention, Read, read_together
+from probeta.nn.cpu.attention import prepare_reader
+from probeta.nn.cpu.matmul import linear
+from probeta.nn.cpu.private import transformed
+from probeta.nn.cpu.recurrent import covers, scan_decoder
 from probeta.nn.dropout import Dropout
-from probeta.nn.matmul import linear, transformed
 from probeta.nn.rnn import CellState, RecurrentLayer
-from probeta.nn.scan import attentive_scan, lstm_scan
 
 
-class Memory(NamedTuple):
-    """What decoding reads of a source sentence; batch first."""
+class DecoderStart(NamedTuple):
+    """What decoding reads of a batch of sources; batch first."""
 
     states: tuple[CellState, ...]
     """The first state of each layer, `(B, H)`."""
-    attended: tuple[Tensor, ...]
-    """`(keys, values, mask)`, or `()` without attention."""
+    attended: Attended
 
 
 class Carry(NamedTuple):
@@ -43,20 +43,21 @@ class Step(NamedTuple):
     weights: tuple[Tensor, ...]
     """`((B, S),)` with attention, else `()`."""
     features: tuple[Tensor, ...]
-    """`((B, F),)` where the next step reads them, else `()`: then one product for all steps is cheaper."""
+    """`((B, F),)` where the next step reads them, else `()`: they are then computed for all steps together."""
     carry: Carry
 
 
 class Decoder(nn.Module):
-    """Layer 0 reads [embedding, context, fed-back features]; the features are [output, context, embedding].
+    """h_t = RNN([e_t, c_t, f_(t-1)], h_(t-1)), features f_t = [h_t, c_t, e_t].
 
-    Without attention: h_t = RNN(e_t, h_(t-1)) from the encoder's last state, features = h_t (Sutskever et al.
-    2014).
-    With it, the query is the top layer's previous hidden state, as in Bahdanau et al. 2015 (arXiv 1409.0473).
-    `readout_size` puts tanh(W ·) before the vocabulary; `input_feeding` (Luong et al. 2015) gives these to the
-    next step; `tied_embeddings` (Press & Wolf 2017) uses the embedding as the output matrix and therefore a
-    read-out of its size. `dropout` acts on embeddings and between layers, `output_dropout` on the features;
-    `variational` holds a mask over all steps. `fused` permits the hand-written loop (`nn.scan`) where it applies.
+    e_t is the embedding of the previous word, c_t the context that `attention` reads with the query h_(t-1) of the top
+    layer (Bahdanau et al. 2015, arXiv 1409.0473). Without attention there is no c_t and f_t = h_t (Sutskever et al.
+    2014, arXiv 1409.3215). `input_feeding` (Luong et al. 2015, arXiv 1508.04025, section 3.3) is what lets the next
+    step read f_t. `readout_size` makes f_t = tanh(W [h_t, c_t, e_t] + b); `tied_embeddings` (Press & Wolf 2017) uses
+    the embedding as the output matrix, and so needs a read-out of its size.
+
+    `dropout` acts on embeddings and between layers, `output_dropout` on the features; `variational` holds a mask over
+    all steps.
     """
 
     def __init__(
@@ -73,7 +74,6 @@ class Decoder(nn.Module):
         input_feeding: bool = False,
         tied_embeddings: bool = False,
         variational: bool = False,
-        fused: bool = True,
     ) -> None:
         super().__init__()
         sizes = (("embedding_size", embedding_size), ("hidden_size", hidden_size), ("readout_size", readout_size))
@@ -86,7 +86,6 @@ class Decoder(nn.Module):
             )
         self.attention = attention
         self.input_feeding = input_feeding
-        self.fused = fused
         self.variational = variational
         shared = (1,) if variational else ()
         context_size = attention.context_size if attention is not None else 0
@@ -111,18 +110,18 @@ class Decoder(nn.Module):
     def layer(self, i: int) -> RecurrentLayer:
         return cast(RecurrentLayer, self.cells[i])
 
-    def remember(self, outputs: Tensor, states: tuple[CellState, ...], mask: Tensor) -> Memory:
+    def remember(self, outputs: Tensor, states: tuple[CellState, ...], mask: Tensor) -> DecoderStart:
         """Everything that depends on the source alone."""
         if self.attention is None:
-            return Memory(states, ())
-        return Memory(states, (self.attention.prepare(outputs), outputs, mask))
+            return DecoderStart(states, ())
+        return DecoderStart(states, (self.attention.prepare(outputs), outputs, mask))
 
-    def begin(self, memory: Memory) -> Carry:
-        h = memory.states[0][0]
-        return Carry(memory.states, (h.new_zeros(h.shape[0], self.feature_size),) if self.input_feeding else ())
+    def begin(self, start: DecoderStart) -> Carry:
+        h = start.states[0][0]
+        return Carry(start.states, (h.new_zeros(h.shape[0], self.feature_size),) if self.input_feeding else ())
 
     def gates(self, embedded: Tensor) -> Tensor:
-        """The embeddings' share of layer 0's gates, with the bias: `(…, E)` → `(…, gates·H)`."""
+        """W e + b, the part of layer 0's gates that the words give: `(…, E)` → `(…, gates·H)`."""
         layer = self.layer(0)
         return F.linear(embedded, layer.weight_ih[:, : self.splits[0]], layer.bias_ih)
 
@@ -131,23 +130,26 @@ class Decoder(nn.Module):
         joined = torch.cat([output, *context, embedded], dim=-1) if context else output
         return joined if self.readout is None else torch.tanh(linear(joined, self.readout.weight, self.readout.bias))
 
-    def attend(self, query: Tensor, attended: tuple[Tensor, ...], t: int) -> tuple[Tensor, Tensor]:
-        """Context and weights for `Attention.ask`'s `query (B·k, A)`: a sentence's k prefixes read its row together."""
-        assert self.attention is not None
-        together = query.shape[0] != attended[0].shape[0]
-        query = query.view(attended[0].shape[0], -1, query.shape[-1]) if together else query
-        keys, values, mask = attended
-        context, weights = self.attention.read(query, keys, values, mask, t)
-        return (context.flatten(0, 1), weights.flatten(0, 1)) if together else (context, weights)
+    def reader(self, attended: Attended) -> Read | None:
+        """The attention of these sources, `None` without one. The k prefixes of a sentence read its row together."""
+        if self.attention is None:
+            return None
+        attention, (keys, values, mask) = self.attention, attended
+        read = prepare_reader(attention, attended) or (lambda query, t: attention(query, keys, values, mask, t))
+        return read_together(read, len(keys))
 
-    def step(self, z: Tensor, embedded: Tensor, carry: Carry, attended: tuple[Tensor, ...], t: int = 0) -> Step:
-        """One step from `z (B, gates·H)`, the embeddings' share, and `Memory.attended`. `t` addresses dropout."""
+    def step(self, z: Tensor, embedded: Tensor, carry: Carry, read: Read | None, t: int = 0) -> Step:
+        """One step from `z` = W e_t + b, `(B, gates·H)`, and e_t. `t` tells steps apart for dropout.
+
+        Layer 0's gates are W e_t + b + C c_t + F f_(t-1) + U h_(t-1), where [W, C, F] are the columns of its
+        `weight_ih` (Bahdanau et al. 2015, A.2.2, who have no f).
+        """
         context: tuple[Tensor, ...] = ()
         weights: tuple[Tensor, ...] = ()
         embedding_size, context_size, _ = self.splits
         weight = self.layer(0).weight_ih
-        if self.attention is not None:
-            c, w = self.attend(self.attention.ask(carry.states[-1][0]), attended, t)
+        if read is not None:
+            c, w = read(carry.states[-1][0], t)
             context, weights = (c,), (w,)
             z = z + F.linear(c, weight[:, embedding_size : embedding_size + context_size])
         if self.input_feeding:
@@ -162,36 +164,32 @@ class Decoder(nn.Module):
         features = (self.features(output, context, embedded),) if self.input_feeding else ()
         return Step(output, context, weights, features, Carry(tuple(states), features))
 
-    def scannable(self) -> bool:
-        """Whether `nn.scan` covers this decoder: one LSTM layer, additive or no attention, nothing fed back."""
-        attention = self.attention
-        covered = attention is None or (
-            type(attention) is Additive and not (attention.dropout.active and self.training)
-        )
-        one = len(self.cells) == 1 and self.layer(0).cell == "lstm"
-        return self.fused and one and covered and not self.input_feeding and not transformed()
-
-    def forward(self, memory: Memory, target: Tensor, forced: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+    def forward(
+        self, start: DecoderStart, target: Tensor, forced: Tensor | None = None
+    ) -> tuple[Tensor, Tensor | None]:
         """`target (B, T)` → features `(B, T, F)`, attention `(B, T, S)` or `None`. See `Translator.decode`."""
         taught: list[bool | Tensor] = [True] * target.shape[1]
         if forced is not None:
-            # Under `torch.func` each member of an ensemble has draws of its own, which no list can hold.
+            # Under `torch.func` each member of an ensemble has its own draws, which no list can hold.
             taught[1:] = forced[1:].unbind() if transformed() else forced.tolist()[1:]
         clean = self.embedding(target)
         embedded = self.embedding_dropout(clean)
-        # A model's own words meet the same mask as the reference's.
+        # The model's own words are dropped by the same mask as the reference's.
         given = all(t is True for t in taught)
         drop = None if given else self.embedding_dropout(torch.ones_like(clean))
-        run = self.scan if self.scannable() else self.loop
-        features, weights = run(memory, embedded, drop, taught)
+        if covers(self):
+            features, weights = scan_decoder(self, start, embedded, drop, taught)
+        else:
+            features, weights = self.loop(start, embedded, drop, taught)
         return self.output_dropout(features), weights
 
     def loop(
-        self, memory: Memory, embedded: Tensor, drop: Tensor | None, taught: Sequence[bool | Tensor]
+        self, start: DecoderStart, embedded: Tensor, drop: Tensor | None, taught: Sequence[bool | Tensor]
     ) -> tuple[Tensor, Tensor | None]:
-        """A step after the other, for every kind of cell and attention, and under `torch.func`."""
+        """One step after another; where a word is not `taught`, the model reads its own last choice."""
+        read = self.reader(start.attended)
         z = self.gates(embedded)
-        carry = self.begin(memory)
+        carry = self.begin(start)
         steps: list[Step] = []
         inputs: list[Tensor] = []
         for t, given in enumerate(taught):
@@ -200,41 +198,18 @@ class Decoder(nn.Module):
                 own = self.embedding(self.guess(steps[-1], inputs[-1])) * drop[:, t]
                 e = torch.where(given, e, own) if isinstance(given, Tensor) else own
                 z_t = self.gates(e)
-            steps.append(self.step(z_t, e, carry, memory.attended, t))
+            steps.append(self.step(z_t, e, carry, read, t))
             inputs.append(e)
             carry = steps[-1].carry
         weights = torch.stack([s.weights[0] for s in steps], dim=1) if self.attention is not None else None
         return self.gather(steps, torch.stack(inputs, dim=1) if drop is not None else embedded), weights
 
-    def scan(
-        self, memory: Memory, embedded: Tensor, drop: Tensor | None, taught: Sequence[bool | Tensor]
-    ) -> tuple[Tensor, Tensor | None]:
-        """The same by `nn.scan`: each run of given words in one piece."""
-        layer, attention = self.layer(0), self.attention
-        split = self.splits[0]
-        h, c = memory.states[0]
-        piece: Any = partial(lstm_scan, layer.weight_hh)
-        if isinstance(attention, Additive):
-            keys, values, mask = memory.attended
-            weights = (layer.weight_hh, attention.query.weight, attention.energy.weight[0])
-            piece = partial(attentive_scan, linear(values, layer.weight_ih[:, split:]), keys, mask, *weights)
-        bias = None if layer.bias_ih is None or layer.bias_hh is None else layer.bias_ih + layer.bias_hh
-        parts: list[Tensor] = []
-        shown: list[Tensor] = []
-        starts = [t for t, given in enumerate(taught) if t == 0 or not given]
-        for start, stop in zip(starts, [*starts[1:], len(taught)], strict=True):
-            e = embedded[:, start:stop]
-            if start and drop is not None:
-                own = self.embedding(self.choose(parts[-1][:, -1])) * drop[:, start]
-                e = torch.cat([own[:, None], e[:, 1:]], dim=1)
-            z = linear(e.transpose(0, 1), layer.weight_ih[:, :split], bias)
-            run, c, *alpha = piece(z, h, c)
-            h = run[-1]
-            context = tuple(torch.bmm(a, memory.attended[1]) for a in alpha)
-            parts.append(self.features(run.transpose(0, 1), context, e))
-            shown.extend(alpha)
-        features = parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
-        return features, torch.cat(shown, dim=1) if shown else None
+    def predict(self, token: Tensor, carry: Carry, attended: Attended) -> tuple[Tensor, Tensor | None, Carry]:
+        """A step of a search: `token (N,)` → logits `(N, V)`, weights `(N, S)` or `None`, what the next step reads."""
+        embedded = self.embedding(token)
+        step = self.step(self.gates(embedded), embedded, carry, self.reader(attended))
+        features = step.features[0] if step.features else self.features(step.output, step.context, embedded)
+        return self.output(features), step.weights[0] if step.weights else None, step.carry
 
     def gather(self, steps: list[Step], embedded: Tensor) -> Tensor:
         """The features of all steps, `(B, T, F)`."""

@@ -9,12 +9,11 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.utils._pytree import tree_map, tree_map_only
 
 from probeta.errors import ConfigError
 from probeta.nn.best_words import best_words
-from probeta.nn.matmul import fast_float32
-from probeta.nn.translator import PerSource, State, Translator
+from probeta.nn.cpu.matmul import fast_float32
+from probeta.nn.translator import PerSource, State, Translator, map_leaves
 
 
 @dataclass(frozen=True)
@@ -36,14 +35,14 @@ def select(state: State, rows: Tensor, sources: Tensor | None = None) -> State:
         if isinstance(part, Tensor):
             return part.index_select(0, rows)
         if isinstance(part, PerSource) and sources is not None:
-            return PerSource(tree_map_only(Tensor, lambda inner: inner.index_select(0, sources), part.value))
+            return PerSource(map_leaves(lambda inner: inner.index_select(0, sources), part.value))
         return part
 
-    return tree_map(pick, state)
+    return map_leaves(pick, state)
 
 
 def limits(source: Tensor, pad_id: int, max_length: int, length_ratio: float | None, extra: int = 10) -> Tensor:
-    """`(B,)` the most tokens a sentence: `max_length`, or `length_ratio` times the source's plus `extra`."""
+    """`(B,)` maximum tokens per sentence: `max_length`, or `length_ratio` times those of the source plus `extra`."""
     for key, value in (("max_length", max_length), ("length_ratio", length_ratio)):
         if value is not None and value <= 0:
             raise ConfigError.value(f"decoding.{key}", value, "a number above 0")
@@ -99,11 +98,12 @@ def greedy(
             alive, token, state = alive[rows], token[rows], select(state, rows, rows)
     attended = rows_of(weights, batch) if weights else None
     lengths = (source != model.pad_id).sum(1).tolist()
-    found = []
+    hypotheses = []
     for b, (ids, total) in enumerate(zip(words.tolist(), score.tolist(), strict=True)):
         tokens = ids[: ids.index(eos_id)] if eos_id in ids else ids
-        found.append(Hypothesis(tokens, total, None if attended is None else attended[b, : len(tokens), : lengths[b]]))
-    return found
+        seen = None if attended is None else attended[b, : len(tokens), : lengths[b]]
+        hypotheses.append(Hypothesis(tokens, total, seen))
+    return hypotheses
 
 
 def rows_of(weights: list[tuple[Tensor, Tensor]], batch: int) -> Tensor:
@@ -157,7 +157,7 @@ class Beam:
 
 
 class Frontier(NamedTuple):
-    """The open prefixes after one step, k a sentence."""
+    """The open prefixes after one step, k per sentence."""
 
     alive: list[int]
     """Which of the still searched sentences go on."""

@@ -31,7 +31,7 @@ def mix(*words: int) -> int:
 
 def random_bits(key: Tensor, count: int) -> Tensor:
     """`(count,)` int16, uniform over all 2¹⁶ values: the halves of the lowbias32 hash of a counter, keyed."""
-    # Half a hash an element, in place: on a CPU the masks would else cost as much as the layers between them.
+    # Half a hash per element, in place: otherwise, on a CPU, masks would cost as much as the layers between them.
     x = torch.arange((count + 1) // 2, dtype=torch.int32, device=key.device).mul_(-1640531527) + key
     x ^= (x >> 16).bitwise_and_(0xFFFF)
     x *= 0x7FEB352D
@@ -71,7 +71,7 @@ class Dropout(nn.Module):
         key = self.key + mix(offset) if offset else self.key
         bits = random_bits(key, torch.Size(shape).numel()).view(shape)
         kept = bits >= ((self.p.double() - 0.5) * 2.0**16).clamp(max=2.0**15 - 1).to(torch.int16)
-        # A product, not `where`, whose CPU kernel takes twice as long forth and back.
+        # A product, not `where`, whose CPU kernel is twice as slow in forward and backward.
         return x * (kept.to(x.dtype) / (1.0 - self.p.to(x.dtype)))
 
     def extra_repr(self) -> str:

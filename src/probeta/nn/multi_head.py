@@ -9,12 +9,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from probeta.errors import ConfigError
+from probeta.nn.cpu.attention import takes_kernel
 from probeta.nn.dropout import Dropout
-from probeta.nn.matmul import transformed
 from probeta.nn.positions import RotaryPositions
-
-LONG = 96 * 96
-"""Weights a head from which the fused kernel is the faster one on a CPU (measured, D 128, 4 heads, AVX-512)."""
 
 
 class KeysValues(NamedTuple):
@@ -43,12 +40,10 @@ def projection(width: int, maps: int) -> nn.Linear:
 
 
 class MultiHeadAttention(nn.Module):
-    """softmax(q kᵀ / √d + mask) v in every head, heads joined and projected: MultiHead(Q, K, V).
+    """Concat_h(softmax(q_h k_hᵀ / √d + mask) v_h) W_o (eq. 1 and section 3.2.2).
 
-    It takes torch's `scaled_dot_product_attention` where that is faster (see `takes_kernel`); on an
-    accelerator the weights' dropout then draws from torch's global generator. The explicit path (under
-    `vmap`, and whenever weights are asked for) takes its masks from `Dropout`. Without attention dropout
-    the two are equal.
+    Dropout of the weights takes its masks from `Dropout`; from torch's global generator where `nn.cpu` takes
+    `scaled_dot_product_attention` on an accelerator.
 
     Raises `ConfigError` when `heads` does not divide `width`.
     """
@@ -69,12 +64,6 @@ class MultiHeadAttention(nn.Module):
         B, T, width = x.shape
         return x.view(B, T, parts, self.heads, width // (parts * self.heads)).permute(2, 0, 3, 1, 4).unbind(0)
 
-    def takes_kernel(self, q: Tensor, k: Tensor, p: float) -> bool:
-        """Whether the fused kernel is the faster path: on a CPU it is not for short sentences, and it has
-        no dropout there (torch then falls back to products of its own)."""
-        long = q.shape[-2] * k.shape[-2] >= LONG
-        return not transformed() and (q.device.type != "cpu" or (long and not p))
-
     def attend(
         self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, causal: bool, record: list[Tensor] | None
     ) -> Tensor:
@@ -83,7 +72,7 @@ class MultiHeadAttention(nn.Module):
         `record` gets the weights `(B, h, T, S)` before dropout.
         """
         p = self.attention_dropout if self.training and self.dropout.active else 0.0
-        if record is None and self.takes_kernel(q, k, p):
+        if record is None and takes_kernel(q, k, p):
             context = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=p, is_causal=causal)
         else:
             scores = torch.matmul(q * q.shape[-1] ** -0.5, k.transpose(-2, -1))
@@ -133,7 +122,7 @@ class SelfAttention(MultiHeadAttention):
 
 class CrossAttention(MultiHeadAttention):
     """Every target token reads the encoded source. Keys and values come from outside, since they are
-    the same at every step and are computed for all layers in one product (see `Decoder`)."""
+    the same at every step and are computed for all layers in one product (see `TransformerDecoder`)."""
 
     def __init__(self, width: int, heads: int, dropout: float = 0.0) -> None:
         super().__init__(width, heads, dropout)

@@ -1,9 +1,9 @@
-"""Recurrent layers with an explicit loop over time: every step's state can be watched and differentiated."""
+"""Recurrent layers with an explicit loop over time: the state of every step can be watched and differentiated."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, cast
 
 import torch
@@ -11,15 +11,53 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from probeta.errors import ConfigError
+from probeta.nn.cpu import handwritten
+from probeta.nn.cpu.recurrent import scan_layers
+from probeta.nn.cpu.scan import step_cell
 from probeta.nn.dropout import Dropout
-from probeta.nn.matmul import linear, transformed
-from probeta.nn.scan import LSTMScan, cell_forward
 
 GATES = {"rnn": 1, "gru": 3, "lstm": 4}
 """Rows of the weight matrices per hidden unit, in the order of `torch.nn.{RNN,GRU,LSTM}`."""
 
 CellState = tuple[Tensor, ...]
 """`(hidden,)`, for an LSTM `(hidden, cell)`, each `(B, H)`."""
+
+
+def step_rnn(z: Tensor, u: Tensor, state: CellState) -> CellState:
+    """h_t = tanh(z + u) (Elman 1990)."""
+    return (torch.tanh(z + u),)
+
+
+def step_lstm(z: Tensor, u: Tensor, state: CellState) -> CellState:
+    """i, f, o = σ(z + u) and g = tanh(z + u), each of rows of its own; c_t = f c_(t-1) + i g; h_t = o tanh(c_t).
+
+    Hochreiter & Schmidhuber 1997, with the forget gate of Gers et al. 2000.
+    """
+    _, c = state
+    i, f, g, o = (z + u).chunk(4, dim=-1)
+    c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
+    return torch.sigmoid(o) * torch.tanh(c), c
+
+
+def step_gru(z: Tensor, u: Tensor, state: CellState) -> CellState:
+    """r, s = σ(z + u) and n = tanh(z + r u), each of rows of its own; h_t = (1 - s) n + s h_(t-1).
+
+    Cho et al. 2014, arXiv 1406.1078, eqs. 5 to 8, where s is z and n is h̃. As in torch, r multiplies U h, not h.
+    """
+    (h,) = state
+    z_r, z_s, z_n = z.chunk(3, dim=-1)
+    u_r, u_s, u_n = u.chunk(3, dim=-1)
+    n = torch.tanh(z_n + torch.sigmoid(z_r + u_r) * u_n)
+    s = torch.sigmoid(z_s + u_s)
+    return ((1 - s) * n + s * h,)
+
+
+CELLS: dict[str, Callable[[Tensor, Tensor, CellState], CellState]] = {
+    "rnn": step_rnn,
+    "gru": step_gru,
+    "lstm": step_lstm,
+}
+"""z = W_ih x_t + b_ih and u = W_hh h_(t-1) + b_hh, `(B, gates·H)` each, and the state of t - 1 → that of t."""
 
 
 class Unrolled(NamedTuple):
@@ -42,16 +80,11 @@ class Recurrence(NamedTuple):
     states: tuple[CellState, ...]
     """Final states, a layer's directions side by side: `l0 forward, l0 backward, l1 forward, …`."""
     steps: list[list[Tensor]]
-    """`Unrolled.steps` of each of these; empty on the fused path."""
+    """`Unrolled.steps` of each of these; empty after `nn.cpu.scan`."""
 
 
 class RecurrentLayer(nn.Module):
-    """One layer in one direction. With z = W_ih x_t + b_ih and u = W_hh h_(t-1) + b_hh:
-
-    - `rnn` (Elman 1990): h_t = tanh(z + u)
-    - `lstm` (Hochreiter & Schmidhuber 1997; Gers et al. 2000): i, f, o = σ(z + u), g = tanh(z + u),
-      c_t = f c_(t-1) + i g, h_t = o tanh(c_t)
-    - `gru` (Cho et al. 2014): r, s = σ(z + u), n = tanh(z_n + r u_n), h_t = (1 - s) n + s h_(t-1)
+    """One layer in one direction: z = W_ih x_t + b_ih, u = W_hh h_(t-1) + b_hh, and one of `CELLS` of them.
 
     Parameters are those of `torch.nn.{RNN,LSTM,GRU}` without the suffix `_l0`. W_ih x is one product for
     all steps. Raises `ConfigError` for an unknown cell or a size below 1.
@@ -87,22 +120,9 @@ class RecurrentLayer(nn.Module):
 
     def update(self, z: Tensor, u: Tensor, state: CellState) -> CellState:
         """One step from z and u = W_hh h_(t-1) + b_hh, `(B, gates·H)` each."""
-        if self.cell == "rnn":
-            return (torch.tanh(z + u),)
-        if self.cell == "lstm" and not torch.is_grad_enabled() and not transformed():
-            c = state[1]
-            h, c_next, tanh_c = torch.empty_like(c), torch.empty_like(c), torch.empty_like(c)
-            cell_forward((z + u).to(c.dtype), c, c_next, tanh_c, h)
-            return h, c_next
-        if self.cell == "lstm":
-            i, f, g, o = (z + u).chunk(4, dim=-1)
-            c = torch.sigmoid(f) * state[1] + torch.sigmoid(i) * torch.tanh(g)
-            return torch.sigmoid(o) * torch.tanh(c), c
-        z_r, z_s, z_n = z.chunk(3, dim=-1)
-        u_r, u_s, u_n = u.chunk(3, dim=-1)
-        n = torch.tanh(z_n + torch.sigmoid(z_r + u_r) * u_n)
-        s = torch.sigmoid(z_s + u_s)
-        return ((1 - s) * n + s * state[0],)
+        if self.cell == "lstm" and not torch.is_grad_enabled() and handwritten():
+            return step_cell(z + u, state[1])
+        return CELLS[self.cell](z, u, state)
 
     def forward(
         self, x: Tensor, state: CellState | None = None, mask: Tensor | None = None, reverse: bool = False
@@ -127,8 +147,8 @@ class Recurrent(nn.Module):
     """`layers` recurrent layers, optionally in both directions (Schuster & Paliwal 1997), dropout in between.
 
     The mask holds states over padding, so that padding on either side never changes a result. `variational` uses one
-    dropout mask for all steps (Gal & Ghahramani 2016). `fused` runs an LSTM with hand-written gradients (`LSTMScan`:
-    the same numbers, several times faster) and then gives no `steps`; under `torch.func` the loop runs all the same.
+    dropout mask for all steps (Gal & Ghahramani 2016). `fused` is for callers that do not read `steps`: an LSTM may
+    then take `nn.cpu.scan`, which has none.
     """
 
     def __init__(
@@ -158,23 +178,17 @@ class Recurrent(nn.Module):
         )
         self.dropout = nn.ModuleList(Dropout(dropout, (1,) if variational else ()) for _ in range(layers - 1))
 
-    def load_torch(self, module: nn.RNNBase) -> None:
-        """Copy the weights of a `torch.nn.{RNN,LSTM,GRU}` of the same sizes."""
-        with torch.no_grad():
-            for mine, theirs in zip(self.weights(), module._flat_weights, strict=True):
-                mine.copy_(cast(Tensor, theirs))
-
-    def _cell(self, i: int) -> RecurrentLayer:
+    def layer(self, i: int) -> RecurrentLayer:
         return cast(RecurrentLayer, self.cells[i])
 
     def weights(self) -> list[Tensor]:
-        """All parameters in the order of torch's `_flat_weights`."""
+        """All parameters, in the order of those of `torch.nn.{RNN,LSTM,GRU}`."""
         return [parameter for cell in self.cells for parameter in cell.parameters()]
 
     def forward(self, x: Tensor, states: Sequence[CellState] | None = None, mask: Tensor | None = None) -> Recurrence:
         """`x (B, T, I)`, initial `states` (one per layer and direction; zeros if `None`), `mask (B, T)`."""
-        if self.fused and self.cell == "lstm" and not transformed():
-            return self._scan(x, states, mask)
+        if self.fused and self.cell == "lstm" and handwritten():
+            return Recurrence(*scan_layers(self, x, states, mask), [])
         final: list[CellState] = []
         steps: list[list[Tensor]] = []
         for layer in range(self.layers):
@@ -184,26 +198,9 @@ class Recurrent(nn.Module):
             for direction in range(self.directions):
                 i = layer * self.directions + direction
                 start = None if states is None else states[i]
-                run: Unrolled = self._cell(i)(x, start, mask, reverse=direction == 1)
+                run: Unrolled = self.layer(i)(x, start, mask, reverse=direction == 1)
                 outputs.append(run.outputs)
                 final.append(run.state)
                 steps.append(run.steps)
             x = outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=-1)
         return Recurrence(x, tuple(final), steps)
-
-    def _scan(self, x: Tensor, states: Sequence[CellState] | None, mask: Tensor | None) -> Recurrence:
-        final: list[CellState] = []
-        for layer in range(self.layers):
-            x = self.dropout[layer - 1](x) if layer else x
-            outputs = []
-            for direction in range(self.directions):
-                i = layer * self.directions + direction
-                cell = self._cell(i)
-                h, c = cell.initial(x) if states is None else states[i]
-                bias = None if cell.bias_ih is None or cell.bias_hh is None else cell.bias_ih + cell.bias_hh
-                z = linear(x.transpose(0, 1), cell.weight_ih, bias)
-                run, *state = LSTMScan.apply(z, cell.weight_hh, h, c, mask, direction == 1)
-                outputs.append(run)
-                final.append(tuple(state))
-            x = (outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=-1)).transpose(0, 1)
-        return Recurrence(x, tuple(final), [])

@@ -1,4 +1,4 @@
-"""The recurrent translator: `Encoder` and `Decoder` under the one contract of `Translator`."""
+"""The recurrent translator: an encoder and a decoder under the contract of `Translator`."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from torch import Tensor
 
 from probeta.errors import ConfigError
 from probeta.nn.attention import Attention
-from probeta.nn.decoder import Carry, Decoder, Memory
+from probeta.nn.cpu import enabled
+from probeta.nn.cpu.stepper import Stepper
+from probeta.nn.decoder import Carry, Decoder, DecoderStart
 from probeta.nn.encoder import Encoded, Encoder
-from probeta.nn.stepper import Stepper
 from probeta.nn.translator import Decoded, PerSource, Translator
 
 
@@ -19,19 +20,19 @@ class Progress(NamedTuple):
     """The state of incremental decoding."""
 
     source: PerSource
-    """What `Stepper` reads of the source, a row a sentence."""
+    """What a step reads of the source, one row per sentence."""
     carry: Carry
-    """What changes with each word, a row a prefix."""
-    stepper: Stepper
-    """The weights: to `tree_map` a leaf that is no tensor."""
+    """What changes with each word, one row per prefix."""
+    stepper: Stepper | None
+    """The prepared weights, if any: a leaf of the tree that is no tensor."""
 
 
 class Seq2Seq(Translator):
     """Sequence to sequence (Sutskever et al. 2014), with `attention` as in Bahdanau et al. 2015.
 
     `encoder`, `decoder` and `attention` are constructors that lack only the sizes which are decided here:
-    vocabularies, the decoder's `hidden_size`, and `cell` and `layers`, which both sides share. `shared_embeddings`
-    uses one matrix for source and target, whose vocabularies and embedding sizes must then be the same.
+    vocabularies, the decoder's `hidden_size`, and the `cell` and `layers` of both. `shared_embeddings` uses one matrix
+    for source and target, whose vocabularies and embedding sizes must then be the same.
     """
 
     def __init__(
@@ -75,12 +76,12 @@ class Seq2Seq(Translator):
         """`(V,)`."""
         return self.decoder.output.bias
 
-    def encode(self, source: Tensor) -> Memory:
+    def encode(self, source: Tensor) -> DecoderStart:
         encoded: Encoded = self.encoder(source)
         return self.decoder.remember(*encoded)
 
     def decode(
-        self, memory: Memory, target: Tensor, *, forced: Tensor | None = None, need_weights: bool = False
+        self, memory: DecoderStart, target: Tensor, *, forced: Tensor | None = None, need_weights: bool = False
     ) -> Decoded:
         features, attention = self.decoder(memory, target, forced)
         return Decoded(features, attention if need_weights else None)
@@ -89,14 +90,17 @@ class Seq2Seq(Translator):
         logits: Tensor = self.decoder.output(features)
         return logits
 
-    def prepare(self, prefixes: int = 1) -> Stepper:
-        return Stepper(self.decoder, prefixes)
+    def prepare(self, prefixes: int = 1) -> Stepper | None:
+        return Stepper(self.decoder, prefixes) if enabled() else None
 
-    def start(self, memory: Memory, prepared: Stepper | None = None) -> Progress:
+    def start(self, memory: DecoderStart, prepared: Stepper | None = None) -> Progress:
         stepper = self.prepare() if prepared is None else prepared
+        if stepper is None:
+            return Progress(PerSource(memory.attended), self.decoder.begin(memory), None)
         attended, carry = stepper.begin(memory)
         return Progress(PerSource(attended), carry, stepper)
 
     def step(self, token: Tensor, state: Progress) -> tuple[Tensor, Tensor | None, Progress]:
-        logits, attention, carry = state.stepper(token, state.carry, state.source.value)
+        step = self.decoder.predict if state.stepper is None else state.stepper
+        logits, attention, carry = step(token, state.carry, state.source.value)
         return logits, attention, state._replace(carry=carry)

@@ -11,11 +11,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from probeta.errors import ConfigError
+from probeta.nn.cpu.matmul import Product, fast_float32
 from probeta.nn.dropout import Dropout, dropouts
-from probeta.nn.matmul import Product, fast_float32
 from probeta.nn.multi_head import KeysValues, additive_mask
 from probeta.nn.positions import added_positions
-from probeta.nn.transformer_layers import Decoder, Encoder, LayerSettings
+from probeta.nn.transformer_layers import LayerSettings, TransformerDecoder, TransformerEncoder
 from probeta.nn.translator import Decoded, PerSource, Translator
 
 TIES = ("none", "target", "all")
@@ -43,11 +43,11 @@ class Incremental(NamedTuple):
     """Decoding after `t` tokens."""
 
     source: PerSource
-    """A `Source`, one row for all prefixes of a sentence."""
+    """A `Source`, one row per sentence for all of its prefixes."""
     caches: tuple[KeysValues, ...]
     """Every layer's keys and values of the target so far, `(B·k, h, t, d)` each."""
     output: Product
-    """The vocabulary projection: to `tree_map` a leaf that is no tensor."""
+    """The vocabulary projection: a leaf of the tree that is no tensor."""
 
 
 class AttentionMaps(NamedTuple):
@@ -122,8 +122,8 @@ class Transformer(Translator):
         self.target_positions = added_positions(positions, hidden_size, max_positions)
         self.dropout = Dropout(dropout)
         self.target_dropout = Dropout(dropout)
-        self.encoder = Encoder(settings, encoder_layers)
-        self.decoder = Decoder(settings, decoder_layers)
+        self.encoder = TransformerEncoder(settings, encoder_layers)
+        self.decoder = TransformerDecoder(settings, decoder_layers)
         self.source_embedding = nn.Embedding(source_vocab_size, hidden_size, padding_idx=pad_id)
         self.target_embedding = nn.Embedding(target_vocab_size, hidden_size, padding_idx=pad_id)
         self.output = nn.Linear(hidden_size, target_vocab_size, bias=False)

@@ -145,7 +145,7 @@ class DecoderLayer(nn.Module):
         return x
 
 
-class Encoder(nn.Module):
+class TransformerEncoder(nn.Module):
     """`layers` encoder layers; under pre-norm one more norm, since no layer normalises its own output."""
 
     def __init__(self, settings: LayerSettings, layers: int) -> None:
@@ -160,7 +160,7 @@ class Encoder(nn.Module):
         return self.norm(x)
 
 
-class Decoder(nn.Module):
+class TransformerDecoder(nn.Module):
     """`layers` decoder layers; one product gives the source's keys and values of all of them."""
 
     def __init__(self, settings: LayerSettings, layers: int) -> None:

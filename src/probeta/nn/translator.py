@@ -7,22 +7,33 @@ metrics are written once.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
-# A tree (tuples, named tuples, dicts) of tensors whose first dimension is the batch: decoding
-# repeats, reorders and drops sentences with `torch.utils._pytree.tree_map` and nothing else.
+# A tree (tuples, named tuples, lists, dicts) of tensors whose first dimension is the batch: decoding
+# repeats, reorders and drops sentences with `map_leaves` and nothing else.
 State = Any
+
+
+def map_leaves(function: Callable[[Any], Any], state: State) -> State:
+    """`state` with `function` of each leaf: of everything that is no tuple, list or dict."""
+    if isinstance(state, dict):
+        return {key: map_leaves(function, part) for key, part in state.items()}
+    if isinstance(state, (tuple, list)):
+        parts = [map_leaves(function, part) for part in state]
+        return type(state)(*parts) if hasattr(state, "_fields") else type(state)(parts)
+    return function(state)
 
 
 @dataclass(frozen=True)
 class PerSource:
-    """A part of a `State` that depends on the source alone: a beam search keeps one row of it a sentence.
+    """A part of a `State` that depends on the source alone: a beam search keeps one row of it per sentence.
 
-    All else has a row for each of a sentence's k prefixes, which stand one after the other; a model sees k
-    by dividing the two numbers of rows. It is a leaf to `tree_map`, so that searches tell it apart.
+    Everything else has a row for each of the k prefixes of a sentence, which follow one another; a model finds k
+    by dividing the two numbers of rows. It is a leaf to `map_leaves`, so that searches tell it apart.
     """
 
     value: State
@@ -75,7 +86,7 @@ class Translator(nn.Module, ABC):
         raise NotImplementedError
 
     def prepare(self, prefixes: int = 1) -> Any:
-        """The weights as `step` reads them fastest, with `prefixes` a sentence; good while they do not change."""
+        """The weights as `step` reads them fastest, for `prefixes` per sentence; valid while they do not change."""
         return None
 
     @abstractmethod

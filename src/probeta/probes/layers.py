@@ -7,8 +7,9 @@ from torch import Tensor
 from torch.utils._pytree import tree_map
 
 from probeta.errors import check_whole
+from probeta.nn.cpu import set_enabled
 from probeta.probes.probe import Findings, Objective, Probe, Row, Subject, geometric_mean
-from probeta.probes.recorder import GradientRecorder, without_fused_kernels
+from probeta.probes.recorder import GradientRecorder
 from probeta.probes.setting import device_and_dtype
 
 
@@ -36,7 +37,7 @@ class LayersProbe(Probe):
         batch = tree_map(self.cast, subject.batch)
         for own in range(seed, seed + self.seeds):
             objective = Objective(subject.build(own)).to(self.device, self.dtype).train()
-            with torch.random.fork_rng(), without_fused_kernels(objective):
+            with torch.random.fork_rng(), set_enabled(False):
                 torch.manual_seed(own)
                 with GradientRecorder(objective.model) as recorder:
                     loss = objective(batch)

@@ -8,7 +8,6 @@ direct part alone. Its per-step states are what the next step reads; they are wa
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any
@@ -110,16 +109,3 @@ class GradientRecorder:
         gradients = iter(torch.autograd.grad(loss, flat, retain_graph=True, allow_unused=True, materialize_grads=True))
         for name, tensors in watched.items():
             yield name, [next(gradients) for _ in tensors]
-
-
-@contextmanager
-def without_fused_kernels(model: nn.Module) -> Iterator[None]:
-    """Fused kernels give no states: switch them off for a while, wherever a module has the switch."""
-    switched = [module for module in model.modules() if getattr(module, "fused", False) is True]
-    for module in switched:
-        vars(module)["fused"] = False
-    try:
-        yield
-    finally:
-        for module in switched:
-            vars(module)["fused"] = True

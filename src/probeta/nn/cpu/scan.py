@@ -1,8 +1,8 @@
-"""An LSTM over time, alone and with additive attention, with gradients written by hand.
+"""An LSTM over time, alone and with additive attention, with hand-written gradients.
 
-Autograd records some twenty nodes a step and multiplies every step's weight gradient on its own. Here a step's
-backward pass has one product, and the weight gradients are one product over all steps after the loop. Same numbers
-as `RecurrentLayer` and `Decoder.step`, which the tests hold them to. Inside, time comes first: `(T, B, …)`.
+Autograd records some twenty nodes per step and one product per step for the weights' gradients. Here a step of the
+backward pass has one product, and the weights' gradients are one product over all steps, after the loop. The numbers
+are those of `nn.rnn.RecurrentLayer` and `nn.decoder.Decoder.step`. Inside, time comes first: `(T, B, …)`.
 """
 
 from __future__ import annotations
@@ -13,15 +13,16 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from probeta.nn.matmul import fast_float32, product_dtype
+from probeta.nn.cpu.matmul import fast_float32, product_dtype
+from probeta.nn.cpu.private import softmax_backward
 
 aten: Any = torch.ops.aten
 
 
 def cell_forward(gates: Tensor, c: Tensor, c_next: Tensor, tanh_c: Tensor, h_next: Tensor) -> None:
-    """`gates (B, 4H)` become i, f, g, o in place; the new `c`, its tanh and `h` are written where they belong.
+    """Turn `gates (B, 4H)` into i, f, g, o in place; write c_t, tanh c_t and h_t to `c_next`, `tanh_c`, `h_next`.
 
-    tanh x = 2 σ(2x) - 1, of which torch's sigmoid takes a fourth of its tanh's time on a CPU.
+    tanh x = 2 σ(2x) - 1: on a CPU, torch's sigmoid takes a fourth of the time of its tanh.
     """
     i, f, g, o = gates.chunk(4, dim=1)
     g.mul_(2)
@@ -45,13 +46,20 @@ def cell_backward(dh: Tensor, dc: Tensor, gates: Tensor, c: Tensor, tanh_c: Tens
     return dc * f
 
 
-def whole(mask: Tensor | None, steps: int) -> list[bool]:
-    """At which steps no sentence is padding: there nothing has to be held."""
+def step_cell(gates: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
+    """`gates (B, 4H)` before their nonlinearities (overwritten), c_(t-1) → h_t, c_t, without a gradient."""
+    h, c_next, tanh_c = torch.empty_like(c), torch.empty_like(c), torch.empty_like(c)
+    cell_forward(gates.to(c.dtype), c, c_next, tanh_c, h)
+    return h, c_next
+
+
+def find_full_steps(mask: Tensor | None, steps: int) -> list[bool]:
+    """For each step whether no sentence is padding there, so that no state has to be held."""
     return [True] * steps if mask is None else mask.all(dim=0).tolist()
 
 
 class LSTMScan(torch.autograd.Function):
-    """`z (T, B, 4H)` (inputs' share and biases), `W (4H, H)`, `h`, `c (B, H)`, `mask (B, T)` → `(T, B, H)`, h, c."""
+    """`z (T, B, 4H)` (W_ih x + b), `W_hh (4H, H)`, `h`, `c (B, H)`, `mask (B, T)` → `(T, B, H)`, h, c."""
 
     @staticmethod
     def forward(
@@ -59,10 +67,10 @@ class LSTMScan(torch.autograd.Function):
     ) -> tuple[Tensor, Tensor, Tensor]:
         steps, batch, size = z.shape[0], *h.shape
         low = product_dtype(z.device.type)
-        kept = whole(mask, steps)
+        full = find_full_steps(mask, steps)
         w = weight.to(low).t() if low else weight.t()
         gates = z.new_empty(steps, batch, 4 * size, dtype=h.dtype)
-        # hs[t] and cs[t] are the states that step t reads; one place more for the last.
+        # hs[t] and cs[t] are the states that step t reads; the last ones are the final states.
         hs, cs = h.new_empty(steps + 1, batch, size), c.new_empty(steps + 1, batch, size)
         tanh_c = h.new_empty(steps, batch, size)
         order = range(steps - 1, -1, -1) if reverse else range(steps)
@@ -75,12 +83,12 @@ class LSTMScan(torch.autograd.Function):
                 else:
                     torch.addmm(z[t], hs[n], w, out=gates[t])
                 cell_forward(gates[t], cs[n], cs[n + 1], tanh_c[t], hs[n + 1])
-                if not kept[t] and mask is not None:
+                if not full[t] and mask is not None:
                     pad = ~mask[:, t, None]
                     torch.where(pad, hs[n], hs[n + 1], out=hs[n + 1])
                     torch.where(pad, cs[n], cs[n + 1], out=cs[n + 1])
         ctx.save_for_backward(weight, gates, hs, cs, tanh_c, mask)
-        ctx.reverse, ctx.kept, ctx.low = reverse, kept, low
+        ctx.reverse, ctx.full, ctx.low = reverse, full, low
         outputs = hs[1:].flip(0) if reverse else hs[1:]
         return outputs, hs[-1].clone(), cs[-1].clone()
 
@@ -97,7 +105,7 @@ class LSTMScan(torch.autograd.Function):
                 n = steps - 1 - t if reverse else t
                 dh = dh + d_out[t]
                 held_h = held_c = None
-                if not ctx.kept[t] and mask is not None:
+                if not ctx.full[t] and mask is not None:
                     real = mask[:, t, None]
                     held_h, held_c = dh.masked_fill(real, 0.0), dc.masked_fill(real, 0.0)
                     dh, dc = dh.masked_fill(~real, 0.0), dc.masked_fill(~real, 0.0)
@@ -106,25 +114,25 @@ class LSTMScan(torch.autograd.Function):
                 if held_h is not None and held_c is not None:
                     dh, dc = dh + held_h, dc + held_c
             before = hs[:-1].flip(0) if reverse else hs[:-1]
-            d_weight = product(dz.flatten(0, 1).t(), before.flatten(0, 1), low)
+            d_weight = multiply(dz.flatten(0, 1).t(), before.flatten(0, 1), low)
         return dz, d_weight, dh, dc, None, None
 
 
-def product(a: Tensor, b: Tensor, low: torch.dtype | None) -> Tensor:
+def multiply(a: Tensor, b: Tensor, low: torch.dtype | None) -> Tensor:
     """`a @ b` in `low` precision if given, as float32."""
     return torch.mm(a.to(low), b.to(low)).to(a.dtype) if low else torch.mm(a, b)
 
 
 class AttentiveScan(torch.autograd.Function):
-    """The decoder's loop with additive attention, one LSTM layer.
+    """The decoder's loop over one LSTM layer with additive attention.
 
-    The context enters the gates as Σ_s α_s (W_c m_s): with `P = memory W_cᵀ (B, S, 4H)` made before the loop, a step
-    sums S rows where it would multiply by W_c. Energies are σ(2x) = (1 + tanh x) / 2, as in `Additive`; what that adds
-    to all scores of a sentence changes no weight and is left out.
+    The context enters the gates as W_c c = Σ_s α_s (W_c m_s): with `P = memory W_cᵀ (B, S, 4H)` computed before the
+    loop, a step sums S rows instead of multiplying by W_c. vᵀ tanh x = 2vᵀ σ(2x) - Σv; the constant Σv is the same in
+    all scores of a sentence, so the softmax cancels it and it is left out.
 
-    Inputs: `z (T, B, 4H)`, `P`, keys `(B, S, A)` of `Additive.prepare`, mask `(B, S)`, `W_hh (4H, H)`, `W_q (A, H)`,
-    `v (A,)`, `h`, `c (B, H)`; outputs: hidden states `(T, B, H)`, the last cell `(B, H)`, weights `(B, T, S)`. The
-    contexts themselves, which only the read-out needs, are one product outside.
+    Inputs: `z (T, B, 4H)`, `P`, doubled keys 2 (U m + b) `(B, S, A)`, mask `(B, S)`, `W_hh (4H, H)`, `W_q (A, H)`,
+    `v (A,)`, `h`, `c (B, H)`; outputs: hidden states `(T, B, H)`, the last cell state `(B, H)`, weights `(B, T, S)`.
+    Only the read-out needs the contexts, which are one product outside.
     """
 
     @staticmethod
@@ -155,7 +163,7 @@ class AttentiveScan(torch.autograd.Function):
         lowest = torch.finfo(h.dtype).min
         for t in range(steps):
             with fast_float32():
-                u = product(hs[t], w, low)
+                u = multiply(hs[t], w, low)
             torch.add(u[:, None, 4 * size :], keys, out=energy[t]).sigmoid_()
             scores = torch.mv(energy[t].view(-1, width), v).view(batch, length)
             if hidden is not None:
@@ -175,7 +183,7 @@ class AttentiveScan(torch.autograd.Function):
         steps, batch, _ = alpha.shape
         size, low = hs.shape[2], ctx.low
         w = joint.to(low) if low else joint
-        # The shares of the gates and of the query side by side: one product back to h.
+        # Gradients of the gates and of the query side by side: a single product leads back to h.
         du = gates.new_empty(steps, batch, joint.shape[0])
         d_scores = torch.empty_like(alpha)
         d_keys = torch.zeros_like(keys)
@@ -185,26 +193,26 @@ class AttentiveScan(torch.autograd.Function):
             dz = du[t, :, : 4 * size]
             dc = cell_backward(dh + d_out[t], dc, gates[t], cs[t], tanh_c[t], dz)
             da = torch.bmm(dz[:, None], p.transpose(1, 2))[:, 0] + d_alpha[:, t]
-            ds = aten._softmax_backward_data.out(da, alpha[t], 1, da.dtype, grad_input=d_scores[t])
-            # ∂L/∂score σ (1 - σ); times 2v once it is summed.
+            ds = softmax_backward(da, alpha[t], d_scores[t])
+            # ∂L/∂score σ (1 - σ); multiplied by 2v after the sum.
             torch.addcmul(energy[t], energy[t], energy[t], value=-1.0, out=scratch)
             scratch.mul_(ds[:, :, None])
             d_keys.add_(scratch)
             torch.sum(scratch, dim=1, out=du[t, :, 4 * size :])
             du[t, :, 4 * size :].mul_(v)
             with fast_float32():
-                dh = product(du[t], w, low)
+                dh = multiply(du[t], w, low)
         with fast_float32():
             d_keys.mul_(v)
             dz_all = du[:, :, : 4 * size]
             d_p = torch.bmm(alpha.permute(1, 2, 0), dz_all.transpose(0, 1))
-            d_joint = product(du.flatten(0, 1).t(), hs[:-1].flatten(0, 1), low)
+            d_joint = multiply(du.flatten(0, 1).t(), hs[:-1].flatten(0, 1), low)
             d_v = 2 * torch.mv(energy.view(-1, keys.shape[2]).t(), d_scores.view(-1))
         return dz_all, d_p, d_keys, None, d_joint[: 4 * size], 2 * d_joint[4 * size :], d_v, dh, dc
 
 
 def lstm_scan(weight: Tensor, z: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
-    """`LSTMScan` without padding: hidden states `(T, B, H)` and the last cell."""
+    """`LSTMScan` without padding: hidden states `(T, B, H)` and the last cell state."""
     run, _, c = LSTMScan.apply(z, weight, h, c, None, False)
     return run, c
 
@@ -212,6 +220,6 @@ def lstm_scan(weight: Tensor, z: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, 
 def attentive_scan(
     p: Tensor, keys: Tensor, mask: Tensor, w_hh: Tensor, w_q: Tensor, v: Tensor, z: Tensor, h: Tensor, c: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """`AttentiveScan`: hidden states `(T, B, H)`, the last cell, weights `(B, T, S)`."""
+    """`AttentiveScan`: hidden states `(T, B, H)`, the last cell state, weights `(B, T, S)`."""
     run: tuple[Tensor, Tensor, Tensor] = AttentiveScan.apply(z, p, keys, mask, w_hh, w_q, v, h, c)
     return run

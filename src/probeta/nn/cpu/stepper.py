@@ -1,27 +1,26 @@
-"""The recurrent decoder a word at a time, as searches read it: weights joined and packed once, no gradients."""
+"""The recurrent decoder word by word, for searches: weights joined and packed once, no gradients."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.utils._pytree import tree_map
 
-from probeta.nn.decoder import Carry, Decoder, Memory
-from probeta.nn.matmul import Product
+from probeta.nn.attention import Additive, Attended, Read, read_together
+from probeta.nn.cpu.attention import get_query_weight, read_additive, sums_values
+from probeta.nn.cpu.matmul import Product
+from probeta.nn.decoder import Carry, Decoder, DecoderStart
 from probeta.nn.rnn import CellState
-
-Attended = tuple[Tensor, ...]
-"""`(keys, values, mask)`, or `()` without attention."""
+from probeta.nn.translator import map_leaves
 
 
 class Stepper:
-    """What `Decoder.step` computes in eval mode, for sentences of `prefixes` prefixes each.
+    """What `Decoder.predict` computes in eval mode, for sentences of `prefixes` prefixes each.
 
-    Where a sentence has several, W c = W Σ_s α_s m_s = Σ_s α_s (W m_s): what gates and read-out make of the context
-    is made of every source position once (`shares`), and a step only sums it.
+    W c = W Σ_s α_s m_s = Σ_s α_s (W m_s): where a sentence has several prefixes, its positions are projected to gates
+    and read-out once, before the search (`shares`), and a step only sums them.
 
-    Made under autocast, its products run in autocast's dtype; all between them stays float32, since the sums over a
-    sentence take longer with their casts than they save.
+    Made under autocast, its products run in autocast's dtype; everything between them stays float32, since casting
+    the sums over a sentence takes longer than it saves.
     """
 
     def __init__(self, decoder: Decoder, prefixes: int = 1) -> None:
@@ -31,7 +30,7 @@ class Stepper:
         inputs, features = [embedded, context, feed], None if readout is None else readout.weight
         self.shares: Product | None = None
         self.widths: list[int] = []
-        if attention is not None and attention.sums_values and prefixes > 1:
+        if attention is not None and sums_values(attention) and prefixes > 1:
             shares, inputs = [context], [embedded, feed]
             if features is not None:
                 output, share, word = features.split([first.hidden_size, *reversed(decoder.splits[:2])], dim=1)
@@ -42,10 +41,10 @@ class Stepper:
         weights = [torch.cat(inputs, dim=1), *(layer.weight_ih for layer in layers[1:])]
         self.inputs = [Product(weight, layer.bias_ih) for weight, layer in zip(weights, layers, strict=True)]
         pushes: list[tuple[Tensor, Tensor | None]] = [(layer.weight_hh, layer.bias_hh) for layer in layers]
-        asking = None if attention is None else attention.query_weight
+        asking = None if attention is None else get_query_weight(attention)
         self.asks = asking is not None
         if asking is not None:
-            # The last layer's state is its own input and the attention's query: one product for both.
+            # The last layer's state is both its own input and the attention's query: one product for both.
             weight, bias = pushes[-1]
             bias = None if bias is None else torch.cat([bias, asking.new_zeros(len(asking))])
             pushes[-1] = torch.cat([weight, asking]), bias
@@ -53,20 +52,28 @@ class Stepper:
         self.readout = None if features is None or readout is None else Product(features, readout.bias)
         self.output = Product(decoder.output.weight, decoder.output.bias)
 
-    def begin(self, memory: Memory) -> tuple[Attended, Carry]:
-        """What a search's state holds of the source alone (`values` may be `shares` of them), and the first carry."""
+    def begin(self, start: DecoderStart) -> tuple[Attended, Carry]:
+        """What a search's state holds of the source alone (keys may be doubled, values projected); the first carry."""
         dtype = self.decoder.embedding.weight.dtype
-        carry = tree_map(lambda part: part.to(dtype), self.decoder.begin(memory))
-        if not memory.attended:
+        carry: Carry = map_leaves(lambda part: part.to(dtype), self.decoder.begin(start))
+        if not start.attended:
             return (), carry
-        keys, outputs, mask = memory.attended
+        keys, outputs, mask = start.attended
+        keys = 2 * keys if self.asks else keys
         values = [outputs] if self.shares is None or self.readout is None else []
         shares = [] if self.shares is None else [self.shares(outputs)]
         shared = torch.cat([*shares, *values], dim=-1).contiguous()
         return (keys.to(dtype), shared.to(dtype), mask), carry
 
+    def reader(self, attended: Attended) -> Read | None:
+        """The attention of what `begin` gave, for queries that the joint product has made."""
+        attention = self.decoder.attention
+        if isinstance(attention, Additive) and self.asks:
+            return read_together(lambda asked, t: read_additive(attention, asked, attended, t), len(attended[0]))
+        return self.decoder.reader(attended)
+
     def __call__(self, token: Tensor, carry: Carry, attended: Attended) -> tuple[Tensor, Tensor | None, Carry]:
-        """`token (N,)` → logits `(N, V)`, weights `(N, S)` or `None`, what the next step reads."""
+        """See `Decoder.predict`."""
         with torch.autocast(token.device.type, enabled=False):
             return self.step(token, carry, attended)
 
@@ -78,11 +85,12 @@ class Stepper:
         if self.asks:
             rows = len(decoder.layer(-1).weight_hh)
             pushed, query = pushed[:, :rows], pushed[:, rows:]
-        found, weights = decoder.attend(query, attended, 0) if attended else (None, None)
+        read = self.reader(attended)
+        summed, weights = (None, None) if read is None else read(query, 0)
+        context = () if summed is None else (summed,)
         shares: list[Tensor] = []
-        context = () if found is None else (found,)
-        if found is not None and self.shares is not None:
-            *shares, rest = found.split([*self.widths, found.shape[1] - sum(self.widths)], dim=1)
+        if summed is not None and self.shares is not None:
+            *shares, rest = summed.split([*self.widths, summed.shape[1] - sum(self.widths)], dim=1)
             context = (rest,) if self.readout is None else ()
         states: list[CellState] = []
         for i, old in enumerate(carry.states):

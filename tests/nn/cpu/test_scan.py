@@ -10,10 +10,12 @@ import torch
 from torch import Tensor
 
 from probeta.nn.attention import Additive
+from probeta.nn.cpu import set_enabled
+from probeta.nn.cpu.matmul import fast_float32, linear, onednn_keeps_float32
+from probeta.nn.cpu.recurrent import covers
+from probeta.nn.cpu.scan import AttentiveScan, LSTMScan
 from probeta.nn.decoder import Decoder
 from probeta.nn.encoder import Encoder
-from probeta.nn.matmul import fast_float32, linear, onednn_keeps_float32, transformed
-from probeta.nn.scan import AttentiveScan, LSTMScan
 from probeta.nn.seq2seq import Seq2Seq
 
 SOURCE = torch.tensor([[1, 5, 6, 7, 2], [1, 8, 2, 0, 0], [1, 4, 9, 2, 0]])
@@ -58,13 +60,13 @@ def test_scan_and_loop_give_the_same_logits_and_gradients(
 ) -> None:
     net = build(attention, {"bidirectional": bidirectional, "dropout": 0.3}, {"dropout": 0.2, "tied_embeddings": tied})
     given = None if forced is None else torch.tensor(forced)
-    assert net.train().decoder.scannable()
+    assert covers(net.train().decoder)
     results = []
-    for fused in (True, False):
-        net.encoder.recurrent.fused = net.decoder.fused = fused
-        logits = net(SOURCE, TARGET, given)
-        net.zero_grad()
-        (logits.logsumexp(-1).sum() + logits[..., 3].sum()).backward()
+    for on in (True, False):
+        with set_enabled(on):
+            logits = net(SOURCE, TARGET, given)
+            net.zero_grad()
+            (logits.logsumexp(-1).sum() + logits[..., 3].sum()).backward()
         results.append((logits.detach(), {k: p.grad.clone() for k, p in net.named_parameters() if p.grad is not None}))
     (fast, fast_grads), (slow, slow_grads) = results
     torch.testing.assert_close(fast, slow)
@@ -74,17 +76,11 @@ def test_scan_and_loop_give_the_same_logits_and_gradients(
 
 
 def test_what_the_scan_does_not_cover_takes_the_loop() -> None:
-    assert not build(partial(Additive, dropout=0.1), {}, {}).train().decoder.scannable()
-    assert build(partial(Additive, dropout=0.1), {}, {}).eval().decoder.scannable()
-    assert not build(Additive, {}, {"input_feeding": True}).decoder.scannable()
-    assert not build(Additive, {}, {"fused": False}).decoder.scannable()
-
-
-def test_transforms_are_noticed() -> None:
-    seen: list[bool] = []
-    torch.func.vmap(lambda x: (seen.append(transformed()), x)[1])(torch.zeros(2))
-    assert seen == [True]
-    assert not transformed()
+    assert not covers(build(partial(Additive, dropout=0.1), {}, {}).train().decoder)
+    assert covers(build(partial(Additive, dropout=0.1), {}, {}).eval().decoder)
+    assert not covers(build(Additive, {}, {"input_feeding": True}).decoder)
+    with set_enabled(False):
+        assert not covers(build(Additive, {}, {}).decoder)
 
 
 def test_products_handed_to_onednn_keep_float32_precision() -> None:

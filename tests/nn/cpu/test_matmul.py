@@ -8,7 +8,7 @@ from threading import Event
 import pytest
 import torch
 
-from probeta.nn.matmul import PACKED, Product, handed_over, linear
+from probeta.nn.cpu.matmul import PACKED, Product, handed_over, linear
 
 WIDTH, HEIGHT = 257, 301
 

@@ -12,9 +12,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from probeta.nn.cpu import enabled, handwritten
+from probeta.nn.cpu.private import pack, packed_linear
+
 
 class HandedOver:
-    """Permission of oneDNN for float32 products. It is the process's: of several threads the last one out ends it."""
+    """Permission for oneDNN to compute float32 products. It is the process's: the last of several threads ends it."""
 
     def __init__(self) -> None:
         self.lock = Lock()
@@ -46,8 +49,8 @@ def onednn_keeps_float32() -> bool:
     """Whether oneDNN's products stay float32 here when torch may hand them over.
 
     torch gives float32 products to oneDNN only together with the permission to round their inputs to bfloat16.
-    Without matrix units (AMX), oneDNN does not use that permission; it is then a third faster than MKL on the
-    processors that were measured. 1 + 2⁻¹² is a float32 number that bfloat16 rounds to 1.
+    On processors without matrix units (AMX) oneDNN does not use that permission, and was measured a third faster than
+    MKL. 1 + 2⁻¹² is a float32 number that bfloat16 rounds to 1.
     """
     if not torch.backends.mkldnn.is_available():
         return False
@@ -61,16 +64,11 @@ def onednn_keeps_float32() -> bool:
 @contextmanager
 def fast_float32() -> Iterator[None]:
     """Products inside are oneDNN's where it computes them in float32, torch's choice elsewhere."""
-    if onednn_keeps_float32():
+    if enabled() and onednn_keeps_float32():
         with handed_over():
             yield
     else:
         yield
-
-
-def transformed() -> bool:
-    """Whether `torch.func` (vmap, grad) is at work: hand-written gradients do not batch, autograd's do."""
-    return torch._C._functorch.peek_interpreter_stack() is not None
 
 
 def product_dtype(device: str) -> torch.dtype | None:
@@ -81,12 +79,8 @@ def product_dtype(device: str) -> torch.dtype | None:
 SMALL = 1 << 23
 """Multiplications below which a product takes less time than choosing its library."""
 
-
 PACKED = 1 << 16
-"""Elements from which on a weight is worth a layout of its own."""
-
-ROWS = 64
-"""What that layout is chosen for; others lose little by it."""
+"""Elements from which on packing a weight pays."""
 
 
 class FastLinear(torch.autograd.Function):
@@ -112,35 +106,28 @@ class FastLinear(torch.autograd.Function):
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """`torch.nn.functional.linear`, fast where that is exact; torch's own under autocast and `torch.func`."""
     small = x.numel() * weight.shape[0] < SMALL
-    if small or transformed():
+    if small or not handwritten():
         return F.linear(x, weight, bias)
     if product_dtype(x.device.type) is not None:
-        # Of an x (B, T, I) that is not contiguous, torch's matmul copies the weight B times.
+        # Given a non-contiguous x (B, T, I), torch's matmul copies the weight B times.
         return F.linear(x.flatten(0, -2), weight, bias).unflatten(0, x.shape[:-1])
     result: Tensor = FastLinear.apply(x, weight, bias)
     return result
 
 
 class Product:
-    """`x (…, I)` → `x Wᵀ + b` for weights that many products read and none changes: a search's. No gradient.
+    """`x (…, I)` → `x Wᵀ + b` for weights that many products read and none changes, as in a search.
 
-    oneDNN reads a weight in a layout of its own: made once, it saves a tenth of a product of 64 rows and half of one
-    of 8. Made under autocast, it multiplies in autocast's dtype from then on. The result has `x`'s dtype. Elsewhere
-    this is torch's own.
+    oneDNN reads a packed weight faster: packing it once saves a tenth of a product of 64 rows and half of one of 8. A
+    packed product has no gradient. Made under autocast, it multiplies in autocast's dtype from then on; the result has
+    `x`'s dtype. Where packing does not apply, this is torch's own product.
     """
 
     def __init__(self, weight: Tensor, bias: Tensor | None = None) -> None:
         low = product_dtype(weight.device.type) or weight.dtype
         self.weight, self.bias = weight.to(low), None if bias is None else bias.to(low)
-        self.packed: Tensor | None = None
-        known = low == torch.float32 or (low == torch.bfloat16 and torch.ops.mkldnn._is_mkldnn_bf16_supported())
-        here = weight.device.type == "cpu" and torch.backends.mkldnn.is_available() and known
-        if here and not torch.is_grad_enabled() and not transformed() and weight.numel() >= PACKED:
-            self.packed = torch.ops.mkldnn._reorder_linear_weight(self.weight.detach(), ROWS)
+        pays = weight.numel() >= PACKED and not torch.is_grad_enabled()
+        self.packed = pack(self.weight) if pays and handwritten() else None
 
     def __call__(self, x: Tensor) -> Tensor:
-        low = x.to(self.weight.dtype)
-        if self.packed is None:
-            return F.linear(low, self.weight, self.bias).to(x.dtype)
-        product: Tensor = torch.ops.mkldnn._linear_pointwise(low, self.packed, self.bias, "none", [], "")
-        return product.to(x.dtype)
+        return packed_linear(x.to(self.weight.dtype), self.weight, self.packed, self.bias).to(x.dtype)
