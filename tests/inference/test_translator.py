@@ -14,7 +14,9 @@ from probeta.data.tokenizers import WhitespaceTokenizer
 from probeta.errors import ConfigError
 from probeta.inference.translator import TextTranslator, pick_device, side_by_side
 from probeta.models.decoding import Decoding
+from probeta.nn import cpu
 from probeta.nn.attention import Additive
+from probeta.nn.cpu.stepper import Stepper
 from probeta.nn.decoder import Decoder
 from probeta.nn.encoder import Encoder
 from probeta.nn.seq2seq import Seq2Seq
@@ -49,6 +51,13 @@ def test_a_batch_is_translated_like_one_line_at_a_time_and_in_order(translator: 
     assert together == [translator([text])[0] for text in SOURCES]
     assert [bool(text) for text in together] == [bool(text.strip()) for text in SOURCES]
     assert len(set(together)) > 3
+
+
+def test_without_fast_paths_no_thread_takes_them(translator: TextTranslator, monkeypatch: pytest.MonkeyPatch) -> None:
+    fast = translator(SOURCES)
+    monkeypatch.setattr(Stepper, "__init__", lambda *_: pytest.fail("prepared weights were made"))
+    with cpu.set_enabled(False):
+        assert replace(translator)(SOURCES) == fast
 
 
 def test_n_best_translations_come_with_falling_scores(translator: TextTranslator) -> None:

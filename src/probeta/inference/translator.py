@@ -18,6 +18,7 @@ from probeta.errors import ConfigError, RunDirectoryError, check_whole
 from probeta.inference.load_run import load_run
 from probeta.models.decoding import Decoding
 from probeta.models.translator import TranslatorModule
+from probeta.nn import cpu
 from probeta.nn.decoding import Hypothesis, beam_search, greedy, replace_unknown
 from probeta.nn.positions import LearnedPositions
 from probeta.nn.translator import Translator
@@ -98,10 +99,10 @@ class TextTranslator:
             log.warning("%d of %d lines are longer than %d tokens: their ends are not read", cut, len(lines), longest)
             lines = [tokens[:longest] for tokens in lines]
         found: list[list[Translation]] = [[] for _ in texts]
-        batches, prepared = list(self._batches(lines)), self.prepared
+        batches, prepared, fast = list(self._batches(lines)), self.prepared, cpu.enabled()
 
         def search(rows: list[int]) -> list[list[Hypothesis]]:
-            with self.rounded():
+            with cpu.set_enabled(fast), self.rounded():
                 return self._search([lines[row] for row in rows], n_best, need_weights, prepared)
 
         together = side_by_side if self.device.type == "cpu" else map

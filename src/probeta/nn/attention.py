@@ -158,7 +158,7 @@ class Local(General):
         )
 
     def centre(self, query: Tensor, length: Tensor) -> Tensor:
-        """p_t: `(B, T, Q)`, `length (B, 1)` → `(B, T)`."""
+        """p_t (eq. 9): `(B, T, Q)`, `length (B, 1)` → `(B, T)`."""
         return (length - 1).to(query.dtype) * torch.sigmoid(self.position(query)[..., 0])
 
     def weights(self, query: Tensor, keys: Tensor, mask: Tensor | None) -> Tensor:

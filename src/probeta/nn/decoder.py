@@ -36,6 +36,8 @@ class Carry(NamedTuple):
 
 
 class Step(NamedTuple):
+    """What one step computes."""
+
     output: Tensor
     """`(B, H)` the top layer's hidden state."""
     context: tuple[Tensor, ...]

@@ -1,4 +1,4 @@
-"""The recurrent encoder: token ids in, one vector a token and the final states out."""
+"""The recurrent encoder: token ids in, one vector per token and the final states out."""
 
 from __future__ import annotations
 
@@ -13,19 +13,22 @@ from probeta.nn.rnn import CellState, Recurrent
 
 
 class Encoded(NamedTuple):
+    """What the encoder makes of a batch of sources."""
+
     outputs: Tensor
     """`(B, S, D·H)`, D = 2 if bidirectional."""
     states: tuple[CellState, ...]
-    """A state per layer, `(B, state_size)`, as a decoder's start."""
+    """One state per layer, `(B, state_size)`, from which the decoder starts."""
     mask: Tensor
     """`(B, S)` bool, True at real tokens."""
 
 
 class Bridge(nn.Module):
-    """W [forward; backward] for each layer and each part of its state: `fan_in`, both together, → `size`.
+    """tanh(W [forward; backward] + b) for the hidden state of each layer (Bahdanau et al. 2015, A.2.2, which reads the
+    backward half alone), W [forward; backward] + b for an LSTM's cell state: `fan_in` → `size`.
 
-    tanh follows for hidden states, as in Bahdanau et al. 2015, but not for the LSTM's cell state, which has no
-    bounds: squashed, it saturates within an epoch, and without attention no gradient is left for the encoder.
+    The cell state has no bounds: squashed by tanh, it saturates within an epoch, and without attention no gradient is
+    left for the encoder.
     """
 
     def __init__(self, cell: str, fan_in: int, size: int, layers: int, directions: int) -> None:
@@ -36,21 +39,21 @@ class Bridge(nn.Module):
 
     def forward(self, states: tuple[CellState, ...]) -> tuple[CellState, ...]:
         linears = iter(self.linears)
-        found = []
+        bridged: list[CellState] = []
         for layer in zip(*(states[d :: self.directions] for d in range(self.directions)), strict=True):
             hidden, *cell = (next(linears)(torch.cat(part, dim=-1)) for part in zip(*layer, strict=True))
-            found.append((torch.tanh(hidden), *cell))
-        return tuple(found)
+            bridged.append((torch.tanh(hidden), *cell))
+        return tuple(bridged)
 
 
 class Encoder(nn.Module):
     """Embedding, dropout, `layers` recurrent layers (Sutskever et al. 2014; bidirectional: Bahdanau et al. 2015).
 
-    `hidden_size` units a direction, `state_size` where it is not given; the decoder starts from states of
-    `state_size`, to which a bridge leads where they differ or are two.
+    `hidden_size` units per direction (default: `state_size`). The decoder starts from states of `state_size`: a
+    `Bridge` maps to them where the sizes differ or there are two directions.
 
-    `dropout` acts on embeddings, between layers and on the outputs that attention reads; with `variational` one
-    mask serves all time steps. Padding (`pad_id`) changes nothing: states are held over it.
+    `dropout` acts on embeddings and between layers, `output_dropout` on the outputs that attention reads; with
+    `variational` one mask serves all time steps. Padding (`pad_id`) changes nothing: states are held over it.
     """
 
     def __init__(
@@ -85,7 +88,7 @@ class Encoder(nn.Module):
         self.bridge = Bridge(cell, self.output_size, state_size, layers, 1 + bidirectional) if bridged else None
 
     def forward(self, source: Tensor) -> Encoded:
-        """`source (B, S)` ids."""
+        """`source (B, S)` ids → `Encoded`."""
         mask = source != self.pad_id
         embedded = self.embedding_dropout(self.embedding(source))
         run = self.recurrent(embedded, mask=mask)

@@ -47,7 +47,7 @@ class LayerSettings:
 
 
 class Sublayer(nn.Module):
-    """What stands around each function f of a layer.
+    """What surrounds each function f of a layer: dropout, residual path, norm.
 
     post: norm(x + dropout(f(x))); pre: x + dropout(f(norm(x))); none: x + dropout(f(x)); without
     `residual` the `x +` is missing.
