@@ -1,24 +1,40 @@
-"""Files that are there in full or not at all."""
+"""Files that are there in full or not at all: everything that is written into a run or a sweep is written here.
+
+A directory may come from elsewhere, with links under the names that a run writes. What is written is therefore a
+file of a fresh name, opened with O_EXCL so that no link is followed, renamed to its own when it is whole: a rename
+replaces a link and leaves what it points to.
+"""
 
 from __future__ import annotations
 
 import os
-import tempfile
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
+
+
+@contextmanager
+def atomic(path: Path) -> Iterator[BinaryIO]:
+    """A binary file that becomes `path` where the block ends well, and is removed where it does not.
+
+    It gets the permissions that the user's umask leaves; folders on the way are made.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    try:
+        with os.fdopen(os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666), "w+b") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(fresh, path)
+    except BaseException:
+        fresh.unlink(missing_ok=True)
+        raise
 
 
 def write_atomic(path: Path, content: str | bytes) -> None:
-    """Write a file that is either there in full or not at all: temporary file, fsync, rename."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    data = content.encode() if isinstance(content, str) else content
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(name, 0o644)
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    """`atomic` for what is held in memory; text is written as UTF-8."""
+    with atomic(path) as file:
+        file.write(content.encode() if isinstance(content, str) else content)
