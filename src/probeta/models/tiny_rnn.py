@@ -5,7 +5,6 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from probeta.data.spec import SequenceSpec
-from probeta.errors import check_whole
 from probeta.models.classifier import Classifier
 from probeta.nn.rnn import Recurrent
 
@@ -30,5 +29,4 @@ class TinyRNN(Classifier):
 
     def __init__(self, spec: SequenceSpec, cell: str = "rnn", hidden_size: int = 32) -> None:
         super().__init__(spec)
-        check_whole("hidden_size", hidden_size)
         self.net = TinyRNNNet(spec.in_features, spec.classes, cell, hidden_size)

@@ -13,7 +13,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from probeta.errors import ConfigError
+from probeta.errors import ConfigError, check_whole
 from probeta.nn.cpu.matmul import linear
 from probeta.nn.dropout import Dropout
 
@@ -87,9 +87,7 @@ class Additive(Attention):
 
     def __init__(self, query_size: int, memory_size: int, size: int | None = None, dropout: float = 0.0) -> None:
         super().__init__(query_size, memory_size, dropout)
-        size = query_size if size is None else size
-        if size < 1:
-            raise ConfigError.value("attention.size", size, "a whole number from 1")
+        size = check_whole("attention.size", query_size if size is None else size)
         self.query = nn.Linear(query_size, size, bias=False)
         self.key = nn.Linear(memory_size, size)
         self.energy = nn.Linear(size, 1, bias=False)
@@ -150,9 +148,7 @@ class Local(General):
 
     def __init__(self, query_size: int, memory_size: int, window: int = 3, dropout: float = 0.0) -> None:
         super().__init__(query_size, memory_size, dropout)
-        if window < 1:
-            raise ConfigError.value("attention.window", window, "a whole number from 1")
-        self.window = window
+        self.window = check_whole("attention.window", window)
         self.position = nn.Sequential(
             nn.Linear(query_size, query_size, bias=False), nn.Tanh(), nn.Linear(query_size, 1, bias=False)
         )

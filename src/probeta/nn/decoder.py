@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from probeta.errors import ConfigError
+from probeta.errors import ConfigError, check_whole, check_whole_or_null
 from probeta.nn.attention import Attended, Attention, Read, read_together
 from probeta.nn.cpu.attention import prepare_reader
 from probeta.nn.cpu.matmul import linear
@@ -78,10 +78,9 @@ class Decoder(nn.Module):
         variational: bool = False,
     ) -> None:
         super().__init__()
-        sizes = (("embedding_size", embedding_size), ("hidden_size", hidden_size), ("readout_size", readout_size))
-        for key, value in sizes:
-            if value is not None and value < 1:
-                raise ConfigError.value(f"model.decoder.{key}", value, "a whole number from 1")
+        check_whole("model.decoder.embedding_size", embedding_size)
+        check_whole("model.decoder.hidden_size", hidden_size)
+        check_whole_or_null("model.decoder.readout_size", readout_size)
         if tied_embeddings and readout_size not in (None, embedding_size):
             raise ConfigError.value(
                 "model.decoder.readout_size", readout_size, f"with tied embeddings, their size ({embedding_size})"

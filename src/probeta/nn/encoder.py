@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from probeta.errors import ConfigError
+from probeta.errors import check_whole
 from probeta.nn.dropout import Dropout
 from probeta.nn.rnn import CellState, Recurrent
 
@@ -72,9 +72,8 @@ class Encoder(nn.Module):
     ) -> None:
         super().__init__()
         hidden_size = state_size if hidden_size is None else hidden_size
-        for key, value in (("embedding_size", embedding_size), ("hidden_size", hidden_size)):
-            if value < 1:
-                raise ConfigError.value(f"model.encoder.{key}", value, "a whole number from 1")
+        check_whole("model.encoder.embedding_size", embedding_size)
+        check_whole("model.encoder.hidden_size", hidden_size)
         self.pad_id = pad_id
         shared = (1,) if variational else ()
         self.embedding = nn.Embedding(vocab_size, embedding_size)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from probeta.errors import ConfigError
+from probeta.errors import ConfigError, check_whole
 from probeta.nn.dropout import Dropout
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
@@ -86,9 +86,8 @@ class MLP(nn.Module):
         init_scale: float = 1.0,
     ) -> None:
         super().__init__()
-        for key, value, least in (("width", width, 1), ("depth", depth, 0)):
-            if value < least:
-                raise ConfigError.value(key, value, f"a whole number from {least}")
+        check_whole("width", width)
+        check_whole("depth", depth, 0)
         if init_scale <= 0:
             raise ConfigError.value("init_scale", init_scale, "a factor above 0")
         fans = [in_features, *[width] * depth]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from probeta.errors import ConfigError
+from probeta.errors import ConfigError, check_whole
 
 
 def sinusoids(length: int, width: int) -> Tensor:
@@ -104,8 +104,7 @@ def added_positions(name: str, width: int, max_length: int) -> nn.Module:
     """What is added to the embeddings under `name`, one of `POSITIONS` (nothing for `rotary`)."""
     if name not in POSITIONS:
         raise ConfigError.unknown("model.positions", name, POSITIONS)
-    if max_length < 1:
-        raise ConfigError.value("model.max_positions", max_length, "a whole number from 1")
+    check_whole("model.max_positions", max_length)
     if name == "sinusoidal":
         return SinusoidalPositions(width, max_length)
     return LearnedPositions(width, max_length) if name == "learned" else NoPositions()

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from probeta.errors import ConfigError
+from probeta.errors import ConfigError, check_whole
 from probeta.nn.cpu import handwritten
 from probeta.nn.cpu.recurrent import scan_layers
 from probeta.nn.cpu.scan import step_cell
@@ -94,12 +94,9 @@ class RecurrentLayer(nn.Module):
         super().__init__()
         if cell not in GATES:
             raise ConfigError.unknown("cell", cell, GATES)
-        for key, value in (("input_size", input_size), ("hidden_size", hidden_size)):
-            if value < 1:
-                raise ConfigError.value(key, value, "a whole number from 1")
         self.cell = cell
-        self.input_size = input_size
-        self.hidden_size = hidden_size
+        self.input_size = check_whole("input_size", input_size)
+        self.hidden_size = check_whole("hidden_size", hidden_size)
         rows = GATES[cell] * hidden_size
         self.weight_ih = nn.Parameter(torch.empty(rows, input_size))
         self.weight_hh = nn.Parameter(torch.empty(rows, hidden_size))
@@ -164,10 +161,8 @@ class Recurrent(nn.Module):
         fused: bool = False,
     ) -> None:
         super().__init__()
-        if layers < 1:
-            raise ConfigError.value("layers", layers, "a whole number from 1")
         self.cell = cell
-        self.layers = layers
+        self.layers = check_whole("layers", layers)
         self.hidden_size = hidden_size
         self.directions = 2 if bidirectional else 1
         self.output_size = self.directions * hidden_size

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from probeta.errors import ConfigError
+from probeta.errors import ConfigError, check_whole
 from probeta.nn.cpu.matmul import Product, fast_float32
 from probeta.nn.dropout import Dropout, dropouts
 from probeta.nn.multi_head import KeysValues, additive_mask
@@ -110,8 +110,7 @@ class Transformer(Translator):
             "decoder_layers": (decoder_layers, 1),
         }
         for key, (value, minimum) in least.items():
-            if value < minimum:
-                raise ConfigError.value(f"model.{key}", value, f"a whole number from {minimum}")
+            check_whole(f"model.{key}", value, minimum)
         settings = LayerSettings(
             hidden_size, heads, feed_forward, activation, norm, residual, positions == "rotary",
             dropout, attention_dropout, activation_dropout, max_positions,
