@@ -14,8 +14,7 @@ import torch
 from torch import Tensor
 
 from probeta.models.module import Sums
-from probeta.vectorized.graph import compiled, record
-from probeta.vectorized.inplace import simplify
+from probeta.vectorized.graph import compiled
 from probeta.vectorized.invariant import Invariant
 from probeta.vectorized.stack import Stack
 
@@ -78,7 +77,7 @@ class Program:
         self.seen[key] = self.seen.get(key, 0) + 1
         # Its own words as inputs make a step depend on values.
         if self.seen[key] > self.patience and kind != "thorough" and forced is None:
-            self.recorded[key] = compiled(simplify(record(function, inputs)))
+            self.recorded[key] = compiled(function, inputs)
             return self._call(kind, params, buffers, batch, forced, shared)
         return function(*inputs)
 
