@@ -13,11 +13,11 @@ from typing import Any
 import torch
 from torch.nn import functional as F
 
-from probeta.vectorized.chunk_size import chunk_size
+from probeta.vectorized.chunk_size import choose_chunk_size
 from probeta.vectorized.loop import Ensemble
-from probeta.vectorized.processes import processes, shared_out, side_by_side
+from probeta.vectorized.processes import processes, run_in_processes, share_out
 from probeta.vectorized.program import Program
-from probeta.vectorized.train_jobs import Members
+from probeta.vectorized.train_jobs import MemberBuilder
 from tests.vectorized.runs import changed, tree_of
 
 RUNS, EPOCHS, REPEATS = 64, 200, 3
@@ -37,7 +37,7 @@ def trees(runs: int, epochs: int = EPOCHS) -> list[dict[str, Any]]:
 
 
 def members(settings: list[dict[str, Any]]) -> list[Any]:
-    build = Members()
+    build = MemberBuilder()
     return [build.make(tree) for tree in settings]
 
 
@@ -49,14 +49,14 @@ def fit_together(settings: list[dict[str, Any]]) -> tuple[float, int]:
 
     def work(share: list[list[Any]], tell: Callable[[int], None], check: Callable[[], None]) -> None:
         for group in share:
-            size = chunk_size(group, device)
+            size = choose_chunk_size(group, device)
             program = Program()
             for start in range(0, len(group), size):
                 Ensemble(group[start : start + size], device, check, program).fit()
             tell(size)
 
     started = time.perf_counter()
-    side_by_side(shared_out([built], processes()), work, sizes.append)
+    run_in_processes(share_out([built], processes()), work, sizes.append)
     return time.perf_counter() - started, max(sizes)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from probeta.vectorized.grouping import grouped, reason_against
+from probeta.vectorized.grouping import group_trees, reason_against
 from tests.vectorized.runs import changed, tree_of
 
 
@@ -18,7 +18,7 @@ def test_runs_that_differ_in_what_is_a_members_own_share_an_ensemble() -> None:
     ]  # fmt: skip
     apart: list[dict[str, Any]] = [{"model.width": 5}, {"model.dropout": 0.0}, {"data.noise": 0.1}]
     trees = [changed(tree, changes) for changes in ({}, *own, *apart)]
-    assert grouped(trees) == [list(range(9)), [9], [10], [11]]
+    assert group_trees(trees) == [list(range(9)), [9], [10], [11]]
 
 
 @pytest.mark.parametrize(

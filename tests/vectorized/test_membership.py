@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.func import vmap
 from torch.nn import functional as F
 
-from probeta.vectorized.graph import compiled
+from probeta.vectorized.graph import compile_graph
 from probeta.vectorized.invariant import Invariant, product
 from tests.vectorized.runs import changed, train_together, tree_of
 
@@ -200,7 +200,7 @@ def test_a_replay_computes_what_was_recorded_on_other_numbers() -> None:
 
     generator = torch.Generator().manual_seed(0)
     shapes = ((4, 3), (3, 5), (5,))
-    replay = compiled(function, [torch.randn(s, generator=generator) for s in shapes])
+    replay = compile_graph(function, [torch.randn(s, generator=generator) for s in shapes])
     for _ in range(3):
         inputs = [torch.randn(s, generator=generator) for s in shapes]
         copies = [t.clone() for t in inputs]

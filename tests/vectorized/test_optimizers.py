@@ -9,7 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from probeta.vectorized.optimizers import stacked
+from probeta.vectorized.optimizers import make_optimizer
 
 RATE = st.floats(1e-4, 0.5)
 SGD = st.fixed_dictionaries(
@@ -39,7 +39,7 @@ def agree(target: str, nodes: list[dict[str, Any]], dtype: torch.dtype, toleranc
     kind = getattr(torch.optim, target.rsplit(".", 1)[1])
     theirs = [kind(p, **node) for p, node in zip(singles, nodes, strict=True)]
     together = [p.clone() for p in start]
-    ours = stacked([{"_target_": target, **node} for node in nodes], together)
+    ours = make_optimizer([{"_target_": target, **node} for node in nodes], together)
     alive = list(range(len(nodes)))
     for step in range(steps):
         if step == 3:

@@ -17,7 +17,7 @@ import torch
 
 from probeta.errors import ConfigError
 from probeta.runs.signals import Interrupted
-from probeta.vectorized.processes import processes, shared_out, side_by_side
+from probeta.vectorized.processes import processes, run_in_processes, share_out
 from tests.vectorized.test_launcher import sweep
 
 Tell, Check = Callable[[Any], None], Callable[[], None]
@@ -38,7 +38,7 @@ def test_every_share_has_a_process_of_its_own_with_one_thread() -> None:
         check()
         tell((share, os.getpid(), torch.get_num_threads()))
 
-    side_by_side([3, 4, 5], work, heard.append)
+    run_in_processes([3, 4, 5], work, heard.append)
     assert sorted(share for share, _, _ in heard) == [3, 4, 5]
     assert len({pid for _, pid, _ in heard} | {os.getpid()}) == 4
     assert {threads for _, _, threads in heard} == {1}
@@ -68,7 +68,7 @@ def test_how_a_process_ended_is_raised_when_the_others_have_ended(
         tell(share)
 
     with pytest.raises(error, match=words):
-        side_by_side(["bad", "good"], work, heard.append)
+        run_in_processes(["bad", "good"], work, heard.append)
     assert heard == ["good"]
 
 
@@ -91,7 +91,7 @@ def test_a_signal_is_passed_on_as_a_request() -> None:
             threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGTERM)).start()
 
     with pytest.raises(Interrupted, match="SIGTERM"):
-        side_by_side(["a", "b"], work, hear)
+        run_in_processes(["a", "b"], work, hear)
     assert heard == ["started", "started", "SIGTERM", "SIGTERM"]
 
 
@@ -101,11 +101,11 @@ def test_there_are_as_many_processes_as_threads() -> None:
 
 
 def test_large_groups_are_cut_and_small_ones_shared_out() -> None:
-    assert shared_out([range(7)], 2) == [[list(range(7))]]
-    assert shared_out([range(9)], 2) == [[[0, 2, 4, 6, 8]], [[1, 3, 5, 7]]]
+    assert share_out([range(7)], 2) == [[list(range(7))]]
+    assert share_out([range(9)], 2) == [[[0, 2, 4, 6, 8]], [[1, 3, 5, 7]]]
     groups = [range(5), range(10, 15), range(20, 25)]
-    assert shared_out(groups, 2) == [[[0, 1, 2, 3, 4], [20, 21, 22, 23, 24]], [[10, 11, 12, 13, 14]]]
-    assert shared_out(groups, 1) == [[list(group) for group in groups]]
+    assert share_out(groups, 2) == [[[0, 1, 2, 3, 4], [20, 21, 22, 23, 24]], [[10, 11, 12, 13, 14]]]
+    assert share_out(groups, 1) == [[list(group) for group in groups]]
 
 
 def weights(path: Path) -> dict[str, torch.Tensor]:

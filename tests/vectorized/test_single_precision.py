@@ -84,7 +84,7 @@ def test_each_step_from_the_same_state_is_the_single_run_s(
     twins = [Twin(ensemble, slot) for slot in range(len(own))]
     step = 0
     for epoch in range(4):
-        for i in range(len(ensemble.feed)):
+        for i in range(len(ensemble.batches)):
             for twin in twins:
                 twin.copy_state()
             loss, _, _ = ensemble.step(epoch, i, step)

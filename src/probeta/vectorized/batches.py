@@ -1,4 +1,4 @@
-"""The batches of K members, each in its own order, as few tensors as possible."""
+"""The batches of K members, each in its own order, stacked where their shapes agree."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Part(NamedTuple):
     """Whether all members read the very same batch."""
 
 
-class Feed:
+class MemberBatches:
     """`parts(epoch, i)`: batch `i` of every member's epoch, from the loaders of their single runs.
 
     Members whose batches have one shape form one part. Sentences are padded to the split's longest, unless
@@ -42,12 +42,12 @@ class Feed:
         self.places: list[int] = []
         """Member → its loader among the distinct ones."""
         self.distinct = list({id(loader): loader for loader in self.loaders}.values())
-        self._place()
+        self._locate()
         self.plan = lru_cache(maxsize=1)(self._plan)
         self._shared: dict[tuple[int, Any], Any] = {}
         self._x: tuple[Tensor, Tensor] | None = None
 
-    def _place(self) -> None:
+    def _locate(self) -> None:
         order = {id(loader): place for place, loader in enumerate(self.distinct)}
         self.places = [order[id(loader)] for loader in self.loaders]
 
@@ -123,29 +123,29 @@ class Feed:
             if len(self._shared) > 4096:
                 self._shared.clear()
             batch = loader.collate(rows)
-            batch = batch if self.exact else padded(batch, largest(loader))
+            batch = batch if self.exact else pad_batch(batch, largest_shape(loader))
             self._shared[key] = PairBatch(*(t.to(self.device) for t in batch))
-        found: PairBatch = self._shared[key]
-        return found
+        pair_batch: PairBatch = self._shared[key]
+        return pair_batch
 
     def rows(self, rows: Sequence[int]) -> None:
         """Go on with the members `rows`."""
         self.loaders = [self.loaders[k] for k in rows]
         self.distinct = list({id(loader): loader for loader in self.loaders}.values())
-        self._place()
+        self._locate()
         self.plan.cache_clear()
         self._x = None
         if isinstance(self.loaders[0], LabelledBatches):
             self._shared.clear()
 
 
-def largest(loader: PairBatches) -> tuple[int, int, int]:
+def largest_shape(loader: PairBatches) -> tuple[int, int, int]:
     """Rows, source and target positions that hold every batch of `loader`, whatever its order."""
     rows = max(len(r) for r in loader.plan(0))
     return rows, int(loader.pairs.source.lengths.max()), int(loader.pairs.target.lengths.max())
 
 
-def padded(batch: PairBatch, shape: tuple[int, int, int]) -> PairBatch:
+def pad_batch(batch: PairBatch, shape: tuple[int, int, int]) -> PairBatch:
     """`batch` with padding up to `shape`; what it adds has no loss and changes no state."""
     rows, source, target = shape
     below = rows - len(batch.source)

@@ -1,4 +1,4 @@
-"""Who is still training, and with what success: what the end of an epoch decides member by member."""
+"""Which members are still training, their curves and best weights: what the end of an epoch decides per member."""
 
 from __future__ import annotations
 
@@ -11,37 +11,37 @@ from torch import Tensor
 
 from probeta.config.build import make
 from probeta.errors import ConfigError, TrainingDiverged
-from probeta.vectorized.curves import Epoch, History
-from probeta.vectorized.learning_rates import Rates
+from probeta.vectorized.curves import Curves, Epoch
+from probeta.vectorized.learning_rates import LearningRates
 from probeta.vectorized.member import Member
 from probeta.vectorized.stack import Stack
 
 
-class Standings:
+class Bookkeeping:
     """Curves, best weights and early stopping of the members whose tensors are in `stack`."""
 
     def __init__(
-        self, members: Sequence[Member], slots: Sequence[int], stack: Stack, rates: Rates, logs_rate: bool
+        self, members: Sequence[Member], slots: Sequence[int], stack: Stack, rates: LearningRates, logs_rate: bool
     ) -> None:
         self.members = members
         self.slots = list(slots)
         """Slot of the stacked tensors → member."""
         self.stack, self.rates, self.logs_rate = stack, rates, logs_rate
-        self.going = [True] * len(members)
-        self.history = History()
+        self.training = [True] * len(members)
+        self.curves = Curves()
         self.latest: dict[str, np.ndarray] = {}
-        """What single runs have in `callback_metrics`: metrics of the last epoch that had them, `(slots,)`."""
+        """As single runs' `callback_metrics`: each metric's value in the last epoch that had it, `(slots,)`."""
         self.best: dict[str, Tensor] = {}
         for member in members:
             if (member.tree.get("callbacks") or {}).get("early_stopping"):
                 early = make(member.tree, "callbacks.early_stopping")
                 member.early = early if early.active else None
 
-    def used(self) -> list[int]:
+    def active_slots(self) -> list[int]:
         """The first slot of every member that still trains."""
-        return [slot for slot, k in enumerate(self.slots) if self.going[k] and self.slots.index(k) == slot]
+        return [slot for slot, k in enumerate(self.slots) if self.training[k] and self.slots.index(k) == slot]
 
-    def close(
+    def end_epoch(
         self,
         epoch: int,
         step: int,
@@ -49,31 +49,31 @@ class Standings:
         losses: list[Tensor],
         thorough: bool,
     ) -> None:
-        """Log the epoch, keep improved weights, and let go of members that failed or have stopped."""
+        """Log the epoch, keep improved weights, and take out the members that failed or have stopped."""
         worst = values.pop("loss of the steps")
         if not np.isfinite(worst).all():
-            self.diverged(epoch, step, losses)
+            self.fail_diverged(epoch, step, losses)
         if thorough:
-            values = self.words() | values
+            values = self.translation_metrics() | values
         norms = {name: v for name, v in values.items() if name.startswith("grad_norm/")}
         published = {name: v for name, v in values.items() if name not in norms}
         self.latest.update(published)
         logged = ({"lr": np.array(self.rates.current)} if self.logs_rate else {}) | norms | published
-        slots = self.used()
-        self.history.epochs.append(
+        slots = self.active_slots()
+        self.curves.epochs.append(
             Epoch(epoch, step, [self.slots[s] for s in slots], {name: v[slots] for name, v in logged.items()})
         )
-        improved = [slot for slot in slots if self.decide(slot, epoch)]
+        improved = [slot for slot in slots if self.observe(slot, epoch)]
         if improved:
-            self.keep(improved)
+            self.keep_best(improved)
         for slot in slots:
             early = self.members[self.slots[slot]].early
-            if self.going[self.slots[slot]] and early is not None and early.exhausted:
+            if self.training[self.slots[slot]] and early is not None and early.exhausted:
                 self.members[self.slots[slot]].notes.append(early.describe_stop(epoch))
                 self.finish(slot, epoch + 1)
 
-    def decide(self, slot: int, epoch: int) -> bool:
-        """Whether the epoch improved on the best of the member in `slot`; tells its plateau schedule."""
+    def observe(self, slot: int, epoch: int) -> bool:
+        """Whether the epoch improved on the best of the member in `slot`, whose plateau schedule observes it too."""
         member = self.members[self.slots[slot]]
         try:
             if self.rates.plateaus:
@@ -87,32 +87,32 @@ class Standings:
             self.fail(self.slots[slot], error, epoch)
             return False
 
-    def words(self) -> dict[str, np.ndarray]:
+    def translation_metrics(self) -> dict[str, np.ndarray]:
         """Metrics of a thorough validation that need each member's own model: translations."""
-        found: list[dict[str, float]] = []
-        weights, used = self.stack.weights(), self.used()
+        results: list[dict[str, float]] = []
+        weights, active = self.stack.weights(), self.active_slots()
         for slot, k in enumerate(self.slots):
-            model = self.stack.show(slot, weights) if slot in used else None
-            found.append({} if model is None else model.validation_words(self.members[k].data))
-        names = next((list(words) for words in found if words), [])
-        return {name: np.array([words.get(name, math.nan) for words in found]) for name in names}
+            model = self.stack.load_member(slot, weights) if slot in active else None
+            results.append({} if model is None else model.validation_words(self.members[k].data))
+        names = next((list(metrics) for metrics in results if metrics), [])
+        return {name: np.array([metrics.get(name, math.nan) for metrics in results]) for name in names}
 
-    def diverged(self, epoch: int, step: int, losses: list[Tensor]) -> None:
-        """Members whose loss stopped being a number fail; nobody else notices."""
+    def fail_diverged(self, epoch: int, step: int, losses: list[Tensor]) -> None:
+        """Members whose loss is not finite fail; the others are not affected."""
         table = torch.stack(losses).double().cpu().numpy()
         first = step - len(losses)
         for slot, k in enumerate(self.slots):
             bad = np.flatnonzero(~np.isfinite(table[:, slot]))
-            if len(bad) and self.going[k]:
+            if len(bad) and self.training[k]:
                 value = float(table[bad[0], slot])
                 self.fail(k, TrainingDiverged("train/loss", value, first + int(bad[0]), epoch), epoch)
 
     def fail(self, k: int, error: Exception, epoch: int) -> None:
         self.members[k].error = error
         self.members[k].epochs = epoch
-        self.going[k] = False
+        self.training[k] = False
 
-    def keep(self, slots: Sequence[int]) -> None:
+    def keep_best(self, slots: Sequence[int]) -> None:
         """Remember the weights of these slots as their members' best."""
         weights = self.stack.weights()
         if not self.best:
@@ -130,7 +130,7 @@ class Standings:
         """Take the member out as it stands: its best weights where it kept any, else its last."""
         k = self.slots[slot]
         member = self.members[k]
-        self.going[k] = False
+        self.training[k] = False
         member.epochs = epochs
         member.last = {name: w[slot].clone() for name, w in self.stack.weights().items()}
         if member.early is not None and member.early.best_epoch >= 0:
@@ -141,9 +141,9 @@ class Standings:
 
     def finish_all(self, epochs: int) -> None:
         """The last epoch is over."""
-        for slot in self.used():
+        for slot in self.active_slots():
             self.finish(slot, epochs)
-        rows = self.history.rows({k: m.epochs for k, m in enumerate(self.members)})
+        rows = self.curves.rows({k: m.epochs for k, m in enumerate(self.members)})
         for k, member in enumerate(self.members):
             member.rows = rows[k]
 

@@ -17,13 +17,13 @@ from probeta.vectorized.program import Program
 
 SIZES = (8, 16, 32, 64, 128)
 CLOSE = 1.05
-"""A smaller chunk that is this near the fastest is taken: it needs less memory, and failures cost less."""
+"""A smaller chunk within this factor of the fastest is taken: it needs less memory, and failures cost less."""
 
 WARMUP, TIMED = 2, 3
 
 
-def step_seconds(members: Sequence[Member], device: torch.device) -> float:
-    """Seconds a training step and member; the members are not changed."""
+def time_step(members: Sequence[Member], device: torch.device) -> float:
+    """Seconds per training step and member; the members are not changed."""
     clones = [Member(m.tree, m.data, m.loader, copy.deepcopy(m.model)) for m in members]
     ensemble = Ensemble(clones, device, program=Program(0))
     times = []
@@ -35,14 +35,14 @@ def step_seconds(members: Sequence[Member], device: torch.device) -> float:
     return min(times[WARMUP:]) / len(members)
 
 
-def chunk_size(members: Sequence[Member], device: torch.device) -> int:
-    """The smallest of `SIZES` whose step costs a member about as little as any."""
+def choose_chunk_size(members: Sequence[Member], device: torch.device) -> int:
+    """The smallest of `SIZES` whose step costs about as little per member as any."""
     sizes = [size for size in SIZES if size <= len(members)]
     if len(sizes) < 2:
         return len(members)
     costs: dict[int, float] = {}
     for size in sizes:
-        costs[size] = step_seconds(members[:size], device)
+        costs[size] = time_step(members[:size], device)
         if costs[size] > 1.3 * min(costs.values()):
             break  # past the caches it only gets worse
     best = min(costs.values())
@@ -58,7 +58,7 @@ def choose_device(tree: Mapping[str, Any], members: Sequence[Member]) -> torch.d
         if len(devices) == 1:
             return devices["cpu"]
         some = members[: SIZES[-1]]
-        return min(devices.values(), key=lambda device: step_seconds(some, device))
+        return min(devices.values(), key=lambda device: time_step(some, device))
     if name not in devices:
         raise ConfigError.value("trainer.accelerator", asked, " or ".join([*devices, "measured"]))
     return devices[name]

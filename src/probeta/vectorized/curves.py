@@ -1,4 +1,4 @@
-"""The curves of many members: a few arrays an epoch while they train, rows as single runs log them afterwards."""
+"""The curves of many members: a few arrays per epoch while they train, and afterwards rows as single runs log them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Row = dict[str, float]
 
 @dataclass
 class Epoch:
-    """What one epoch found, for the members that were still training."""
+    """The metrics of one epoch, for the members that were still training."""
 
     number: int
     step: int
@@ -24,22 +24,22 @@ class Epoch:
 
 
 @dataclass
-class History:
+class Curves:
     epochs: list[Epoch] = field(default_factory=list)
 
     def rows(self, ends: Mapping[int, int]) -> dict[int, list[tuple[int, Row]]]:
         """Member → its rows `(step, row)` up to (without) the epoch `ends[member]`."""
-        found: dict[int, list[tuple[int, Row]]] = {member: [] for member in ends}
+        rows: dict[int, list[tuple[int, Row]]] = {member: [] for member in ends}
         for epoch in self.epochs:
             names = ["epoch", *epoch.values]
             columns = [values.tolist() for values in epoch.values.values()]
             for member, *values in zip(epoch.members, *columns, strict=True):
                 if epoch.number < ends[member]:
-                    found[member].append((epoch.step, dict(zip(names, [float(epoch.number), *values], strict=True))))
-        return found
+                    rows[member].append((epoch.step, dict(zip(names, [float(epoch.number), *values], strict=True))))
+        return rows
 
 
-def together(metrics: Mapping[str, Tensor]) -> dict[str, np.ndarray]:
+def to_arrays(metrics: Mapping[str, Tensor]) -> dict[str, np.ndarray]:
     """Tensors `(K,)` as arrays of double precision, with one transfer from the device."""
     if not metrics:
         return {}

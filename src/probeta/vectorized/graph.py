@@ -41,7 +41,7 @@ OVERWRITING: dict[Any, tuple[Any, str | None]] = {
 """Elementwise operation → the same one into given memory, and the argument that names it (in place: none)."""
 
 
-def compiled(function: Callable[..., list[Tensor]], inputs: Sequence[Tensor]) -> Callable[..., list[Tensor]]:
+def compile_graph(function: Callable[..., list[Tensor]], inputs: Sequence[Tensor]) -> Callable[..., list[Tensor]]:
     """`function(*inputs)` as it came down to operations, for tensors of the same shapes: the same bits, sooner.
 
     It is carried out once, on copies of `inputs`: what it writes in place stays here. Its operations must not depend

@@ -20,7 +20,7 @@ CALLBACKS = {
         ("gradient_norm.GradientNorm", "gradient norm"),
     )
 }
-"""What the engine does for every member; any other callback needs the Trainer."""
+"""What `loop` does for every member; any other callback needs the Trainer."""
 
 DRAWING = ("probeta.callbacks.boundary.DecisionBoundary", "probeta.callbacks.translations.Translations")
 """These draw into TensorBoard while a run trains, and only where figures=all."""
@@ -70,11 +70,11 @@ def reason_against(tree: Tree) -> str | None:
 def reason_in_optimizer(node: Tree) -> str | None:
     target = node.get("_target_")
     if target not in OPTIONS:
-        return f"{target} has no form with a learning rate a member"
+        return f"{target} cannot have per-member learning rates in the vectorized launcher"
     known = {*OPTIONS[target]["defaults"], "_target_", "_partial_"}
     for key, value in node.items():
         if key not in known and value not in (None, False):
-            return f"optimizer.{key} has no form with a value a member"
+            return f"optimizer.{key} cannot vary per run in the vectorized launcher"
     return None
 
 
@@ -90,12 +90,12 @@ def reason_in_trainer(node: Tree) -> str | None:
 
 
 def signature(tree: Tree) -> str:
-    """What all members of an ensemble share: equal signatures, one batch dimension."""
+    """What all members of an ensemble share: runs of equal signatures may be stacked."""
     callbacks = tree.get("callbacks") or {}
     norm = callbacks.get("gradient_norm")
     optimizer = tree["optimizer"]
     shared = {
-        "model": without_members(tree["model"]),
+        "model": strip_per_member(tree["model"]),
         "data": {k: v for k, v in tree["data"].items() if k != "seed"},
         "optimizer": [optimizer["_target_"], {k: optimizer.get(k) for k in OPTIONS[optimizer["_target_"]]["shared"]}],
         "trainer": tree["trainer"],
@@ -108,16 +108,16 @@ def signature(tree: Tree) -> str:
     return json.dumps(shared, sort_keys=True, default=str)
 
 
-def without_members(node: Any) -> Any:
-    """A model's node without what may differ between members; of a dropout remains whether there is any."""
+def strip_per_member(node: Any) -> Any:
+    """A model's node without what may differ between members; a dropout probability becomes whether it is above 0."""
     if isinstance(node, Mapping):
         kept = {k: v for k, v in node.items() if k not in PER_MEMBER}
-        return {k: bool(v) if k in DROPOUT else without_members(v) for k, v in kept.items()}
-    return [without_members(v) for v in node] if isinstance(node, list) else node
+        return {k: bool(v) if k in DROPOUT else strip_per_member(v) for k, v in kept.items()}
+    return [strip_per_member(v) for v in node] if isinstance(node, list) else node
 
 
-def grouped(trees: Iterable[Tree]) -> list[list[int]]:
-    """The places of `trees` that can be members of one ensemble, in the order in which they came."""
+def group_trees(trees: Iterable[Tree]) -> list[list[int]]:
+    """The positions of the `trees` that can be members of one ensemble, in their order."""
     groups: dict[str, list[int]] = {}
     for place, tree in enumerate(trees):
         groups.setdefault(signature(tree), []).append(place)

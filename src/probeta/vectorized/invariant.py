@@ -1,6 +1,6 @@
-"""Kernels whose result for a member does not depend on where in the batch, or beside whom, it is computed.
+"""Kernels whose result for a member depends neither on its place in the batch nor on the other members.
 
-Most of torch's CPU kernels are such; measured were these exceptions. `sigmoid` and `gelu` compute the end of an
+Most of torch's CPU kernels are such; these exceptions were measured. `sigmoid` and `gelu` compute the end of an
 array, which does not fill a vector register, by another formula. A batched product chooses its path by the address
 of each matrix, so a member's changes with its place unless matrices begin at multiples of 64 bytes. Sums are taken
 in the order of the memory: where members do not lie one behind the other (which is how vmap leaves them after
@@ -31,7 +31,7 @@ SMALL = 400
 @contextmanager
 def one_thread() -> Iterator[None]:
     """Inside, operations on the CPU are carried out by one thread: with several, MKL divides a product of doubles
-    among them, or does not, by how many products there are. Cores are for processes (`sides`).
+    among them, or does not, by how many products there are. Cores are for `processes`.
     """
     before = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -42,14 +42,14 @@ def one_thread() -> Iterator[None]:
 
 
 class Invariant(TorchDispatchMode):
-    """Inside, the exceptions are computed by invariant means; everything else as ever."""
+    """Inside, the exceptions are replaced by invariant formulas."""
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         replacement = REPLACED.get(func)
-        if replacement is not None and not kwargs and (found := replacement(*args)) is not None:
-            return found
+        if replacement is not None and not kwargs and (result := replacement(*args)) is not None:
+            return result
         return func(*args, **(kwargs or {}))
 
 
@@ -77,31 +77,31 @@ def product(a: Tensor, b: Tensor) -> Tensor | None:
     """`a (K, n, k) @ b (K, k, m)`, padded with zeros to whole cache lines where a matrix would not fill them.
 
     A matrix that all members share lies at one address, and is padded all the same: whether data are shared depends
-    on who is there.
+    on which members there are.
     """
     n, k, m = a.shape[1], a.shape[2], b.shape[2]
     per_line = LINE // a.element_size()
     if n * k * m < SMALL:
         return None
     if not any(size % per_line for size in (n * k, k * m, n * m)):
-        return torch.bmm(one_by_one(a), one_by_one(b))
+        return torch.bmm(make_contiguous(a), make_contiguous(b))
     more_k, more_m = -k % per_line, -m % per_line
-    whole = torch.bmm(padded(a, more_k), padded(b, more_m, more_k))
+    whole = torch.bmm(pad(a, more_k), pad(b, more_m, more_k))
     return whole[:, :, :m].contiguous() if more_m else whole
 
 
-def padded(x: Tensor, columns: int, rows: int = 0) -> Tensor:
-    """`x (K, n, m)` with as many more `columns` and `rows` of zeros; once where one matrix is everybody's."""
+def pad(x: Tensor, columns: int, rows: int = 0) -> Tensor:
+    """`x (K, n, m)` with as many more `columns` and `rows` of zeros; once where all members share one matrix."""
     zeros = (0, columns, 0, rows)
     return F.pad(x, zeros) if x.stride(0) else F.pad(x[:1], zeros).expand(len(x), -1, -1)
 
 
-def one_by_one(x: Tensor) -> Tensor:
+def make_contiguous(x: Tensor) -> Tensor:
     """`x (K, n, m)`, copied where the members do not lie one behind the other (one matrix for all lies as it is)."""
     return x if x.stride(0) in (0, x.shape[1] * x.shape[2]) else x.contiguous()
 
 
-def total(x: Tensor, dims: list[int] | None, *rest: Any) -> Tensor | None:
+def sum_dims(x: Tensor, dims: list[int] | None, *rest: Any) -> Tensor | None:
     """The sum over `dims` of `x (K, …)`, copied where the members do not lie one behind the other."""
     if x.dim() < 2 or x.stride(0) >= max(x.stride()):
         return None
@@ -115,5 +115,5 @@ REPLACED: dict[Any, Callable[..., Any]] = {
     aten.gelu.default: gelu,
     aten.gelu_backward.default: gelu_backward,
     aten.bmm.default: product,
-    aten.sum.dim_IntList: total,
+    aten.sum.dim_IntList: sum_dims,
 }

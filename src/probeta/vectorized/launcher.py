@@ -19,7 +19,7 @@ from probeta.config.build import plain
 from probeta.runs.identity import config_sha256
 from probeta.sweeps.jobs import SweepJob
 from probeta.sweeps.launchers import ComposedLauncher, GuardedTask, launcher_for
-from probeta.vectorized.train_jobs import Job, carry_out, divide
+from probeta.vectorized.train_jobs import Job, split_jobs, train_jobs
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ class EnsembleLauncher:
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         setup_globals()
-        jobs, returns = [], []
+        jobs = []
         for i, overrides in enumerate(job_overrides):
             config = self.context.config_loader.load_sweep_config(self.config, list(overrides))
             with open_dict(config):
@@ -57,19 +57,18 @@ class EnsembleLauncher:
                 path = Path(str(config.hydra.sweep.dir)) / str(config.hydra.sweep.subdir)
                 config.hydra.runtime.output_dir = str(path.absolute())
             task = [str(line) for line in config.hydra.overrides.task]
-            jobs.append(job_of(path, task, config, hydra_of(config)))
+            jobs.append(make_job(path, task, config, read_hydra(config)))
         places = {id(job): i for i, job in enumerate(jobs)}
-        found: dict[int, JobReturn] = {}
-        alone = self.vectorize(jobs, lambda job: found.update({places[id(job)]: answer(job)}))
+        returns: dict[int, JobReturn] = {}
+        alone = self.vectorize(jobs, lambda job: returns.update({places[id(job)]: make_return(job)}))
         if alone:
             rest = [places[id(job)] for job in alone]
             lines = [list(job_overrides[i]) for i in rest]
-            found.update(zip(rest, self.other().launch(lines, initial_job_idx=initial_job_idx), strict=True))
-        for i in range(len(jobs)):
-            returns.append(
-                found.get(i) or JobReturn(overrides=job_overrides[i], _return_value={"status": "not started"})
-            )
-        return returns
+            returns.update(zip(rest, self.make_fallback().launch(lines, initial_job_idx=initial_job_idx), strict=True))
+        return [
+            returns.get(i) or JobReturn(overrides=overrides, _return_value={"status": "not started"})
+            for i, overrides in enumerate(job_overrides)
+        ]
 
     # --- our sweeper's way: composed jobs ------------------------------------------------------------
 
@@ -77,46 +76,48 @@ class EnsembleLauncher:
         self, jobs: Sequence[SweepJob], finished: Callable[[SweepJob, JobReturn], None]
     ) -> list[JobReturn]:
         """As `probeta.sweeps.launchers.ComposedLauncher` asks for."""
-        composed = self.composed(jobs)
+        composed = self.compose_jobs(jobs)
         places = {id(job): sweep_job for job, sweep_job in zip(composed, jobs, strict=True)}
-        found: dict[str, JobReturn] = {}
+        returns: dict[str, JobReturn] = {}
 
         def done(job: Job) -> None:
             sweep_job = places[id(job)]
-            found[sweep_job.name] = answer(job)
-            finished(sweep_job, found[sweep_job.name])
+            returns[sweep_job.name] = make_return(job)
+            finished(sweep_job, returns[sweep_job.name])
 
         alone = [places[id(job)] for job in self.vectorize(composed, done)]
         if alone and not self.stopped():
-            self.hand_on(alone, finished, found)
-        return [found[job.name] for job in jobs if job.name in found]
+            self.hand_over(alone, finished, returns)
+        return [returns[job.name] for job in jobs if job.name in returns]
 
-    def hand_on(
+    def hand_over(
         self,
         jobs: Sequence[SweepJob],
         finished: Callable[[SweepJob, JobReturn], None],
-        found: dict[str, JobReturn],
+        returns: dict[str, JobReturn],
     ) -> None:
-        other = self.other()
+        fallback = self.make_fallback()
 
         def note(job: SweepJob, back: JobReturn) -> None:
-            found[job.name] = back
+            returns[job.name] = back
             finished(job, back)
 
-        if isinstance(other, ComposedLauncher):
-            other.launch_composed(jobs, note)
+        if isinstance(fallback, ComposedLauncher):
+            fallback.launch_composed(jobs, note)
             return
-        for job, back in zip(jobs, other.launch([j.launch_overrides for j in jobs], initial_job_idx=0), strict=False):
+        for job, back in zip(
+            jobs, fallback.launch([j.launch_overrides for j in jobs], initial_job_idx=0), strict=False
+        ):
             note(job, back)
 
-    def composed(self, jobs: Sequence[SweepJob]) -> list[Job]:
+    def compose_jobs(self, jobs: Sequence[SweepJob]) -> list[Job]:
         """`hydra.yaml` differs between jobs of the same choices in a few entries: one is composed for all."""
         bases: dict[tuple[str, ...], dict[str, Any]] = {}
         made = []
         for job in jobs:
             key = tuple(line for line in job.overrides if self.is_choice(line))
             if key not in bases:
-                bases[key] = hydra_of(job.compose())
+                bases[key] = read_hydra(job.compose())
             lines = list(job.overrides)
             made.append(
                 Job(job.path.absolute(), lines, job.config, job.resolved, job.sha256, hydra_for(bases[key], job))
@@ -124,7 +125,7 @@ class EnsembleLauncher:
         return made
 
     def is_choice(self, line: str) -> bool:
-        """Whether an override line chooses an option of a group; looked up once a key, since Hydra searches files."""
+        """Whether an override line chooses an option of a group; looked up once per key, since Hydra searches files."""
         group = line.partition("=")[0].lstrip("+~").partition("@")[0]
         if "." in group:
             return False  # groups are nested by slashes
@@ -144,15 +145,15 @@ class EnsembleLauncher:
             log.warning("%d jobs go to the %s launcher: %s.", len(jobs), self.fallback, why)
             return list(jobs)
         configure_log(self.config.hydra.hydra_logging, self.config.hydra.verbose)
-        groups, alone = divide(jobs)
+        groups, alone = split_jobs(jobs)
         for reason, count in Counter(reason for _, reason in alone).items():
             words = f"{count} job{'s go' if count > 1 else ' goes'} to the {self.fallback} launcher: {reason}"
             print(words, flush=True)
         if groups:
-            carry_out(groups, finished, self.stopped, self.chunk)
+            train_jobs(groups, finished, self.stopped, self.chunk)
         return [job for job, _ in alone]
 
-    def other(self) -> Any:
+    def make_fallback(self) -> Any:
         """The fallback launcher, as the configuration would have chosen it."""
         node = ConfigStore.instance().load(f"hydra/launcher/{self.fallback}.yaml").node
         config = self.config.copy()
@@ -165,12 +166,12 @@ class EnsembleLauncher:
         )
 
 
-def job_of(path: Path, overrides: list[str], config: DictConfig, hydra: Any) -> Job:
+def make_job(path: Path, overrides: list[str], config: DictConfig, hydra: Any) -> Job:
     bare = without_hydra(config) if "hydra" in config else config
     return Job(path.absolute(), overrides, bare, plain(bare), config_sha256(bare), hydra)
 
 
-def hydra_of(config: DictConfig) -> dict[str, Any]:
+def read_hydra(config: DictConfig) -> dict[str, Any]:
     container = OmegaConf.to_container(config.hydra, resolve=False, enum_to_str=True)
     assert isinstance(container, dict)
     return {str(key): value for key, value in container.items()}
@@ -189,7 +190,7 @@ def hydra_for(base: dict[str, Any], job: SweepJob) -> dict[str, Any]:
     }
 
 
-def answer(job: Job) -> JobReturn:
+def make_return(job: Job) -> JobReturn:
     """The JobReturn handed to Hydra; a failure is in the job's `result.json`."""
     back = JobReturn(overrides=job.overrides, cfg=job.config, working_dir=str(job.path), task_name="train")
     back.status = JobStatus.COMPLETED

@@ -12,8 +12,8 @@ from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from probeta.models.module import SchedulerFactory
 
 
-def scheduled(factory: SchedulerFactory | None, lr: float, steps: int, epochs: int) -> LRScheduler | None:
-    """The scheduler around one number that nobody trains: only its learning rate is read."""
+def make_scheduler(factory: SchedulerFactory | None, lr: float, steps: int, epochs: int) -> LRScheduler | None:
+    """A scheduler over a dummy parameter: only its learning rate is read."""
     if factory is None:
         return None
     dummy = torch.nn.Parameter(torch.zeros(1))
@@ -24,8 +24,8 @@ def scheduled(factory: SchedulerFactory | None, lr: float, steps: int, epochs: i
     return scheduler
 
 
-def table(scheduler: LRScheduler, epochs: int, batches: int) -> list[float]:
-    """The rate of every step of a run, for a schedule that depends on nothing but the time."""
+def tabulate(scheduler: LRScheduler, epochs: int, batches: int) -> list[float]:
+    """The rate of every step of a run, for a schedule that depends on the step alone."""
     by_step = scheduler.interval == "step"  # type: ignore[attr-defined]
     rates = []
     for step in range(epochs * batches):
@@ -35,10 +35,10 @@ def table(scheduler: LRScheduler, epochs: int, batches: int) -> list[float]:
     return rates
 
 
-class Rates:
+class LearningRates:
     """`at(step)`: the learning rates `(K,)` of a step as floats, or `None` where they are those of the step before.
 
-    `nodes` tell schedules apart, so that equal ones are computed once.
+    `nodes` (learning rate and scheduler's configuration) tell schedules apart, so that equal ones are computed once.
     """
 
     def __init__(
@@ -56,11 +56,11 @@ class Rates:
             scheduler = None
             key = json.dumps([lr, node], sort_keys=True, default=str)
             if factory is not None and key not in known:
-                scheduler = scheduled(factory, lr, epochs * batches, epochs)
+                scheduler = make_scheduler(factory, lr, epochs * batches, epochs)
             if isinstance(scheduler, ReduceLROnPlateau):
                 self.plateaus[k] = scheduler
             elif scheduler is not None:
-                known[key] = table(scheduler, epochs, batches)
+                known[key] = tabulate(scheduler, epochs, batches)
             self.tables.append(known.get(key))
         self.fresh = True
         self.constant = all(t is None for t in self.tables)
@@ -74,7 +74,7 @@ class Rates:
         return self.current if fresh else None
 
     def observe(self, k: int, metrics: Mapping[str, float]) -> None:
-        """Tell member `k`'s plateau schedule, where it has one, how the epoch's validation went."""
+        """Pass the epoch's metrics to member `k`'s plateau schedule, if it has one."""
         if (plateau := self.plateaus.get(k)) is None:
             return
         plateau.step(metrics[plateau.monitor])  # type: ignore[attr-defined]

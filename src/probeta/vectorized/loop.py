@@ -11,15 +11,15 @@ from torch import Tensor
 
 from probeta.callbacks.gradient_norm import norms_by_layer
 from probeta.models.module import Sums
-from probeta.vectorized.batches import Feed
-from probeta.vectorized.bookkeeping import Standings
-from probeta.vectorized.curves import together
+from probeta.vectorized.batches import MemberBatches
+from probeta.vectorized.bookkeeping import Bookkeeping
+from probeta.vectorized.curves import to_arrays
 from probeta.vectorized.invariant import one_thread
-from probeta.vectorized.learning_rates import Rates
+from probeta.vectorized.learning_rates import LearningRates
 from probeta.vectorized.member import Member
-from probeta.vectorized.optimizers import stacked
+from probeta.vectorized.optimizers import make_optimizer
 from probeta.vectorized.program import Program
-from probeta.vectorized.stack import Stack, total
+from probeta.vectorized.stack import Stack, add_sums
 
 
 class Ensemble:
@@ -52,15 +52,17 @@ class Ensemble:
         self.program.use(self.stack)
         self.template = self.stack.template
         exact = bool(self.stack.dropouts) or getattr(self.template, "teacher_forcing_ratio", 1.0) < 1.0
-        self.feed = Feed([m.loader for m in chosen], self.device, exact)
+        self.batches = MemberBatches([m.loader for m in chosen], self.device, exact)
         vals = {id(m.data): m.data.val_dataloader() for m in chosen}
-        self.validation = Feed([vals[id(m.data)] for m in chosen], self.device)
+        self.validation = MemberBatches([vals[id(m.data)] for m in chosen], self.device)
         self.seeds = [int(m.tree["seed"]) for m in chosen]
-        self.optimizer = stacked([m.tree["optimizer"] for m in chosen], list(self.stack.parameters.values()))
+        self.optimizer = make_optimizer([m.tree["optimizer"] for m in chosen], list(self.stack.parameters.values()))
         rates = [(float(m.tree["optimizer"].get("lr", 1e-3)), m.tree.get("scheduler")) for m in chosen]
-        self.rates = Rates(rates, [m.model.scheduler_factory for m in chosen], self.max_epochs, len(self.feed))
+        self.rates = LearningRates(
+            rates, [m.model.scheduler_factory for m in chosen], self.max_epochs, len(self.batches)
+        )
         logs_rate = callbacks.get("learning_rate") is not None
-        self.standings = Standings(self.members, slots, self.stack, self.rates, logs_rate)
+        self.bookkeeping = Bookkeeping(self.members, slots, self.stack, self.rates, logs_rate)
 
     # --- the loop ------------------------------------------------------------------------------------
 
@@ -72,10 +74,10 @@ class Ensemble:
             for epoch in range(self.max_epochs):
                 self.check()
                 step = self.epoch(epoch, step)
-                if not any(self.standings.going):
+                if not any(self.bookkeeping.training):
                     break
                 self.compact()
-        self.standings.finish_all(self.max_epochs)
+        self.bookkeeping.finish_all(self.max_epochs)
         share = (time.perf_counter() - started) / len(self.members)
         for member in self.members:
             member.fit_s, member.device = share, self.device.type
@@ -85,11 +87,11 @@ class Ensemble:
         sums: Sums | None = None
         losses: list[Tensor] = []
         norms: dict[str, Tensor] = {}
-        for i in range(len(self.feed)):
-            loss, more, found = self.step(epoch, i, step)
+        for i in range(len(self.batches)):
+            loss, more, logged = self.step(epoch, i, step)
             losses.append(loss)
-            sums = total(sums, more)
-            norms = found or norms
+            sums = add_sums(sums, more)
+            norms = logged or norms
             step += 1
         assert sums is not None
         thorough = self.template.thorough_at(epoch, self.max_epochs)
@@ -98,7 +100,7 @@ class Ensemble:
         measured |= {f"val/{name}": value for name, value in self.template.summarize(validated).items()}
         measured |= {f"train/{name}": value for name, value in self.template.summarize(sums).items()}
         measured["loss of the steps"] = torch.stack(losses).sum(0)  # finite where all are
-        self.standings.close(epoch, step, together(measured), losses, thorough)
+        self.bookkeeping.end_epoch(epoch, step, to_arrays(measured), losses, thorough)
         return step
 
     def step(self, epoch: int, i: int, step: int) -> tuple[Tensor, Sums, dict[str, Tensor]]:
@@ -123,21 +125,21 @@ class Ensemble:
         loss: Tensor | None = None
         sums: Sums = {}
         grads: list[Tensor] = []
-        for members, batch, shared in self.feed.parts(epoch, i):
+        for members, batch, shared in self.batches.parts(epoch, i):
             if members is None:
                 return self.program.train(params, buffers, batch, self.forced(batch, None, step), shared)
             rows = members if len(members) > 1 else members.repeat(2)
             if len(members) == 1:
                 batch = type(batch)(*(torch.cat([t, t]) for t in batch))
             picked = [[t.index_select(0, rows) for t in ts] for ts in (params, buffers)]
-            found = self.program.train(picked[0], picked[1], batch, self.forced(batch, rows, step), shared)
+            result = self.program.train(picked[0], picked[1], batch, self.forced(batch, rows, step), shared)
             if loss is None:
-                loss = found.loss.new_zeros(len(self.seeds))
-                sums = {name: loss.clone() for name in found.sums}
+                loss = result.loss.new_zeros(len(self.seeds))
+                sums = {name: loss.clone() for name in result.sums}
                 grads = [torch.zeros_like(p) for p in params]
             count = len(members)
             whole = [loss, *sums.values(), *grads]
-            for target, part in zip(whole, [found.loss, *found.sums.values(), *found.grads], strict=True):
+            for target, part in zip(whole, [result.loss, *result.sums.values(), *result.grads], strict=True):
                 target.index_copy_(0, members, part[:count])
         assert loss is not None
         return loss, sums, grads
@@ -157,13 +159,13 @@ class Ensemble:
         for i in range(len(self.validation)):
             for part in self.validation.parts(0, i):
                 assert part.members is None
-                sums = total(sums, self.program.evaluate(params, buffers, part.batch, part.shared, thorough))
+                sums = add_sums(sums, self.program.evaluate(params, buffers, part.batch, part.shared, thorough))
         assert sums is not None
         return sums
 
     def compact(self) -> None:
         """Go on with fewer slots, a power of two, when at most half of them are in use."""
-        used = self.standings.used()
+        used = self.bookkeeping.active_slots()
         size = max(2, 1 << (len(used) - 1).bit_length())
         if 2 * size > len(self.seeds):
             return
@@ -172,6 +174,6 @@ class Ensemble:
         rows = torch.tensor(kept, device=self.device)
         self.stack.rows(rows)
         self.optimizer.rows(rows, list(self.stack.parameters.values()))
-        for part in (self.feed, self.validation, self.rates, self.standings):
+        for part in (self.batches, self.validation, self.rates, self.bookkeeping):
             part.rows(kept)
         self.seeds = [self.seeds[s] for s in kept]

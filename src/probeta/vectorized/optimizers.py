@@ -1,6 +1,6 @@
 """SGD, Adam and AdamW for K members at once: every hyperparameter is a tensor `(K,)`.
 
-torch's own optimizers refuse a learning rate a member. The formulas are theirs, and so is every rounding: what
+torch's own optimizers refuse per-member learning rates. The formulas are theirs, and so is every rounding: what
 they add with a factor is `addcmul` here, which rounds once like theirs. From the same gradients come the same bits.
 """
 
@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 
-class Stacked(Optimizer):
+class StackedOptimizer(Optimizer):
     """Parameters `(K, …)`, hyperparameters `(K,)` in double precision; `rows` drops members."""
 
     def __init__(self, params: Iterable[Tensor], hyper: Mapping[str, Tensor]) -> None:
@@ -24,8 +24,8 @@ class Stacked(Optimizer):
 
     @property
     def tensors(self) -> list[Tensor]:
-        found: list[Tensor] = self.param_groups[0]["params"]
-        return found
+        params: list[Tensor] = self.param_groups[0]["params"]
+        return params
 
     def hyper(self, name: str, complement: bool = False) -> list[Tensor]:
         """`name`, or 1 − `name`, shaped `(K, 1, …)` to meet each parameter; subtracted before it is rounded."""
@@ -40,7 +40,7 @@ class Stacked(Optimizer):
         return [dims[p.dim()] for p in self.tensors]
 
     def set(self, name: str, values: Sequence[float]) -> None:
-        """New values of a hyperparameter, one a member."""
+        """New values of a hyperparameter, one per member."""
         self.param_groups[0][name] = torch.tensor(values, dtype=torch.float64, device=self.tensors[0].device)
         self._shaped.clear()
 
@@ -75,7 +75,7 @@ class Stacked(Optimizer):
         self._shaped.clear()
 
 
-class StackedSGD(Stacked):
+class StackedSGD(StackedOptimizer):
     """b ← μ b + (1 − τ) g (b = g at first), p ← p − lr b, or p − lr (g + μ b) with Nesterov's momentum, as
     `torch.optim.SGD` has it (Sutskever et al. 2013). `weight_decay` λ adds λ p to g.
     """
@@ -112,7 +112,7 @@ class StackedSGD(Stacked):
         torch._foreach_addcmul_(params, grads, self.hyper("lr"), value=-1.0)
 
 
-class StackedAdam(Stacked):
+class StackedAdam(StackedOptimizer):
     """m ← β₁ m + (1 − β₁) g, v ← β₂ v + (1 − β₂) g², p ← p − lr m̂ / (√v̂ + ε) (Kingma & Ba 2015), as `torch.optim.Adam`.
 
     `weight_decay` λ adds λ p to g; where `decoupled`, it multiplies p by 1 − lr λ instead (AdamW, Loshchilov &
@@ -174,10 +174,10 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "defaults": {"lr": 1e-3, "betas": (0.9, 0.999), "eps": 1e-8, "weight_decay": 1e-2},
     },
 }
-"""The optimizers that have a stacked form: which of their arguments may differ between members."""
+"""The optimizers that the vectorized launcher has: which of their arguments may differ between members."""
 
 
-def stacked(nodes: Sequence[Mapping[str, Any]], params: Sequence[Tensor]) -> Stacked:
+def make_optimizer(nodes: Sequence[Mapping[str, Any]], params: Sequence[Tensor]) -> StackedOptimizer:
     """The optimizer of K members from their K configuration nodes, which name one class of `OPTIONS`."""
     target = str(nodes[0]["_target_"])
     defaults = OPTIONS[target]["defaults"]

@@ -1,4 +1,4 @@
-"""Runs shared out among processes, one a core: what a member becomes does not depend on who is beside it, so each
+"""Runs shared out among processes, one per core: a member's bits do not depend on the others in its ensemble, so each
 process trains its share by itself.
 """
 
@@ -20,12 +20,12 @@ from probeta.runs.signals import EXIT_CODES, Interrupted, Signals
 from probeta.training.devices import available
 
 FEWEST = 4
-"""Members that a piece of a group should have: below, its steps cost what they cost for one."""
+"""The fewest members that a piece of a group should have: a step of fewer costs about as much as a step of one."""
 
 Member = TypeVar("Member")
 Share = TypeVar("Share")
 Work = Callable[[Share, Callable[[Any], None], Callable[[], None]], None]
-"""`work(share, tell, check)`: `tell` sends to the parent, `check` raises `Interrupted` where it asks to stop."""
+"""`work(share, send, check)`: `send` sends to the parent, `check` raises `Interrupted` where it asks to stop."""
 
 
 def processes() -> int:
@@ -33,70 +33,70 @@ def processes() -> int:
     return torch.get_num_threads() if len(available()) == 1 else 1
 
 
-def shared_out(groups: Sequence[Sequence[Member]], sides: int) -> list[list[list[Member]]]:
-    """For each of at most `sides` processes, pieces of groups: a group is cut into as many as have `FEWEST` members,
+def share_out(groups: Sequence[Sequence[Member]], count: int) -> list[list[list[Member]]]:
+    """For each of at most `count` processes, pieces of groups: a group is cut into as many as have `FEWEST` members,
     and a piece goes to the process that has the fewest members so far.
     """
-    shares: list[list[list[Member]]] = [[] for _ in range(sides)]
+    shares: list[list[list[Member]]] = [[] for _ in range(count)]
     for group in groups:
-        parts = max(1, min(sides, len(group) // FEWEST))
+        parts = max(1, min(count, len(group) // FEWEST))
         for part in range(parts):
             least = min(shares, key=lambda share: sum(map(len, share)))
             least.append(list(group[part::parts]))
     return [share for share in shares if share]
 
 
-def side_by_side(shares: Sequence[Share], work: Work[Share], heard: Callable[[Any], None]) -> None:
-    """Carry out `work` on each share in a process of its own, with one thread, and hear what they tell.
+def run_in_processes(shares: Sequence[Share], work: Work[Share], receive: Callable[[Any], None]) -> None:
+    """Carry out `work` on each share in a process of its own, with one thread; `receive` gets each message it sends.
 
     SIGINT and SIGTERM are passed on as a request; a second one kills. Raises `Interrupted` then, what `work` raised
     in a process, or `BrokenProcessPool` where a process was killed, when the others have ended.
     """
     # Forked, a process has the jobs, and everything that has been imported, at once.
     context = get_context("fork")
-    sides: dict[Connection, Any] = {}
+    children: dict[Connection, Any] = {}
     raised: list[Exception] = []
     with Signals() as signals:
         try:
             for share in shares:
                 mine, theirs = context.Pipe()
-                sides[mine] = context.Process(target=_side, args=(work, share, theirs), daemon=True)
-                sides[mine].start()
+                children[mine] = context.Process(target=_run_child, args=(work, share, theirs), daemon=True)
+                children[mine].start()
                 theirs.close()
             asked = False
-            while sides:
-                for end in wait(list(sides), timeout=0.2):
+            while children:
+                for end in wait(list(children), timeout=0.2):
                     assert isinstance(end, Connection)
                     try:
-                        found = end.recv()
+                        message = end.recv()
                     except EOFError:
-                        process = sides.pop(end)
+                        process = children.pop(end)
                         process.join()
                         if process.exitcode:
                             name = signal.Signals(-process.exitcode).name if process.exitcode < 0 else process.exitcode
                             raised.append(BrokenProcessPool(f"a process of the ensembles died ({name})"))
                         continue
-                    if isinstance(found, Exception):
-                        raised.append(found)
+                    if isinstance(message, Exception):
+                        raised.append(message)
                     else:
-                        heard(found)
+                        receive(message)
                 if signals.received and not asked:
                     asked = True
-                    for end in sides:
+                    for end in children:
                         with suppress(OSError):
                             end.send(signals.received)
         finally:
-            for process in sides.values():
+            for process in children.values():
                 process.kill()
         signals.check()
     if raised:
         raise raised[0]
 
 
-def _side(work: Work[Share], share: Share, end: Connection) -> None:
+def _run_child(work: Work[Share], share: Share, end: Connection) -> None:
     parent = os.getppid()
     for signum in EXIT_CODES:
-        # A terminal sends them to everyone; only the parent's word counts.
+        # A terminal sends them to the whole group; only the parent decides.
         signal.signal(signum, signal.SIG_IGN)
     # More would need OpenMP's threads, which do not survive a fork.
     torch.set_num_threads(1)

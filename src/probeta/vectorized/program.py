@@ -1,4 +1,4 @@
-"""The ensemble's step as a function of tensors: run as it is written, or recorded once and replayed.
+"""The ensemble's step as a function of tensors: run as written, or recorded once and replayed.
 
 vmap, autograd and `functional_call` cost Python time at every operation, and these models are so small that it
 is most of their time. A step's operations depend on nothing but shapes, so after a few steps they are recorded
@@ -14,15 +14,15 @@ import torch
 from torch import Tensor
 
 from probeta.models.module import Sums
-from probeta.vectorized.graph import compiled
+from probeta.vectorized.graph import compile_graph
 from probeta.vectorized.invariant import Invariant
 from probeta.vectorized.stack import Stack
 
 Function = Callable[..., list[Tensor]]
 
 
-class Stepped(NamedTuple):
-    """What a training step found, member by member."""
+class StepResult(NamedTuple):
+    """The outcome of a training step, per member."""
 
     loss: Tensor
     """`(K,)` the mean that was differentiated."""
@@ -35,8 +35,8 @@ class Stepped(NamedTuple):
 class Program:
     """Steps and evaluations of ensembles of one group, of any size and batch shape; `use` says whose tensors count.
 
-    `patience` calls of one shape run unrecorded. Recording costs about two of them and replaying saves more than
-    half of one, so only shapes that come seldom are never recorded.
+    `patience` calls of one shape run unrecorded. Recording costs three to five of them, replaying saves more
+    than half of one, so only rare shapes are never recorded.
     """
 
     def __init__(self, patience: int = 3) -> None:
@@ -51,17 +51,17 @@ class Program:
 
     def train(
         self, params: list[Tensor], buffers: list[Tensor], batch: Any, forced: Tensor | None, shared: bool
-    ) -> Stepped:
+    ) -> StepResult:
         """Loss, sums and gradients; batch statistics in `buffers` are updated in place."""
         loss, *rest = self._call("train", params, buffers, batch, forced, shared)
         split = len(rest) - len(params)
-        return Stepped(loss, dict(zip(self.names["train"], rest[:split], strict=True)), rest[split:])
+        return StepResult(loss, dict(zip(self.names["train"], rest[:split], strict=True)), rest[split:])
 
     def evaluate(self, params: list[Tensor], buffers: list[Tensor], batch: Any, shared: bool, thorough: bool) -> Sums:
         """Sums in evaluation mode."""
         kind = "thorough" if thorough else "eval"
-        found = self._call(kind, params, buffers, batch, None, shared)
-        return dict(zip(self.names[kind], found, strict=True))
+        sums = self._call(kind, params, buffers, batch, None, shared)
+        return dict(zip(self.names[kind], sums, strict=True))
 
     def _call(
         self, kind: str, params: list[Tensor], buffers: list[Tensor], batch: Any, forced: Tensor | None, shared: bool
@@ -71,13 +71,13 @@ class Program:
         key = (kind, shared, forced is None, len(params[0]), *(tuple(t.shape) for t in batch))
         if (graph := self.recorded.get(key)) is not None:
             with torch.no_grad():
-                found: list[Tensor] = graph(*inputs)
-            return found
+                outputs: list[Tensor] = graph(*inputs)
+            return outputs
         function = self._function(kind, len(params), len(buffers), type(batch), len(batch), shared)
         self.seen[key] = self.seen.get(key, 0) + 1
-        # Its own words as inputs make a step depend on values.
+        # Free-running decoding is data-dependent, so it cannot be traced.
         if self.seen[key] > self.patience and kind != "thorough" and forced is None:
-            self.recorded[key] = compiled(function, inputs)
+            self.recorded[key] = compile_graph(function, inputs)
             return self._call(kind, params, buffers, batch, forced, shared)
         return function(*inputs)
 

@@ -1,4 +1,4 @@
-"""What a member leaves behind: the run directory of a single run, written by the code of single runs."""
+"""A member's run directory: that of a single run, written by the code of single runs."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def evaluate(model: Module, data: DataModule, device: torch.device) -> dict[str,
     return {name: value for split in loaders for name, value in model.evaluated[split].items()}
 
 
-def leave(member: Member, run: RunDirectory, size: int, data_sha256: str) -> Outcome:
+def write_run(member: Member, run: RunDirectory, size: int, data_sha256: str) -> Outcome:
     """Test the kept weights and write everything but logs and `result.json`."""
     tree, data, model = member.tree, member.data, member.model
     if hasattr(data, "save"):
@@ -86,7 +86,7 @@ def write_weights(member: Member, run: RunDirectory, keep: str) -> None:
 
 
 def write_rows(member: Member, run: RunDirectory) -> None:
-    """`metrics.csv` and the like: every logger but TensorBoard, whose files are written together (`events`)."""
+    """`metrics.csv` and the like: of every logger but TensorBoard, whose files `tensorboard_events` writes."""
     for name, node in (member.tree.get("logger") or {}).items():
         if node["_target_"] != TENSORBOARD:
             logger = make_logger(member.tree, name, {"directory": run.path})
@@ -95,7 +95,7 @@ def write_rows(member: Member, run: RunDirectory) -> None:
             logger.finalize("success")
 
 
-def tensorboard(tree: Mapping[str, Any]) -> bool:
+def logs_to_tensorboard(tree: Mapping[str, Any]) -> bool:
     return any(node["_target_"] == TENSORBOARD for node in (tree.get("logger") or {}).values())
 
 

@@ -72,10 +72,10 @@ class Stack:
 
         def one(p: list[Tensor], b: list[Tensor], batch: Any, forced: Tensor | None) -> Measured:
             named = dict(zip(self.parameters, p, strict=True)) | dict(zip(self.buffers, b, strict=True))
-            found: Measured = functional_call(
+            measured: Measured = functional_call(
                 self.objective, {f"model.{n}": t for n, t in named.items()}, (batch, forced, thorough)
             )
-            return found
+            return measured
 
         dims = (0, 0, None if shared else 0, None if forced is None else 0)
         measured: Measured = vmap(one, in_dims=dims)(list(parameters), list(buffers), batch, forced)
@@ -90,7 +90,7 @@ class Stack:
         """What a checkpoint keeps of every member: parameters and persistent buffers."""
         return self.parameters | {name: self.buffers[name] for name in self.persistent}
 
-    def show(self, member: int, weights: dict[str, Tensor]) -> Module:
+    def load_member(self, member: int, weights: dict[str, Tensor]) -> Module:
         """The template with the tensors of one member of `weights`, in evaluation mode."""
         named = dict(self.template.named_parameters()) | dict(self.template.named_buffers())
         with torch.no_grad():
@@ -100,6 +100,6 @@ class Stack:
         return self.template
 
 
-def total(sums: Sums | None, more: Sums) -> Sums:
+def add_sums(sums: Sums | None, more: Sums) -> Sums:
     """Sums over the batches of an epoch."""
     return more if sums is None else {name: sums[name] + value for name, value in more.items()}

@@ -1,6 +1,6 @@
 """TensorBoard's event files, written at once when a run is over.
 
-The usual writer starts a thread a run and computes its checksums in Python, byte by byte: for a thousand tiny
+The usual writer starts a thread per run and computes its checksums in Python, byte by byte: for a thousand tiny
 runs that would take longer than training them. The events themselves are TensorBoard's own protocol buffers.
 """
 
@@ -27,7 +27,7 @@ _numbers = itertools.count()
 
 
 @cache
-def crc_table() -> Any:
+def make_crc_table() -> Any:
     """CRC-32C (Castagnoli, reflected) of every byte."""
     table: Any = np.arange(256, dtype=np.uint32)
     for _ in range(8):
@@ -35,13 +35,13 @@ def crc_table() -> Any:
     return table
 
 
-def masked_crcs(payloads: Sequence[bytes]) -> list[int]:
+def compute_masked_crcs(payloads: Sequence[bytes]) -> list[int]:
     """The checksum that a TFRecord keeps of each payload; payloads of one length are computed together."""
     by_length: dict[int, list[int]] = {}
     for i, payload in enumerate(payloads):
         by_length.setdefault(len(payload), []).append(i)
-    found = [0] * len(payloads)
-    table = crc_table()
+    crcs = [0] * len(payloads)
+    table = make_crc_table()
     for length, places in by_length.items():
         columns = np.frombuffer(b"".join(payloads[i] for i in places), np.uint8).reshape(len(places), length).T
         crc: Any = np.full(len(places), 0xFFFFFFFF, np.uint32)
@@ -50,21 +50,21 @@ def masked_crcs(payloads: Sequence[bytes]) -> list[int]:
         crc = crc ^ 0xFFFFFFFF
         masked = ((crc >> 15) | (crc << 17)) + np.uint32(0xA282EAD8)
         for i, value in zip(places, masked.tolist(), strict=True):
-            found[i] = value
-    return found
+            crcs[i] = value
+    return crcs
 
 
-def records(payloads: Sequence[bytes]) -> list[bytes]:
+def frame_records(payloads: Sequence[bytes]) -> list[bytes]:
     """Each payload as a TFRecord: length, its checksum, payload, its checksum."""
     lengths = [struct.pack("<Q", len(payload)) for payload in payloads]
-    heads, tails = masked_crcs(lengths), masked_crcs(payloads)
+    heads, tails = compute_masked_crcs(lengths), compute_masked_crcs(payloads)
     return [
         length + struct.pack("<I", head) + payload + struct.pack("<I", tail)
         for length, head, payload, tail in zip(lengths, heads, payloads, tails, strict=True)
     ]
 
 
-def events_of(
+def make_events(
     rows: Sequence[tuple[int, Row]], settings: Mapping[str, Any], metrics: Mapping[str, float]
 ) -> list[bytes]:
     """A run's events: its curves, and (where it was finished) what the HPARAMS tab shows and the test's metrics."""
@@ -83,7 +83,7 @@ def events_of(
 
 def write_events(runs: Sequence[tuple[Path, list[bytes]]]) -> None:
     """One event file into each folder; checksums of all runs are computed together."""
-    framed = iter(records([payload for _, events in runs for payload in events]))
+    framed = iter(frame_records([payload for _, events in runs for payload in events]))
     for folder, events in runs:
         name = f"events.out.tfevents.{int(time.time())}.{socket.gethostname()}.{os.getpid()}.{next(_numbers)}"
         (folder / name).write_bytes(b"".join(itertools.islice(framed, len(events))))

@@ -1,4 +1,4 @@
-"""The jobs of a multirun as ensembles: grouped, cut into chunks, trained, and left as single runs leave theirs."""
+"""The jobs of a multirun as ensembles: grouped, cut into chunks, trained, and written as single runs are."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ from probeta.runs.directory import RunDirectory, locked
 from probeta.runs.record import INTERRUPTED, complete, describe, new_record
 from probeta.runs.signals import Interrupted, Signals
 from probeta.training.fit import quiet, settings
-from probeta.vectorized.chunk_size import choose_device, chunk_size
-from probeta.vectorized.grouping import grouped, reason_against
+from probeta.vectorized.chunk_size import choose_chunk_size, choose_device
+from probeta.vectorized.grouping import group_trees, reason_against
 from probeta.vectorized.invariant import one_thread
 from probeta.vectorized.loop import Ensemble
 from probeta.vectorized.member import Member
-from probeta.vectorized.processes import processes, shared_out, side_by_side
+from probeta.vectorized.processes import processes, run_in_processes, share_out
 from probeta.vectorized.program import Program
-from probeta.vectorized.run_directory import leave, tensorboard, write_notes, write_rows
-from probeta.vectorized.tensorboard_events import events_of, write_events
+from probeta.vectorized.run_directory import logs_to_tensorboard, write_notes, write_rows, write_run
+from probeta.vectorized.tensorboard_events import make_events, write_events
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ class Job:
 Finished = Callable[[Job], None]
 
 
-def divide(jobs: Sequence[Job]) -> tuple[list[list[Job]], list[tuple[Job, str]]]:
+def split_jobs(jobs: Sequence[Job]) -> tuple[list[list[Job]], list[tuple[Job, str]]]:
     """The ensembles of `jobs`, and the jobs that need a process of their own, each with the reason."""
     alone: list[tuple[Job, str]] = []
     batched: list[Job] = []
@@ -69,65 +69,65 @@ def divide(jobs: Sequence[Job]) -> tuple[list[list[Job]], list[tuple[Job, str]]]
             batched.append(job)
         else:
             alone.append((job, reason))
-    return [[batched[i] for i in places] for places in grouped(job.tree for job in batched)], alone
+    return [[batched[i] for i in places] for places in group_trees(job.tree for job in batched)], alone
 
 
-def carry_out(
+def train_jobs(
     groups: Sequence[Sequence[Job]], finished: Finished, stopped: Callable[[], bool], size: int | None = None
 ) -> None:
-    """Train the jobs of each group, `size` at a time (measured where it is not given), and leave their results."""
+    """Train the jobs of each group, `size` at a time (`None`: measured), and write their results."""
     quiet()
-    shares = shared_out(groups, processes())
+    shares = share_out(groups, processes())
     if len(shares) == 1:
         with Signals() as signals, one_thread():
             for group in shares[0]:
-                train(group, finished, stopped, signals.check, size)
+                train_group(group, finished, stopped, signals.check, size)
         return
     jobs = [job for group in groups for job in group]
     places = {id(job): i for i, job in enumerate(jobs)}
     log.info("%d runs as ensembles in %d processes.", len(jobs), len(shares))
 
-    def work(share: list[list[Job]], tell: Callable[[Any], None], check: Callable[[], None]) -> None:
+    def work(share: list[list[Job]], send: Callable[[Any], None], check: Callable[[], None]) -> None:
         for group in share:
-            train(group, lambda job: tell((places[id(job)], job.record)), stopped, check, size)
+            train_group(group, lambda job: send((places[id(job)], job.record)), stopped, check, size)
 
-    def heard(told: tuple[int, dict[str, Any]]) -> None:
-        job = jobs[told[0]]
-        job.record = told[1]
+    def receive(message: tuple[int, dict[str, Any]]) -> None:
+        job = jobs[message[0]]
+        job.record = message[1]
         finished(job)
 
-    side_by_side(shares, work, heard)
+    run_in_processes(shares, work, receive)
 
 
-def train(
+def train_group(
     group: Sequence[Job], finished: Finished, stopped: Callable[[], bool], check: Callable[[], None], size: int | None
 ) -> None:
     """The jobs of one group (or a piece of it), in this process."""
     started = time.perf_counter()
-    members = Members()
+    members = MemberBuilder()
     ready: list[tuple[Job, Member]] = []
     for job in group:
         try:
             ready.append((job, members.make(job.tree)))
         except Exception as error:
-            prepare(job)
-            fail(job, error, finished)
+            start_directory(job)
+            fail_job(job, error, finished)
     if not ready:
         return
     device = choose_device(ready[0][1].tree, [m for _, m in ready])
     program = Program()
-    size = size or chunk_size([m for _, m in ready], device)
+    size = size or choose_chunk_size([m for _, m in ready], device)
     building = (time.perf_counter() - started) / len(ready)
     for start in range(0, len(ready), size):
         if stopped():
             return
         check()
-        chunk(ready[start : start + size], members, device, program, building, finished, check)
+        train_chunk(ready[start : start + size], members, device, program, building, finished, check)
 
 
-def chunk(
+def train_chunk(
     runs: Sequence[tuple[Job, Member]],
-    members: Members,
+    members: MemberBuilder,
     device: torch.device,
     program: Program,
     building: float,
@@ -138,41 +138,41 @@ def chunk(
     started = time.perf_counter()
     with ExitStack() as stack:
         for job, _ in runs:
-            prepare(job)
+            start_directory(job)
             stack.enter_context(locked(job.path))
         try:
             Ensemble([m for _, m in runs], device, check, program).fit()
             fitted = time.perf_counter()
             events: list[tuple[Path, list[bytes]]] = []
             for job, member in runs:
-                events += settle(job, member, members, len(runs))
+                events += finish_run(job, member, members, len(runs))
                 check()
             write_events(events)
         except (Interrupted, KeyboardInterrupt):
             for job, _ in runs:
-                end(job, INTERRUPTED, None)
+                end_job(job, INTERRUPTED, None)
             raise
         share = building + (fitted - started + time.perf_counter() - fitted) / len(runs)
         for job, _ in runs:
             job.record["duration_s"] = round(share, 4)
-        # Each waits for the disk; together they wait once.
+        # Each write waits for the disk; in threads they wait together.
         with ThreadPoolExecutor(16) as pool:
-            list(pool.map(keep, [job for job, _ in runs]))
+            list(pool.map(write_result, [job for job, _ in runs]))
     for job, _ in runs:
         finished(job)
 
 
-def settle(job: Job, member: Member, members: Members, size: int) -> list[tuple[Path, list[bytes]]]:
+def finish_run(job: Job, member: Member, members: MemberBuilder, size: int) -> list[tuple[Path, list[bytes]]]:
     """Everything of one run but `result.json` and its events, which are returned."""
     run = RunDirectory(job.path)
-    record = job.record = blank(job)
+    record = job.record = make_record(job)
     metrics: dict[str, float] = {}
     try:
         write_notes(member, run)
         write_rows(member, run)
         if member.error is not None:
             raise member.error
-        outcome = leave(member, run, size, members.sha256(member))
+        outcome = write_run(member, run, size, members.sha256(member))
         metrics = outcome.metrics
         complete(record, outcome)
         if member.tree.get("figures") == "all":
@@ -182,38 +182,38 @@ def settle(job: Job, member: Member, members: Members, size: int) -> list[tuple[
     except Exception as error:
         record["error"] = describe(error)
         log.error("%s failed: %s", job.path.name, error)
-    if not tensorboard(member.tree):
+    if not logs_to_tensorboard(member.tree):
         return []
-    return [(run.path, events_of(member.rows, settings(member.tree), metrics))]
+    return [(run.path, make_events(member.rows, settings(member.tree), metrics))]
 
 
-def prepare(job: Job) -> None:
+def start_directory(job: Job) -> None:
     job.path.mkdir(parents=True, exist_ok=True)
     write_hydra(job.path, unresolved(job.config), job.hydra, job.overrides)
 
 
-def blank(job: Job) -> dict[str, Any]:
+def make_record(job: Job) -> dict[str, Any]:
     return new_record(job.sha256, job.tree.get("seed"), list(job.overrides), "vectorized")
 
 
-def end(job: Job, status: str, error: Exception | None) -> None:
-    job.record = job.record or blank(job)
+def end_job(job: Job, status: str, error: Exception | None) -> None:
+    job.record = job.record or make_record(job)
     if job.record["status"] != "completed":
         job.record["status"] = status
         job.record["error"] = None if error is None else describe(error)
-    keep(job)
+    write_result(job)
 
 
-def keep(job: Job) -> None:
+def write_result(job: Job) -> None:
     write_atomic(job.path / "result.json", json.dumps(job.record, indent=1) + "\n")
 
 
-def fail(job: Job, error: Exception, finished: Finished) -> None:
-    end(job, "failed", error)
+def fail_job(job: Job, error: Exception, finished: Finished) -> None:
+    end_job(job, "failed", error)
     finished(job)
 
 
-class Members:
+class MemberBuilder:
     """Builds members as single runs are built; data and orders that several share are made once."""
 
     def __init__(self) -> None:
