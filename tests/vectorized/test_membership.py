@@ -13,7 +13,6 @@ from torch import Tensor
 from torch.func import vmap
 from torch.nn import functional as F
 
-from probeta.vectorized.graph import compile_graph
 from probeta.vectorized.invariant import Invariant, product
 from tests.vectorized.runs import changed, train_together, tree_of
 
@@ -185,25 +184,3 @@ def test_batch_norm_is_torchs_to_rounding(training: bool) -> None:
         found.append((y.detach(), grad, mean, variance))
     for mine, theirs in zip(*found, strict=True):
         torch.testing.assert_close(mine, theirs, rtol=1e-12, atol=1e-13)
-
-
-def test_a_replay_computes_what_was_recorded_on_other_numbers() -> None:
-    def function(x: torch.Tensor, w: torch.Tensor, running: torch.Tensor) -> list[torch.Tensor]:
-        with torch.enable_grad():
-            leaf = w.detach().requires_grad_()
-            h = torch.relu(x @ leaf)
-            z = (h + 1) * torch.tanh(h) - h.detach()
-            alias = z.view(-1)
-            running.mul_(0.5).add_(z.detach().sum(0))
-            (grad,) = torch.autograd.grad((alias * alias).sum() + z.unbind(0)[1].sum(), leaf)
-        return [z.detach(), grad, alias.detach() * 1]
-
-    generator = torch.Generator().manual_seed(0)
-    shapes = ((4, 3), (3, 5), (5,))
-    replay = compile_graph(function, [torch.randn(s, generator=generator) for s in shapes])
-    for _ in range(3):
-        inputs = [torch.randn(s, generator=generator) for s in shapes]
-        copies = [t.clone() for t in inputs]
-        expected, found = function(*inputs), replay(*copies)
-        for a, b in zip([*expected, *inputs], [*found, *copies], strict=True):
-            assert torch.equal(a, b)
