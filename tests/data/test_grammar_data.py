@@ -19,7 +19,7 @@ def data() -> GrammarData:
 def test_batches_hold_the_words_of_the_gold_pairs_between_bos_and_eos(data: GrammarData) -> None:
     for split in ("train", "val", "test"):
         seen = []
-        for batch in data.batches(split, shuffle=split == "train"):
+        for batch in data.batches(split, shuffle_seed=0 if split == "train" else None):
             for row, index in enumerate(batch.index.tolist()):
                 pair = data.gold(split, index)
                 for ids, words, language in (

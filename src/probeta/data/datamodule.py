@@ -42,6 +42,6 @@ class DataModule(pl.LightningDataModule):
         """What the result says of the data beside their hash."""
         return {}
 
-    def batches(self, split: str, *, shuffle: bool = False) -> Batches[Any]:
-        """The batches of `split`: as for training, or in a fixed order for evaluation."""
+    def batches(self, split: str, *, shuffle_seed: int | None = None) -> Batches[Any]:
+        """The batches of `split`: for training in the order of `shuffle_seed`, for evaluation in a fixed one."""
         raise NotImplementedError

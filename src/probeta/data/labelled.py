@@ -49,17 +49,17 @@ class LabelledData(DataModule):
     def setup(self, stage: str | None = None) -> None:
         if not self.splits:
             self.splits = self.draw()
-            self.train = self.batches("train", shuffle=True)
+            self.train = self.batches("train", shuffle_seed=self.shuffle_seed)
 
-    def batches(self, split: str, *, shuffle: bool = False) -> LabelledBatches:
-        """The batches of `split`; only training is shuffled and cut into mini-batches."""
+    def batches(self, split: str, *, shuffle_seed: int | None = None) -> LabelledBatches:
+        """The batches of `split`: shuffled and cut into mini-batches with a `shuffle_seed`, else one batch."""
         x, y = self.splits[split]
-        return LabelledBatches(x, y, self.batch_size if shuffle else None, self.shuffle_seed if shuffle else None)
+        return LabelledBatches(x, y, None if shuffle_seed is None else self.batch_size, shuffle_seed)
 
     def to(self, dtype: torch.dtype) -> None:
         """Inputs in the run's precision: double precision is not single precision padded with zeros."""
         self.splits = {name: Split(x.to(dtype), y) for name, (x, y) in self.splits.items()}
-        self.train = self.batches("train", shuffle=True)
+        self.train = self.batches("train", shuffle_seed=self.shuffle_seed)
 
     def train_dataloader(self) -> LabelledBatches:
         return self.train

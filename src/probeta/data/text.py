@@ -62,7 +62,7 @@ class TextData(DataModule):
     def setup(self, stage: str | None = None) -> None:
         if not self.pairs:
             self.prepare()
-            self.train = self.batches("train", shuffle=True)
+            self.train = self.batches("train", shuffle_seed=self.shuffle_seed)
 
     def fill(self, codec: TextCodec, texts: dict[str, tuple[Sequence[str], Sequence[str]]]) -> None:
         """Encode `texts` with `codec`: all that a small dataset's `prepare` has left to do."""
@@ -111,13 +111,18 @@ class TextData(DataModule):
     # --- batches -------------------------------------------------------------------------------------
 
     def batches(
-        self, split: str, *, shuffle: bool = False, batch_size: int | None = None, sample: int | None = None
+        self,
+        split: str,
+        *,
+        shuffle_seed: int | None = None,
+        batch_size: int | None = None,
+        sample: int | None = None,
     ) -> PairBatches:
-        """`split` as batches: shuffled ones of the training size, or sorted ones of `batch_size`.
+        """`split` as batches: with a `shuffle_seed` shuffled and of the training size, else sorted and of `batch_size`.
 
         `sample` takes that many pairs, always the same ones, where the split has more.
         """
-        if not shuffle:
+        if shuffle_seed is None:
             count, rows = len(self.pairs[split]), None
             if sample is not None and sample < count:
                 rows = np.sort(np.random.default_rng(0).permutation(count)[:sample])
@@ -126,7 +131,7 @@ class TextData(DataModule):
             self.pairs[split],
             batch_size=self.batch_size,
             batch_tokens=self.batch_tokens,
-            shuffle_seed=self.shuffle_seed,
+            shuffle_seed=shuffle_seed,
             width=self.bucket_width,
         )
 

@@ -124,6 +124,12 @@ class Module(pl.LightningModule):
         """The splits that a finished run is measured on, by name."""
         return {split: data.batches(split) for split in ("train", "val", "test")}
 
+    def start_evaluation(self, data: Any) -> dict[str, Any]:
+        """The loaders that `Trainer.test` is given, by split; `data` stays at hand until the next evaluation."""
+        loaders = self.evaluation_loaders(data)
+        self.test_splits, self.data = tuple(loaders), data
+        return loaders
+
     def write_artifacts(self, data: Any, folder: Path) -> None:
         """What reports draw from without torch; called once, with the kept weights."""
 

@@ -141,9 +141,7 @@ def keep_best(experiment: Experiment) -> None:
 
 def evaluate(trainer: pl.Trainer, model: Module, data: DataModule) -> dict[str, float]:
     """Metrics of the kept weights on every split, in evaluation mode."""
-    loaders = model.evaluation_loaders(data)
-    model.test_splits = tuple(loaders)
-    model.data = data
+    loaders = model.start_evaluation(data)
     trainer.test(model, dataloaders=list(loaders.values()), verbose=False)
     return {name: value for split in loaders for name, value in model.evaluated[split].items()}
 

@@ -29,9 +29,7 @@ def evaluate(model: Module, data: DataModule, device: torch.device) -> dict[str,
     """Metrics of the kept weights on every split, by the hooks that `Trainer.test` calls, one member at a time:
     so `probeta evaluate` finds the same numbers, to the bit.
     """
-    loaders = model.evaluation_loaders(data)
-    model.test_splits = tuple(loaders)
-    model.data = data
+    loaders = model.start_evaluation(data)
     model.eval()
     with torch.inference_mode():
         model.on_test_epoch_start()

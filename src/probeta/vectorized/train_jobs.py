@@ -228,8 +228,7 @@ class MemberBuilder:
         data = self._data[key]
         seed = int(tree["seed"])
         if (key, seed) not in self._loaders:
-            data.shuffle_seed = seed
-            self._loaders[key, seed] = data.batches("train", shuffle=True)
+            self._loaders[key, seed] = data.batches("train", shuffle_seed=seed)
         return Member(tree, data, self._loaders[key, seed], build_model(tree, data.spec))
 
     def sha256(self, member: Member) -> str:
