@@ -1,8 +1,8 @@
 """A training step of 16 members of the moons net: `vectorized.graph` over `make_fx`, for recording and for calling.
 
 With the graph of `make_fx` as it is, `vectorized_fit` takes 1.36 times as long; rid of identities and with its memory
-reused, 1.03 times. `graph_call` was 0.71 to 0.82 (1.00 with the same passes), `graph_record` 0.15 to 0.26; for a step of
-toy_seq2seq_attn (1,857 operations), recording took 2.0 s against 0.23 s.
+reused, 1.03 times. `graph_call` was 0.71 to 0.82 (1.00 with the same passes), `graph_record` 0.15 to 0.26; for a
+step of toy_seq2seq_attn (1,857 operations), recording took 2.0 s against 0.23 s.
 """
 
 from __future__ import annotations
