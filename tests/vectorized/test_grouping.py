@@ -29,6 +29,11 @@ def test_runs_that_differ_in_what_is_a_members_own_share_an_ensemble() -> None:
         (["trainer.max_epochs=0"], "trainer.max_epochs=0 is the Trainer's own"),
         (["trainer.max_epochs=-1"], "trainer.max_epochs=-1 is the Trainer's own"),
         (["model=perceptron", "data=separable"], "Perceptron does not say that it can be vectorized"),
+        (["+optimizer.maximize=true"], "optimizer.maximize cannot vary per run in the vectorized launcher"),
+        (
+            ["optimizer._target_=torch.optim.RMSprop"],
+            "torch.optim.RMSprop cannot have per-member learning rates in the vectorized launcher",
+        ),
     ],
 )
 def test_the_reason_against_a_run_is_told(overrides: list[str], words: str) -> None:
