@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from probeta.runs.record import read_result
+from probeta.runs.record import new_record, read_result
 from probeta.sweeps.naming import job_name
 from tests.sweeps.command import command, environment, run
 
@@ -139,6 +139,8 @@ def test_every_launcher_names_the_killed_and_finishes_the_rest(tmp_path: Path, l
         killed = name.startswith("kill")
         assert result["status"] == ("failed" if killed else "completed")
         assert not killed or result["error"]["type"] == "WorkerKilled"
+        assert result.keys() >= new_record("", 0, [], launcher).keys()
+        assert not killed or result["launcher"] == launcher
     # Whichever launcher ran them, the next call finds what is done.
     again = run(tmp_path, "fault=none", "seed=1,2", "name=here")
     assert again.returncode == 0

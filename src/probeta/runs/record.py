@@ -37,10 +37,15 @@ COMPLETED, FAILED, INTERRUPTED = "completed", "failed", "interrupted"
 def read_result(path: str | Path) -> dict[str, Any] | None:
     """The `result.json` of the run directory `path`, or `None` where there is none that reads."""
     try:
-        result = json.loads((Path(path) / "result.json").read_text())
+        result = json.loads(RunDirectory(Path(path)).result.read_text())
     except (OSError, ValueError):
         return None
     return result if isinstance(result, dict) else None
+
+
+def write_result(path: Path, record: Mapping[str, Any]) -> None:
+    """The `result.json` of the run directory `path`; `record` is one of `new_record`'s, completed."""
+    write_atomic(RunDirectory(path).result, json.dumps(record, indent=1) + "\n")
 
 
 @cache
@@ -114,7 +119,7 @@ def execute(
             record["error"] = describe(error)
         record["duration_s"] = round(time.perf_counter() - started, 4)
         try:
-            write_atomic(run.result, json.dumps(record, indent=1) + "\n")
+            write_result(run.path, record)
         except OSError as error:
             if raised is None:
                 raise RunDirectoryError(f"{run.result} cannot be written: {error.strerror}") from error
@@ -125,7 +130,7 @@ def execute(
 
 
 def new_record(sha256: str, seed: int | None, overrides: list[str], launcher: str) -> dict[str, Any]:
-    """A `result.json` of a run that has not ended well yet."""
+    """What every `result.json` holds, whoever writes it: here of a run that has not ended well (yet)."""
     return {
         "status": FAILED,
         "metrics": {},

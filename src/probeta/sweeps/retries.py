@@ -8,7 +8,6 @@ not finished are launched one at a time. One that dies alone is what died; its n
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import threading
@@ -21,9 +20,8 @@ from typing import Any
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.plugins.launcher import Launcher
 
-from probeta.runs.atomic import write_atomic
 from probeta.runs.directory import is_locked
-from probeta.runs.record import COMPLETED, FAILED, describe, read_result
+from probeta.runs.record import COMPLETED, FAILED, describe, new_record, read_result, write_result
 from probeta.sweeps.jobs import KILLED, Action, Decision, SweepJob, decide, prepare
 from probeta.sweeps.launchers import NOT_STARTED, ComposedLauncher, InProcess
 
@@ -223,23 +221,13 @@ def _death(raised: BaseException | None) -> dict[str, str]:
     return error
 
 
-def record(ended: Ended) -> bool:
+def write_missing_result(ended: Ended, launcher: str) -> bool:
     """Write the `result.json` that a job could not write itself; `False` where the disk refuses."""
     job = ended.job
-    document = {
-        "status": ended.result["status"],
-        "metrics": {},
-        "overrides": list(job.overrides),
-        "config_sha256": job.sha256,
-        "seed": job.config.get("seed"),
-        "duration_s": 0.0,
-        "fit_s": 0.0,
-        "device": None,
-        "best_checkpoint": None,
-        "error": ended.error,
-    }
+    record = new_record(job.sha256, job.config.get("seed"), list(job.overrides), launcher)
+    record.update(status=ended.result["status"], error=ended.error)
     try:
-        write_atomic(job.path / "result.json", json.dumps(document, indent=1) + "\n")
+        write_result(job.path, record)
     except OSError:
         return False
     return True

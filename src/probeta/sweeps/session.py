@@ -26,7 +26,7 @@ from probeta.sweeps.jobs import Action, Decision, SweepJob, decide, prepare
 from probeta.sweeps.launchers import launcher_for
 from probeta.sweeps.naming import job_name
 from probeta.sweeps.question import Definition, Wanted
-from probeta.sweeps.retries import Ended, Rounds, record
+from probeta.sweeps.retries import Ended, Rounds, write_missing_result
 
 STOP = ".stop"
 
@@ -168,8 +168,10 @@ class Session:
 
     def _listen(self, ended: Ended) -> None:
         """A line as soon as a job has ended, and its record where it could leave none."""
-        if ended.result.get("recorded_by") == "sweep" and not record(ended):
-            self._record_here(ended)
+        if ended.result.get("recorded_by") == "sweep":
+            launcher = str(self.config.hydra.runtime.choices.get("hydra/launcher", "basic"))
+            if not write_missing_result(ended, launcher):
+                self._record_here(ended)
         self.ended[ended.job.name] = ended
         done = f"{len(self.ended)}/{len(self.jobs)}"
         if ended.completed:

@@ -18,9 +18,8 @@ from omegaconf import DictConfig
 from probeta.composition.job import unresolved, write_hydra
 from probeta.config.build import build_data, build_model, double_precision
 from probeta.errors import UserError
-from probeta.runs.atomic import write_atomic
 from probeta.runs.directory import RunDirectory, locked
-from probeta.runs.record import INTERRUPTED, complete, describe, new_record
+from probeta.runs.record import COMPLETED, FAILED, INTERRUPTED, complete, describe, new_record, write_result
 from probeta.runs.signals import Interrupted, Signals
 from probeta.training.fit import quiet, settings
 from probeta.vectorized.chunk_size import choose_chunk_size, choose_device
@@ -157,7 +156,7 @@ def train_chunk(
             job.record["duration_s"] = round(share, 4)
         # Each write waits for the disk; in threads they wait together.
         with ThreadPoolExecutor(16) as pool:
-            list(pool.map(write_result, [job for job, _ in runs]))
+            list(pool.map(lambda job: write_result(job.path, job.record), [job for job, _ in runs]))
     for job, _ in runs:
         finished(job)
 
@@ -198,18 +197,14 @@ def make_record(job: Job) -> dict[str, Any]:
 
 def end_job(job: Job, status: str, error: Exception | None) -> None:
     job.record = job.record or make_record(job)
-    if job.record["status"] != "completed":
+    if job.record["status"] != COMPLETED:
         job.record["status"] = status
         job.record["error"] = None if error is None else describe(error)
-    write_result(job)
-
-
-def write_result(job: Job) -> None:
-    write_atomic(job.path / "result.json", json.dumps(job.record, indent=1) + "\n")
+    write_result(job.path, job.record)
 
 
 def fail_job(job: Job, error: Exception, finished: Finished) -> None:
-    end_job(job, "failed", error)
+    end_job(job, FAILED, error)
     finished(job)
 
 
