@@ -49,8 +49,10 @@ def launch(command: Command, argv: list[str]) -> Any:
     try:
         name = args.config_name or command.name
         if args.multirun or sweeps(args.overrides):
+            # Every key of a study may be said, whether its file names it or not: `Study` refuses the unknown.
             with unknown_keys_named(hydra, name, args.overrides):
-                return hydra.multirun(name, command, [*args.overrides, "hydra.mode=MULTIRUN"])
+                lines = [f"++{line}" if line.startswith("study.") else line for line in args.overrides]
+                return hydra.multirun(name, command, [*lines, "hydra.mode=MULTIRUN"])
         return run_once(hydra, name, command, args.overrides)
     finally:
         GlobalHydra.instance().clear()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from probeta.report.answer import Answer, Claim, Verdict
+from probeta.report.decisions import Decided
 from probeta.report.language import Language
 from probeta.report.summary import MANY, Summary, megabytes, ranked, spread, states, verdict
 
@@ -28,6 +29,9 @@ def summary_md(summary: Summary, language: Language, answer: Answer | None = Non
     if summary.comparisons and summary.primary:
         hint = say("Paired t-test over shared seeds, Holm's correction.")
         parts += [f"## {say('Differences')}", hint, _differences(summary, language)]
+    if (decided := decisions_of(summary)) is not None:
+        told = "\n".join(f"- {sentence}" for sentence in decided.sentences(language))
+        parts += [f"## {say('Decisions')}", decided.table(language).hint, told]
     if summary.failures:
         from probeta.report.summary import _error
 
@@ -36,6 +40,13 @@ def summary_md(summary: Summary, language: Language, answer: Answer | None = Non
     if definition.get("command"):
         parts.append(f"## {say('Command')}\n\n```\n{definition['command']}\n```")
     return "\n\n".join(filter(None, parts)) + "\n"
+
+
+def decisions_of(summary: Summary) -> Decided | None:
+    """The decisions of a study that stopped by them."""
+    if not summary.sweep.definition.get("until") or summary.primary is None:
+        return None
+    return Decided(summary.sweep, summary.primary)
 
 
 def _claim(claim: Claim, language: Language) -> str:

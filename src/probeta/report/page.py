@@ -19,7 +19,7 @@ from probeta.report.answer import Answer
 from probeta.report.charts import band
 from probeta.report.gallery import Picture
 from probeta.report.language import Language
-from probeta.report.markdown import chosen_metrics
+from probeta.report.markdown import chosen_metrics, decisions_of
 from probeta.report.summary import MANY, Group, Summary, megabytes, ranked, spread, states
 from probeta.runs.record import headline
 from probeta.runs.table import Run, read_curves
@@ -46,7 +46,10 @@ def render(
     # In the study's order; of more variants than there is room for, the best.
     runs = summary.sweep.runs if len(summary.groups) <= attention.MODELS else in_rank(summary)
     weights = attention.side_by_side(runs)
+    decided = decisions_of(summary)
+    tables = [*(answer.tables if answer else ()), *([decided.table(language)] if decided else ())]
     drawn = list(answer.charts) if answer else by_size.charts(summary, language)
+    drawn += decided.charts(language) if decided else []
     charts = [{"title": chart.title, **chart.data} for chart in drawn]
     data = {
         "metrics": {name: {"max": maximised(name), "name": language.metric(name)} for name in metrics},
@@ -64,6 +67,7 @@ def render(
         others=others,
         answer=answer,
         charts=drawn,
+        tables=tables,
         states=states(summary.sweep.runs, language),
         size=megabytes(summary.bytes_kept, language),
         metrics=[language.metric(name) for name in metrics],

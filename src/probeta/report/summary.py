@@ -109,6 +109,9 @@ def measured(values: Sequence[float], up: bool = True) -> Measured:
 def _comparisons(sweep: SweepRuns, groups: Sequence[Group], metrics: Sequence[str]) -> tuple[Comparison, ...]:
     if not metrics or len(groups) < 2 or not sweep.definition.get("compare", True):
         return ()
+    if sweep.definition.get("until"):
+        # Its comparisons are those that it stopped by (`report.decisions`): a t-test after looking would be another.
+        return ()
     reference = sweep.definition.get("reference")
     if reference is None and len(groups) > MANY:
         # All pairs of very many variants would be neither readable nor, after correction, of any power.

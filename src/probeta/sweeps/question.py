@@ -24,6 +24,10 @@ class Definition:
     title: str = ""
     exercise: int | None = None
     """The number of the exercise that the study answers: its page gets an answer in words."""
+    until: str | None = None
+    """`decided`: its comparisons are those of `stats.sequential`, looked at after each round of seeds."""
+    max_seeds: int | None = None
+    equivalence_margin: float | None = None
     may_diverge: bool = False
     """Whether a loss that stops being a number is a finding: such a run is no failure of the sweep, nor run again."""
 

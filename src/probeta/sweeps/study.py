@@ -11,10 +11,11 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from probeta.composition.grid import expand
-from probeta.errors import ConfigError
+from probeta.errors import ConfigError, check_whole
 from probeta.metrics.direction import maximised
 from probeta.runs.identity import identity, labels, parse
 from probeta.runs.table import REPLICATES
+from probeta.stats.sequential import FIRST_LOOK
 from probeta.sweeps.naming import plain_name
 from probeta.sweeps.question import Wanted
 from probeta.sweeps.session import Session
@@ -46,6 +47,12 @@ class Study:
     title: str = ""
     exercise: int | None = None
     may_diverge: bool = False
+    until: str | None = None
+    """`decided`: seeds are added until every comparison of the first metric is decided (`stats.sequential`)."""
+    max_seeds: int = 100
+    """Where `until=decided` ends in any case."""
+    equivalence_margin: float | None = None
+    """A difference of the first metric that does not matter: what lies within it is decided as none."""
 
     @classmethod
     def read(cls, node: DictConfig) -> Study:
@@ -70,10 +77,24 @@ class Study:
             title=str(tree.get("title") or ""),
             exercise=tree.get("exercise"),
             may_diverge=bool(tree.get("may_diverge")),
+            until=tree.get("until"),
+            max_seeds=tree.get("max_seeds", cls.max_seeds),
+            equivalence_margin=tree.get("equivalence_margin"),
         )
+        study._check_stopping()
         if study.reference is not None and study.reference not in study.variants:
             raise ConfigError.unknown("variant", study.reference, study.variants)
         return study
+
+    def _check_stopping(self) -> None:
+        if self.until not in (None, "decided"):
+            raise ConfigError.value("study.until", self.until, "decided, or null for the study's own seeds")
+        check_whole("study.max_seeds", self.max_seeds, FIRST_LOOK)
+        margin = self.equivalence_margin
+        if margin is not None and not (isinstance(margin, int | float) and 0 < margin < math.inf):
+            raise ConfigError.value("study.equivalence_margin", margin, "a difference of the metric, above 0, or null")
+        if self.until is not None and not self.metrics:
+            raise ConfigError("study.until=decided needs study.metrics: the first of them is what is compared")
 
 
 def replaced(node: DictConfig, arguments: Sequence[str]) -> DictConfig:

@@ -16,6 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 from probeta.composition.grid import Grid, expand
 from probeta.errors import ConfigError
 from probeta.runs.signals import Interrupted
+from probeta.sweeps.deciding import run_until_decided
 from probeta.sweeps.errors import SweepFailed
 from probeta.sweeps.naming import sweep_name
 from probeta.sweeps.question import Definition, Wanted, command_line
@@ -52,7 +53,7 @@ class Sweep:
                 return self._study(study, given, directory)
             definition = Definition(name=directory.name, command=command_line())
             wanted = [Wanted(point) for point in grid.points()]
-            return self._carry_out(definition, directory, lambda session: session.compose(wanted))
+            return self._carry_out(definition, directory, lambda session: session.carry_out(session.compose(wanted)))
 
     def _study(self, study: Study, given: Sequence[str], directory: Path) -> dict[str, Any]:
         if study.search is not None:
@@ -67,7 +68,7 @@ class Sweep:
             )
             points = lines(study, given, search.seeds, search.params)
             first = self._session(definition, directory / "search")
-            self._through(first, lambda session: session.compose(points))
+            self._through(first, lambda session: session.carry_out(session.compose(points)))
             study = extended(study, chosen(study, first))
         definition = Definition(
             name=study.name,
@@ -80,27 +81,30 @@ class Sweep:
             title=study.title,
             exercise=study.exercise,
             may_diverge=study.may_diverge,
+            until=study.until,
+            max_seeds=study.max_seeds if study.until else None,
+            equivalence_margin=study.equivalence_margin,
         )
+        if study.until == "decided":
+            settled = study
+            return self._carry_out(definition, directory, lambda s: run_until_decided(settled, given, s))
         wanted = lines(study, given, study.seeds, study.params)
-        return self._carry_out(definition, directory, lambda session: session.compose(wanted))
+        return self._carry_out(definition, directory, lambda session: session.carry_out(session.compose(wanted)))
 
     def _session(self, definition: Definition, directory: Path) -> Session:
         return Session(self.context, self.task, self.config, directory, definition, self.batch_size)
 
-    def _carry_out(
-        self, definition: Definition, directory: Path, jobs: Callable[[Session], Sequence[Any]]
-    ) -> dict[str, Any]:
+    def _carry_out(self, definition: Definition, directory: Path, work: Callable[[Session], None]) -> dict[str, Any]:
         session = self._session(definition, directory)
-        self._through(session, jobs)
+        self._through(session, work)
         if session.failures:
             raise SweepFailed(session.failures, len(session.jobs))
         return {name: ended.result for name, ended in session.ended.items()}
 
     @staticmethod
-    def _through(session: Session, jobs: Callable[[Session], Sequence[Any]]) -> None:
-        listed = jobs(session)
+    def _through(session: Session, work: Callable[[Session], None]) -> None:
         try:
-            session.carry_out(listed)
+            work(session)
         finally:
             if session.opened:
                 session.close()

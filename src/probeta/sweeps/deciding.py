@@ -1,0 +1,91 @@
+"""Studies that stop when they know: seeds in rounds, through whichever launcher, until each comparison is decided."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from probeta.composition.grid import expand
+from probeta.errors import ConfigError
+from probeta.runs.identity import identity, labels
+from probeta.runs.table import REPLICATES
+from probeta.stats.sequential import Outcomes, looks, settle
+from probeta.sweeps.jobs import SweepJob
+from probeta.sweeps.session import Session
+from probeta.sweeps.study import Study, lines
+
+
+def run_until_decided(study: Study, given: Sequence[str], session: Session) -> None:
+    """Carry out rounds of seeds; after each, variants whose comparisons are all settled get no more.
+
+    The rounds are the same on every launcher and after every interruption: so are the decisions.
+    """
+    refuse_replicates(given)
+    seeds = seed_order(study)
+    metric = study.metrics[0]
+    outcomes: Outcomes = {}
+    done: list[SweepJob] = []
+    active: set[str] | None = None
+    for look in looks(study.max_seeds):
+        listed = ",".join(str(seed) for seed in seeds[:look])
+        wanted = lines(replace(study, seeds=listed), given, listed, study.params)
+        if active is not None:
+            wanted = [w for w in wanted if variant_of(w.variant, w.overrides) in active]
+        known = {job.name for job in done}
+        jobs = [job for job in session.compose(wanted) if job.name not in known]
+        session.carry_out(jobs)
+        done += jobs
+        outcomes = read_outcomes(session, done, metric)
+        if session.stopped or not outcomes:
+            return
+        decisions = settle(outcomes, study.reference, looks(study.max_seeds), study.equivalence_margin, look)
+        left = [d for d in decisions if d.is_open and not d.withheld]
+        print(
+            f"after {look} seeds: {len(decisions) - len(left)} of {len(decisions)} comparisons of {metric} settled",
+            flush=True,
+        )
+        active = {name for d in left for name in (d.a, d.b)}
+        if not active:
+            return
+
+
+def refuse_replicates(given: Sequence[str]) -> None:
+    """The study adds the seeds itself, and each comparison pairs them: the command may not vary them too."""
+    grid = expand(given)
+    fixed = {line.partition("=")[0].lstrip("+"): line for line in grid.fixed}
+    if "seed" in fixed or set(grid.axes) & set(REPLICATES):
+        key = "data.seed" if "data.seed" in grid.axes else "seed"
+        raise ConfigError(
+            f"{key} is not accepted with study.until=decided: it adds seeds itself, up to study.max_seeds"
+        )
+
+
+def seed_order(study: Study) -> list[int]:
+    """The study's own seeds first, then the whole numbers from 0 that are not among them."""
+    own = [line.partition("=")[2] for line in expand([f"seed={study.seeds}"]).axes.get("seed", ())]
+    first = list(dict.fromkeys(int(seed) for seed in own or [study.seeds]))
+    more = (seed for seed in range(study.max_seeds + len(first)) if seed not in first)
+    return [*first, *more][: study.max_seeds]
+
+
+def variant_of(name: str | None, overrides: Sequence[str]) -> str:
+    """What the report calls the variant, or all of its settings where the study gives it no name."""
+    return name or labels({key: value for key, value in identity(overrides).items() if key not in REPLICATES})
+
+
+def read_outcomes(session: Session, jobs: Sequence[SweepJob], metric: str) -> Outcomes:
+    """Variant → seed → the metric, `None` for a run without one. `ConfigError` for a metric that no run has."""
+    found: Outcomes = {}
+    names: set[str] = set()
+    for job in jobs:
+        ended = session.ended.get(job.name)
+        if ended is None:
+            continue
+        metrics = ended.result.get("metrics") or {}
+        names |= set(metrics)
+        value = metrics.get(metric) if ended.completed else None
+        seed = int(job.resolved["seed"])
+        found.setdefault(variant_of(job.variant, job.overrides), {})[seed] = None if value is None else float(value)
+    if names and metric not in names:
+        raise ConfigError.unknown("metric", metric, names)
+    return found

@@ -1,0 +1,147 @@
+"""The e-process against its mixture integrated numerically; what stopping at will costs, by simulation."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+from scipy.integrate import quad
+from scipy.stats import nct, norm, t
+
+from probeta.stats.sequential import (
+    EQUIVALENT,
+    LARGER,
+    OPEN,
+    SMALLER,
+    anytime_p,
+    confidence_sequence,
+    decide,
+    e_values,
+    forecast,
+    looks,
+)
+
+
+def integrated(d: np.ndarray, variance: float) -> float:
+    """The likelihood ratio of the t statistic's law, mixed over effects N(0, τ²): no closed form is used."""
+    n = len(d)
+    statistic = d.mean() / (d.std(ddof=1) / math.sqrt(n))
+    null = t.pdf(statistic, n - 1)
+
+    def integrand(effect: float) -> float:
+        alternative = nct.pdf(statistic, n - 1, effect * math.sqrt(n))
+        return float(alternative / null * norm.pdf(effect, scale=math.sqrt(variance)))
+
+    value, _ = quad(integrand, -8, 8, limit=400, points=[0.0, float(d.mean() / d.std())])
+    return float(value)
+
+
+@pytest.mark.parametrize(("n", "shift"), [(3, 0.0), (5, 0.4), (8, 1.0), (12, -0.7)])
+@pytest.mark.parametrize("variance", [0.25, 1.0])
+def test_the_closed_form_is_the_integrated_mixture(n: int, shift: float, variance: float) -> None:
+    d = np.random.default_rng(n).normal(shift, 1.0, n)
+    assert e_values(d, variance)[-1] == pytest.approx(integrated(d, variance), rel=1e-5)
+
+
+def test_scale_and_sign_do_not_matter() -> None:
+    d = np.random.default_rng(0).normal(0.5, 1.0, 20)
+    np.testing.assert_allclose(e_values(d), e_values(-1e-6 * d), rtol=1e-9)
+
+
+def test_the_confidence_sequence_inverts_the_e_process() -> None:
+    d = np.random.default_rng(1).normal(0.3, 2.0, 15)
+    low, high = confidence_sequence(d, 0.05)
+    for n in (3, 7, 15):
+        # Bounds keep what earlier looks excluded: the last look that moved a bound is where E is 1/α.
+        if math.isfinite(low[n - 1]):
+            reached = max(e_values(d[:m] - low[n - 1])[-1] for m in range(3, n + 1))
+            assert reached == pytest.approx(20.0, rel=1e-6)
+        assert low[n - 1] <= high[n - 1]
+
+
+def test_all_differences_equal_is_evidence_and_all_zero_is_none() -> None:
+    assert e_values([0.0, 0.0, 0.0])[-1] == pytest.approx(0.5)
+    assert e_values([1.0] * 5)[-1] == pytest.approx(6.0**2)
+    assert anytime_p([0.0] * 10) == 1.0
+
+
+def test_under_the_null_the_mean_of_e_is_at_most_one() -> None:
+    d = np.random.default_rng(2).normal(size=(200_000, 6))
+    means = e_values(d)[:, 1:].mean(axis=0)
+    assert (means < 1.05).all()
+
+
+@pytest.mark.parametrize("law", ["normal", "accuracy", "heavy"])
+def test_looking_after_every_seed_raises_few_false_alarms(law: str) -> None:
+    random = np.random.default_rng(3)
+    size = (2000, 100)
+    d = {
+        "normal": lambda: random.normal(size=size),
+        "accuracy": lambda: (random.binomial(240, 0.98, size) - random.binomial(240, 0.98, size)) / 240,
+        "heavy": lambda: random.standard_t(2, size),
+    }[law]()
+    alarms = (e_values(d)[:, 2:] > 20).any(axis=1).mean()
+    assert alarms <= 0.05
+
+
+def test_the_confidence_sequence_holds_at_all_seeds_together() -> None:
+    random = np.random.default_rng(4)
+    missed = 0
+    for _ in range(1000):
+        low, high = confidence_sequence(random.normal(0.7, 1.0, 60))
+        missed += not (low[-1] <= 0.7 <= high[-1])
+    assert missed / 1000 <= 0.05
+
+
+def test_four_equal_variants_are_seldom_told_apart() -> None:
+    """The whole decision, Holm and all: 2,000 null studies of four variants, looked at after every seed."""
+    random = np.random.default_rng(5)
+    false = 0
+    for _ in range(2000):
+        values = random.normal(size=(4, 40))
+        pairs = {(str(a), str(b)): (values[a] - values[b]).tolist() for a, b in itertools.combinations(range(4), 2)}
+        false += any(d.verdict in (LARGER, SMALLER) for d in decide(pairs, looks(40)))
+    assert false / 2000 <= 0.05
+
+
+def test_a_large_effect_is_decided_early_and_stays_decided() -> None:
+    d = np.random.default_rng(6).normal(2.0, 1.0, 60).tolist()
+    early = decide({("a", "b"): d}, looks(60))[0]
+    assert early.verdict == LARGER
+    assert early.decided_at is not None
+    assert early.decided_at < 20
+    assert decide({("b", "a"): [-x for x in d]}, looks(60))[0].verdict == SMALLER
+    late = decide({("a", "b"): d[: early.decided_at]}, looks(60))[0]
+    assert late == early
+
+
+def test_equality_is_decided_within_a_margin_only() -> None:
+    d = [1.0, -1.0, -1.0, 1.0] * 50
+    assert decide({("a", "b"): d}, looks(200))[0].verdict == OPEN
+    decision = decide({("a", "b"): d}, looks(200), margin=0.5)[0]
+    assert decision.verdict == EQUIVALENT
+    assert -0.5 <= decision.low <= decision.high <= 0.5
+
+
+def test_variants_beyond_the_margin_are_seldom_called_the_same() -> None:
+    random = np.random.default_rng(8)
+    false = 0
+    for _ in range(500):
+        d = random.normal(0.5, 1.0, 100).tolist()
+        false += decide({("a", "b"): d}, looks(100), margin=0.5)[0].verdict == EQUIVALENT
+    assert false / 500 <= 0.05
+
+
+def test_the_forecast_names_about_what_it_takes() -> None:
+    random = np.random.default_rng(9)
+    told = forecast(random.normal(0.5, 1.0, 400)[:30], None, 0.05)
+    assert told is not None
+    assert 20 < told < 400
+    assert forecast(np.zeros(5), None, 0.05) is None
+
+
+def test_looks_grow_by_a_half_and_end_with_the_last_seed() -> None:
+    assert looks(20) == [3, 5, 8, 12, 18, 20]
+    assert looks(2) == [2]
