@@ -12,7 +12,7 @@ import torch
 from probeta.data.codec import Language, TextCodec
 from probeta.data.tokenizers import WhitespaceTokenizer
 from probeta.errors import ConfigError
-from probeta.inference.translator import TextTranslator, pick_device, side_by_side
+from probeta.inference.translator import TextTranslator, side_by_side
 from probeta.models.decoding import Decoding
 from probeta.nn import cpu
 from probeta.nn.attention import Additive
@@ -127,5 +127,3 @@ def test_wrong_settings_are_refused(translator: TextTranslator) -> None:
         replace(translator, precision="16")
     with pytest.raises(ConfigError, match="batch_size=0"):
         replace(translator, batch_size=0)
-    with pytest.raises(ConfigError, match=r"device=abacus .*cpu"):
-        pick_device("abacus")

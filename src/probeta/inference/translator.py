@@ -20,6 +20,7 @@ from probeta.models.decoding import Decoding
 from probeta.models.translator import TranslatorModule
 from probeta.nn import cpu
 from probeta.nn.decoding import Hypothesis, beam_search, greedy, replace_unknown
+from probeta.nn.devices import pick_device
 from probeta.nn.positions import LearnedPositions
 from probeta.nn.translator import Translator
 
@@ -182,16 +183,4 @@ def load_translator(directory: str | Path, device: str = "auto", trust: list[str
     if not isinstance(run.model, TranslatorModule):
         raise RunDirectoryError(f"{directory} is no run of a translator: its model is a {type(run.model).__name__}")
     codec = TextCodec.load(run.path / "artifacts" / "text")
-    return TextTranslator(run.model.net.to(pick_device(device)), codec, run.model.decoding)
-
-
-def pick_device(name: str) -> torch.device:
-    """`auto` is the accelerator where there is one."""
-    accelerator = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
-    if name == "auto":
-        return accelerator or torch.device("cpu")
-    if name != "cpu" and (accelerator is None or accelerator.type != torch.device(name).type):
-        raise ConfigError.value(
-            "device", name, f"cpu{f' or {accelerator.type}' if accelerator else ''} on this machine"
-        )
-    return torch.device(name)
+    return TextTranslator(run.model.net.to(pick_device("device", device)), codec, run.model.decoding)

@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from probeta.errors import ConfigError, check_whole
+from probeta.nn.devices import pick_device
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
@@ -19,22 +20,10 @@ def device_and_dtype(device: str, dtype: str) -> tuple[torch.device, torch.dtype
     """
     if dtype not in DTYPES:
         raise ConfigError.value("probe.dtype", dtype, f"one of {', '.join(DTYPES)}")
-    try:
-        place = torch.device(device)
-    except RuntimeError as error:
-        raise ConfigError.value("probe.device", device, "cpu, cuda, cuda:N or mps") from error
-    present = {
-        "cpu": True,
-        "cuda": torch.cuda.is_available() and (place.index or 0) < torch.cuda.device_count(),
-        "mps": torch.backends.mps.is_available(),
-    }
     # The dtype is checked first: it cannot work on any machine, whatever is plugged in.
-    if place.type == "mps" and dtype == "float64":
+    if device.startswith("mps") and dtype == "float64":
         raise ConfigError.value("probe.dtype", dtype, "float32 (mps has no float64)")
-    if not present.get(place.type, False):
-        there = ", ".join(name for name, here in present.items() if here)
-        raise ConfigError.value("probe.device", device, f"a device of this machine: {there}")
-    return place, DTYPES[dtype]
+    return pick_device("probe.device", device), DTYPES[dtype]
 
 
 def check_whole_list(key: str, values: object, least: int) -> tuple[int, ...]:

@@ -13,6 +13,7 @@ import torch
 
 from probeta.callbacks.checkpoint import random_states, set_random_states
 from probeta.errors import ConfigError
+from probeta.nn.devices import available, pick_device
 from probeta.runs.atomic import write_atomic
 from probeta.runs.directory import RunDirectory
 
@@ -24,24 +25,14 @@ log = logging.getLogger(__name__)
 STEPS, WARMUP = 5, 2
 
 
-def available() -> dict[str, torch.device]:
-    """Lightning's accelerator names → the device a trial runs on."""
-    found = {"cpu": torch.device("cpu")}
-    if torch.cuda.is_available():
-        found["gpu"] = torch.device("cuda", torch.cuda.current_device())
-    if torch.backends.mps.is_available():
-        found["mps"] = torch.device("mps")
-    return found
-
-
 def choose(tree: Mapping[str, Any], experiment: Experiment, run: RunDirectory) -> str:
     """The accelerator of this run, recorded in its `device.json` so that a resumed run takes the same."""
     asked = str(tree["trainer"].get("accelerator", "cpu"))
-    devices = available()
     if asked != "measured":
-        if asked in ("gpu", "mps", "cuda") and {"cuda": "gpu"}.get(asked, asked) not in devices:
-            raise ConfigError.value("trainer.accelerator", asked, " or ".join([*devices, "measured"]))
+        if asked in ("gpu", "mps", "cuda"):
+            pick_device("trainer.accelerator", asked, also="measured")
         return asked
+    devices = available()
     record = run.path / "device.json"
     if record.is_file():
         chosen = str(json.loads(record.read_text())["accelerator"])

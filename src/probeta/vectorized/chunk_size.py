@@ -9,8 +9,7 @@ from typing import Any
 
 import torch
 
-from probeta.errors import ConfigError
-from probeta.training.devices import available
+from probeta.nn.devices import available, pick_device
 from probeta.vectorized.loop import Ensemble
 from probeta.vectorized.member import Member
 from probeta.vectorized.program import Program
@@ -52,13 +51,10 @@ def choose_chunk_size(members: Sequence[Member], device: torch.device) -> int:
 def choose_device(tree: Mapping[str, Any], members: Sequence[Member]) -> torch.device:
     """The device that the configuration names, or (`accelerator=measured`) where a step is fastest."""
     asked = str(tree["trainer"].get("accelerator", "cpu"))
+    if asked not in ("measured", "auto"):
+        return pick_device("trainer.accelerator", asked, also="measured")
     devices = available()
-    name = {"cuda": "gpu"}.get(asked, asked)
-    if name in ("measured", "auto"):
-        if len(devices) == 1:
-            return devices["cpu"]
-        some = members[: SIZES[-1]]
-        return min(devices.values(), key=lambda device: time_step(some, device))
-    if name not in devices:
-        raise ConfigError.value("trainer.accelerator", asked, " or ".join([*devices, "measured"]))
-    return devices[name]
+    if len(devices) == 1:
+        return devices["cpu"]
+    some = members[: SIZES[-1]]
+    return min(devices.values(), key=lambda device: time_step(some, device))

@@ -16,8 +16,8 @@ from typing import Any, TypeVar
 
 import torch
 
+from probeta.nn.devices import available
 from probeta.runs.signals import EXIT_CODES, Interrupted, Signals
-from probeta.training.devices import available
 
 FEWEST = 4
 """The fewest members that a piece of a group should have: a step of fewer costs about as much as a step of one."""
