@@ -60,6 +60,10 @@ class RunDirectoryError(UserError):
     """A run directory is missing, in use, not empty, changed, or not trusted."""
 
 
+class RunDirectoryInUse(RunDirectoryError):
+    """Another process holds the run directory."""
+
+
 class TrainingDiverged(RuntimeError):
     """The loss is no longer a number: the run fails (exit 1), it is no mistake of the command line."""
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import json
 import multiprocessing
 import os
@@ -13,7 +14,7 @@ from probeta.errors import ConfigError, RunDirectoryError
 from probeta.runs.atomic import write_atomic
 from probeta.runs.directory import RunDirectory, locked
 from probeta.runs.identity import config_sha256
-from probeta.runs.record import Outcome, execute, read_result
+from probeta.runs.record import BUSY, Outcome, execute, read_result
 from probeta.runs.signals import Interrupted
 
 
@@ -48,7 +49,10 @@ def test_a_failed_run_is_recorded_and_raised_but_only_recorded_in_a_multirun(tmp
     assert read_result(tmp_path) == record
 
 
-@pytest.mark.parametrize(("signum", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("signum", "code"),
+    [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGUSR1, 138)],
+)
 def test_a_signal_ends_the_run_as_interrupted_with_the_shell_s_status(tmp_path: Path, signum: int, code: int) -> None:
     def wait(config, run, signals):
         os.kill(os.getpid(), signum)
@@ -60,6 +64,50 @@ def test_a_signal_ends_the_run_as_interrupted_with_the_shell_s_status(tmp_path: 
     assert caught.value.exit_code == code
     assert read_result(tmp_path)["status"] == "interrupted"  # type: ignore[index]
     assert signal.getsignal(signum) is before
+
+
+def test_a_signal_that_a_job_survives_ends_the_sweep_after_it(tmp_path: Path) -> None:
+    def survive(config, run, signals):
+        with contextlib.suppress(Interrupted):
+            os.kill(os.getpid(), signal.SIGINT)
+        return finish(config, run, signals)
+
+    config = OmegaConf.create({"seed": 1})
+    with pytest.raises(Interrupted):
+        execute(survive, config, tmp_path, overrides=[], multirun=True)
+    assert read_result(tmp_path)["status"] == "completed"  # type: ignore[index]
+
+
+@pytest.mark.parametrize("multirun", [False, True])
+def test_a_library_that_ends_the_process_is_a_failure_on_record(tmp_path: Path, multirun: bool) -> None:
+    def leave(config, run, signals):
+        raise SystemExit(0)
+
+    with contextlib.nullcontext() if multirun else pytest.raises(RuntimeError, match="ended from inside"):
+        execute(leave, OmegaConf.create({"seed": 1}), tmp_path, overrides=[], multirun=multirun)
+    result = read_result(tmp_path) or {}
+    assert (result["status"], result["error"]["message"]) == ("failed", "the run was ended from inside (SystemExit: 0)")
+
+
+def test_a_job_that_another_process_completed_meanwhile_is_not_run_again(tmp_path: Path) -> None:
+    config = OmegaConf.create({"seed": 1})
+    first = execute(finish, config, tmp_path, overrides=[], multirun=True)
+
+    def never(config, run, signals):
+        raise AssertionError("it ran again")
+
+    assert execute(never, config, tmp_path, overrides=[], multirun=True) == first
+    changed = execute(never, OmegaConf.create({"seed": 2}), tmp_path, overrides=[], multirun=True)
+    assert changed["status"] == "failed"
+
+
+def test_a_job_that_another_process_is_at_is_left_to_it(tmp_path: Path) -> None:
+    with locked(tmp_path):
+        config = OmegaConf.create({"seed": 1})
+        assert execute(finish, config, tmp_path, overrides=[], multirun=True)["status"] == BUSY
+        with pytest.raises(RunDirectoryError, match="in use"):
+            execute(finish, config, tmp_path, overrides=[])
+    assert read_result(tmp_path) is None
 
 
 def test_the_hash_knows_what_is_run_and_not_how(tmp_path: Path) -> None:

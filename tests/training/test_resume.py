@@ -14,6 +14,7 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from probeta.callbacks.checkpoint import Checkpoint
+from probeta.models.module import Module
 from probeta.runs.signals import Interrupted
 
 MOONS = ["data=moons", "data.n_samples=100", "data.batch_size=13", "trainer.max_epochs=6", "trainer=cpu"]
@@ -107,6 +108,47 @@ def test_an_interrupted_run_writes_its_last_checkpoint_and_goes_on(train, monkey
     monkeypatch.undo()
     assert json.loads((tmp_path / "cut" / "result.json").read_text())["status"] == "interrupted"
     assert train(*MOONS, into="cut")["metrics"] == whole["metrics"]
+
+
+STAGES = {
+    "validation": (Module, "validation_step", []),
+    "accumulating gradients": (Module, "training_step", ["trainer.accumulate_grad_batches=3"]),
+    "the end of training": (Module, "on_train_end", []),
+    "the final evaluation": (Module, "test_step", []),
+}
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_signal_at_any_stage_leaves_a_record_and_a_checkpoint_to_go_on_from(
+    train, monkeypatch, tmp_path, stage: str, signum: int
+) -> None:
+    owner, name, settings = STAGES[stage]
+    whole = train(*MOONS, *settings, into="whole")
+    step = getattr(owner, name)
+    pressed = []
+
+    def press(self, *arguments):
+        if not pressed:
+            pressed.append(os.kill(os.getpid(), signum))
+        return step(self, *arguments)
+
+    monkeypatch.setattr(owner, name, press)
+    with pytest.raises(Interrupted) as caught:
+        train(*MOONS, *settings, into="cut")
+    monkeypatch.undo()
+    assert caught.value.exit_code == 128 + signum
+    assert json.loads((tmp_path / "cut" / "result.json").read_text())["status"] == "interrupted"
+    assert (tmp_path / "cut" / "checkpoints" / "last.ckpt").is_file()
+    assert train(*MOONS, *settings, into="cut")["metrics"] == whole["metrics"]
+    assert (tmp_path / "cut" / "metrics.csv").read_text() == (tmp_path / "whole" / "metrics.csv").read_text()
+
+
+@pytest.mark.parametrize("variable", ["RANK", "LOCAL_RANK", "SLURM_PROCID", "WORLD_SIZE"])
+def test_a_rank_that_is_left_in_the_environment_is_nobodys(train, monkeypatch, tmp_path, variable: str) -> None:
+    monkeypatch.setenv(variable, "3")
+    assert train(*MOONS)["status"] == "completed"
+    assert len((tmp_path / "run" / "metrics.csv").read_text().splitlines()) > 6
 
 
 @pytest.mark.slow

@@ -43,6 +43,11 @@ def is_between_steps(trainer: pl.Trainer, batch_idx: int) -> bool:
     return (batch_idx + 1) % trainer.accumulate_grad_batches == 0
 
 
+def agreed(trainer: pl.Trainer, here: bool) -> bool:
+    """Whether `here` holds in any process of the run: what they do together all must do, or some wait forever."""
+    return trainer.strategy.reduce_boolean_decision(here, all=False) if trainer.world_size > 1 else here
+
+
 class Checkpoint(LightningCheckpoint):
     """Writes `last.ckpt` every `every_minutes` (at the next batch) and when a run is interrupted or done.
 
@@ -91,8 +96,12 @@ class Checkpoint(LightningCheckpoint):
             self.save(trainer)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        if self.due:
+        if self.due_for_all(trainer):
             self.save(trainer)
+
+    def due_for_all(self, trainer: pl.Trainer) -> bool:
+        """Whether it is time, by the first process's clock: each has its own, and they write together."""
+        return agreed(trainer, trainer.is_global_zero and self.due)
 
     @property
     def due(self) -> bool:

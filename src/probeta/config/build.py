@@ -24,6 +24,7 @@ from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
+from probeta.config.processes import processes
 from probeta.config.signatures import check_node, parameters
 from probeta.config.trust import resolve, targets, trusted
 from probeta.data.datamodule import DataModule
@@ -99,6 +100,8 @@ def check_keys(tree: Mapping[str, Any]) -> None:
         raise ConfigError.value("compile", tree["compile"], "true or false")
     check_whole("seed", tree.get("seed"), 0, 2**32 - 1)
     trust = trusted(tree)
+    if tree.get("trainer"):
+        processes(tree["trainer"])
     for path, node in targets(tree):
         supplied = SUPPLIED.get(path, RUN_SUPPLIES if path.startswith("logger.") else ())
         check_node(resolve(node["_target_"], trust), node, path, supplied)

@@ -7,8 +7,6 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Literal
 
-from pytorch_lightning.utilities import rank_zero_only
-
 from probeta.data import aligned_files
 from probeta.data.corpus import CorpusSettings, Files, build_corpus, open_corpus
 from probeta.data.text import TextData
@@ -133,7 +131,6 @@ class ParallelTextData(TextData):
             self.note = f"no files for {' and '.join(missing)}: split off training by data.seed ({sizes})"
         self._tell()
 
-    @rank_zero_only
     def _tell(self) -> None:
         for split, count in self.counts.items():
             log.info(

@@ -228,6 +228,9 @@ class Module(pl.LightningModule):
                 dist.all_reduce(value)
         metrics = {f"{split}/{name}": float(value) for name, value in self.summarize(meter.sums).items()}
         meter.clear()
+        if self.trainer.world_size > 1:
+            # What is decided by them (stopping, the plateau's schedule) all processes must decide alike.
+            metrics = self.trainer.strategy.broadcast(metrics)
         self.epoch_metrics.update(metrics)
         self.trainer.callback_metrics.update({name: torch.tensor(value) for name, value in metrics.items()})
         return metrics

@@ -12,7 +12,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 from omegaconf import DictConfig, OmegaConf
 
-from probeta.errors import RunDirectoryError
+from probeta.errors import RunDirectoryError, RunDirectoryInUse
 from probeta.runs.moved import update_config
 
 
@@ -96,7 +96,7 @@ def locked(path: Path) -> Iterator[None]:
     try:
         lock.acquire()
     except Timeout:
-        raise RunDirectoryError(f"{path} is in use by another process") from None
+        raise RunDirectoryInUse(f"{path} is in use by another process") from None
     except OSError as error:
         raise RunDirectoryError(f"{path} cannot be written: {error.strerror or error}") from None
     try:

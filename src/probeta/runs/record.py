@@ -22,7 +22,7 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from probeta.errors import RunDirectoryError, UserError
+from probeta.errors import RunDirectoryError, RunDirectoryInUse, UserError
 from probeta.runs.atomic import write_atomic
 from probeta.runs.directory import RunDirectory, locked
 from probeta.runs.identity import config_sha256
@@ -32,6 +32,8 @@ log = logging.getLogger(__name__)
 
 
 COMPLETED, FAILED, INTERRUPTED = "completed", "failed", "interrupted"
+BUSY = "busy"
+"""What a sweep hears of a job that another process is at: no run's own status."""
 
 
 def read_result(path: str | Path) -> dict[str, Any] | None:
@@ -103,30 +105,78 @@ def execute(
 
     Raises what the job raised (after recording it), but not in a multirun: there the result says so
     and the other jobs go on. `UserError` is raised in a single run, `Interrupted` always.
+    In a multirun, a job that another process has completed meanwhile is not run again (its result is returned),
+    nor is one that another process is at (a result of status `BUSY` is).
     """
     run = RunDirectory(Path(path).absolute())
     record = new_record(config_sha256(config), config.get("seed"), overrides, launcher)
-    started = time.perf_counter()
-    raised: BaseException | None = None
-    with locked(run.path), Signals() as signals:
-        try:
-            complete(record, job(config, run, signals))
-        except (Interrupted, KeyboardInterrupt) as error:
-            raised = error if isinstance(error, Interrupted) else Interrupted(signal.SIGINT)
-            record["status"] = INTERRUPTED
-        except Exception as error:
-            raised = error
-            record["error"] = describe(error)
-        record["duration_s"] = round(time.perf_counter() - started, 4)
-        try:
-            write_result(run.path, record)
-        except OSError as error:
-            if raised is None:
-                raise RunDirectoryError(f"{run.result} cannot be written: {error.strerror}") from error
-            log.error("%s cannot be written: %s", run.result, error.strerror)
+    try:
+        with locked(run.path), Signals() as signals:
+            if multirun and (done := completed_before(run, record["config_sha256"])) is not None:
+                return done
+            raised = carry_out(job, config, run, signals, record)
+    except RunDirectoryInUse:
+        if not multirun:
+            raise
+        return {**record, "status": BUSY}
+    if multirun and signals.received is not None:
+        raise raised if isinstance(raised, Interrupted) else Interrupted(signals.received)
     if raised is not None and (isinstance(raised, Interrupted) or not multirun):
         raise raised
     return record
+
+
+def carry_out(
+    job: Job, config: DictConfig, run: RunDirectory, signals: Signals, record: dict[str, Any]
+) -> BaseException | None:
+    """Carry out `job`, complete `record` and write it; returns what is to be raised.
+
+    However the job ends, it is recorded: by a signal, by an exception of any kind, by a library that calls `sys.exit`.
+    """
+    started = time.perf_counter()
+    raised: BaseException | None = None
+    try:
+        with signals.at_once():
+            outcome = job(config, run, signals)
+        complete(record, outcome)
+    except BaseException as error:
+        raised = interruption(error, signals)
+        if isinstance(raised, Interrupted):
+            record["status"] = INTERRUPTED
+        else:
+            record["error"] = describe(raised)
+    record["duration_s"] = round(time.perf_counter() - started, 4)
+    try:
+        write_result(run.path, record)
+    except OSError as error:
+        if raised is None:
+            raise RunDirectoryError(f"{run.result} cannot be written: {error.strerror}") from error
+        log.error("%s cannot be written: %s", run.result, error.strerror)
+    return raised
+
+
+def interruption(error: BaseException, signals: Signals) -> BaseException:
+    """What ended a job, as what it means: `Interrupted` where a signal was at the bottom of it."""
+    if isinstance(error, Interrupted):
+        return error
+    if isinstance(error, KeyboardInterrupt):
+        return Interrupted(signals.received or signal.SIGINT)
+    if isinstance(error, Exception):
+        return error
+    if signals.received is not None:
+        return Interrupted(signals.received)
+    if isinstance(error, SystemExit):
+        # Raised as it is, it would end the command with the status that a library chose: 0, often.
+        found = RuntimeError(f"the run was ended from inside ({type(error).__name__}: {error})")
+        found.__cause__ = error
+        return found
+    return error
+
+
+def completed_before(run: RunDirectory, sha256: str) -> dict[str, Any] | None:
+    """The result of a run of the same configuration that is completed."""
+    result = read_result(run.path) or {}
+    return result if result.get("status") == COMPLETED and result.get("config_sha256") == sha256 else None
 
 
 def new_record(sha256: str, seed: int | None, overrides: list[str], launcher: str) -> dict[str, Any]:

@@ -2,49 +2,118 @@
 
 from __future__ import annotations
 
+import os
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
-from typing import Any
+from typing import Any, ClassVar
 
-EXIT_CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
+"""A terminal, `kill` or a scheduler, a closed terminal, a scheduler's warning before its time limit."""
 
 
 class Interrupted(BaseException):
-    """SIGINT or SIGTERM reached the run, and its last checkpoint is written."""
+    """A signal ended the run or the sweep, and what is to be kept of it is written."""
 
     def __init__(self, signum: int) -> None:
-        super().__init__(signal.Signals(signum).name)
-        self.exit_code = EXIT_CODES[signal.Signals(signum)]
+        super().__init__(signum)
+        self.signum = signum
+
+    def __str__(self) -> str:
+        return signal.Signals(self.signum).name
+
+    @property
+    def exit_code(self) -> int:
+        """What a shell reports for a process that the signal ended."""
+        return 128 + self.signum
 
 
 class Signals:
-    """SIGINT and SIGTERM as a request that the training loop answers between two batches.
+    """The signals of `ENDING` as a request to end, remembered in `received` and answered where the code says.
 
-    The first signal only sets `received`; a second one raises `Interrupted` where the code stands, for
-    those who do not want to wait. Outside the main thread (a Ray worker's) signals are left alone.
+    Inside `at_once` a signal raises `Interrupted` where the code stands; inside `patiently` the first one waits for
+    `check`, and the second raises, for those who do not want to wait; elsewhere none raises.
+    A process that is started with SIGHUP ignored (`nohup`) goes on ignoring it.
+
+    Args:
+        repeats: whether a signal after the first counts. Not in a process that hears of one keystroke twice: from
+            the terminal, and from the process that started it.
     """
 
-    def __init__(self) -> None:
+    current: ClassVar[Signals | None] = None
+    """The innermost of this process: a signal's handler is the process's too."""
+
+    def __init__(self, *, repeats: bool = True) -> None:
         self.received: int | None = None
+        self.repeats = repeats
+        self._count = 0
+        self._borne: float = float("inf")
         self._previous: dict[int, Any] = {}
+        self._outer: Signals | None = None
 
     def __enter__(self) -> Signals:
-        for signum in EXIT_CODES:
+        for signum in ENDING:
+            if signum == signal.SIGHUP and signal.getsignal(signum) == signal.SIG_IGN:
+                continue
             try:
                 self._previous[signum] = signal.signal(signum, self._handle)
             except ValueError:
-                break
+                break  # not the main thread: only `ask` is heard
+        self._outer, Signals.current = Signals.current, self
         return self
 
     def __exit__(self, *_: object) -> None:
+        Signals.current = self._outer
         for signum, handler in self._previous.items():
             signal.signal(signum, handler)
 
+    def take_back(self) -> None:
+        """Put the handlers in place again, over those that a library has put over them."""
+        for signum in self._previous:
+            signal.signal(signum, self._handle)
+
     def _handle(self, signum: int, frame: FrameType | None) -> None:
-        if self.received is not None:
+        if self.received is not None and not self.repeats:
+            return
+        self._count += 1
+        self.received = self.received or signum
+        if self._count > self._borne:
             raise Interrupted(signum)
-        self.received = signum
 
     def check(self) -> None:
         if self.received is not None:
             raise Interrupted(self.received)
+
+    @contextmanager
+    def at_once(self) -> Iterator[None]:
+        """Inside, the first signal raises `Interrupted`."""
+        with self._bearing(0):
+            self.check()
+            yield
+
+    @contextmanager
+    def patiently(self) -> Iterator[None]:
+        """Inside, the first signal waits for `check`, which is also made at the end."""
+        with self._bearing(1):
+            yield
+            self.check()
+
+    @contextmanager
+    def _bearing(self, signals: int) -> Iterator[None]:
+        before, self._borne = self._borne, signals
+        try:
+            yield
+        finally:
+            self._borne = before
+
+
+def ask(signum: int) -> None:
+    """Ask what this process is doing to end, as the signal would; once, however often it is asked."""
+    if Signals.current is None:
+        os.kill(os.getpid(), signum)
+    elif Signals.current.received is None:
+        if signal.getsignal(signum) == Signals.current._handle:
+            os.kill(os.getpid(), signum)
+        else:
+            Signals.current.received = signum

@@ -50,6 +50,16 @@ def choose(tree: Mapping[str, Any], experiment: Experiment, run: RunDirectory) -
     return chosen
 
 
+def choose_for_ranks(tree: Mapping[str, Any], count: int) -> str:
+    """The accelerator of `count` processes that share a run. Nothing is measured: each has a clock of its own, and all
+    must choose alike. Graphics processors where there is one for each, else processors.
+    """
+    asked = str(tree["trainer"].get("accelerator", "cpu"))
+    if asked != "measured":
+        return asked
+    return "gpu" if torch.cuda.device_count() >= count else "cpu"
+
+
 def trial(experiment: Experiment, devices: Mapping[str, torch.device]) -> dict[str, float]:
     """Seconds a training step takes on each device: forward, backward, update, on a copy of the model.
 

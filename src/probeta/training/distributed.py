@@ -9,38 +9,71 @@ from __future__ import annotations
 
 import logging
 import os
+import pickle
 import signal
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
 from multiprocessing.queues import SimpleQueue
 from pathlib import Path
 from typing import Any
 
 import torch.multiprocessing as mp
 from omegaconf import DictConfig, OmegaConf
-from torch.multiprocessing.spawn import ProcessRaisedException
+from pytorch_lightning.plugins.environments import LightningEnvironment
+from torch.multiprocessing.spawn import ProcessExitedException, ProcessRaisedException
 
 from probeta.runs.directory import RunDirectory
 from probeta.runs.record import Outcome
 from probeta.runs.signals import Interrupted, Signals
 
+
+@dataclass(frozen=True)
+class Rank:
+    """A process's place among the `count` that share a run. `Rank()` is a run's only process."""
+
+    number: int = 0
+    count: int = 1
+    port: int = 0
+    """Where the first listens for the others."""
+
+
+class Environment(LightningEnvironment):
+    """Lightning's word for a `Rank`: nothing is read from the environment's variables, in which a torchrun, a SLURM
+    step or another run may have left a rank of theirs, and no process is started but by us.
+    """
+
+    def __init__(self, rank: Rank) -> None:
+        super().__init__()
+        self._rank = rank
+        self.set_world_size(rank.count)
+        self.set_global_rank(rank.number)
+
+    @property
+    def creates_processes_externally(self) -> bool:
+        return True
+
+    @property
+    def main_address(self) -> str:
+        return "127.0.0.1"
+
+    @property
+    def main_port(self) -> int:
+        return self._rank.port
+
+    def local_rank(self) -> int:
+        return self._rank.number
+
+    def node_rank(self) -> int:
+        return 0
+
+    def teardown(self) -> None:
+        pass
+
+
 Train = Callable[..., Outcome]
-"""`train(config, run, signals, multirun=…)`: a module's function, for spawned processes find it by its name."""
-
-RANK = "LOCAL_RANK"
-"""Lightning's variable: where it is set, the processes of a data-parallel run were started by somebody else."""
-
-
-def rank() -> int:
-    return int(os.environ.get(RANK, 0))
-
-
-def processes(tree: Mapping[str, Any]) -> int:
-    """How many processes this process is to start: 1 where the run has only one, or is itself one of them."""
-    trainer = tree["trainer"]
-    if RANK in os.environ or "ddp" not in str(trainer.get("strategy", "")):
-        return 1
-    return int(trainer.get("devices", 1)) if str(trainer.get("devices", 1)).isdigit() else 1
+"""`train(config, run, signals, multirun=…, rank=…)`: a module's function, for spawned processes find it by name."""
 
 
 def free_port() -> int:
@@ -50,54 +83,70 @@ def free_port() -> int:
 
 
 def spawn(train: Train, config: DictConfig, run: RunDirectory, signals: Signals, count: int, multirun: bool) -> Outcome:
-    """Carry out `train` on `count` processes; returns what rank 0 measured. Signals are passed on to every rank."""
+    """Carry out `train` on `count` processes; returns what the first measured.
+
+    A signal is passed on to every rank. Raises what a rank raised, `Interrupted` after a signal, and `RuntimeError`
+    where a rank was killed.
+    """
     queue = mp.get_context("spawn").SimpleQueue()
-    text = OmegaConf.to_yaml(config)
-    context = mp.spawn(
-        worker, args=(train, text, str(run.path), count, free_port(), multirun, queue), nprocs=count, join=False
-    )
+    arguments = (train, OmegaConf.to_yaml(config), str(run.path), count, free_port(), multirun, queue)
+    context = mp.spawn(worker, args=arguments, nprocs=count, join=False)
     assert context is not None
-    forwarded = False
+    told: Outcome | Exception | None = None
     try:
-        while not context.join(timeout=0.2):
-            if signals.received is not None and not forwarded:
-                forwarded = True
-                for pid in context.pids():
-                    os.kill(pid, signal.SIGTERM)
-    except ProcessRaisedException as error:
-        if "Interrupted" in str(error) and signals.received is not None:
+        with signals.patiently():
+            asked = False
+            while not context.join(timeout=0.2, grace_period=5):
+                # Read at once: what is longer than a pipe holds its writer until then.
+                told = told if queue.empty() else queue.get()
+                if signals.received is not None and not asked:
+                    asked = True
+                    for pid in context.pids():
+                        with suppress(ProcessLookupError):
+                            os.kill(pid, signal.SIGTERM)
+    except (ProcessRaisedException, ProcessExitedException) as error:
+        if signals.received is not None:
             raise Interrupted(signals.received) from None
-        raise RuntimeError(
-            f"a process of the data-parallel run failed: {str(error).strip().splitlines()[-1]}"
-        ) from error
-    signals.check()
-    outcome = queue.get()
-    assert isinstance(outcome, Outcome)
-    return outcome
+        told = told if queue.empty() else queue.get()
+        if isinstance(told, Exception):
+            raise told from None
+        last = str(error).strip().splitlines()[-1]
+        raise RuntimeError(f"a process of the data-parallel run failed: {last}") from error
+    finally:
+        for process in context.processes:
+            if process.is_alive():
+                process.kill()
+    told = queue.get() if told is None else told
+    assert isinstance(told, Outcome)
+    return told
 
 
 def worker(
-    local_rank: int,
+    number: int,
     train: Train,
     text: str,
     path: str,
     count: int,
     port: int,
     multirun: bool,
-    queue: SimpleQueue[Outcome],
+    queue: SimpleQueue[Any],
 ) -> None:
     """One rank: the same `train` as a single process, on its rows of every batch."""
-    os.environ |= {
-        RANK: str(local_rank),
-        "NODE_RANK": "0",
-        "WORLD_SIZE": str(count),
-        "MASTER_ADDR": "127.0.0.1",
-        "MASTER_PORT": str(port),
-    }
-    logging.basicConfig(level=logging.INFO if local_rank == 0 else logging.ERROR, format="%(message)s")
+    logging.basicConfig(level=logging.INFO if number == 0 else logging.ERROR, format="%(message)s")
     config = OmegaConf.create(text)
     assert isinstance(config, DictConfig)
-    with Signals() as signals:
-        outcome = train(config, RunDirectory(Path(path)), signals, multirun=multirun)
-    if local_rank == 0:
+    rank = Rank(number, count, port)
+    # A terminal's signal comes twice, from it and from the process that started us.
+    with Signals(repeats=False) as signals:
+        try:
+            with signals.at_once():
+                outcome = train(config, RunDirectory(Path(path)), signals, multirun=multirun, rank=rank)
+        except Interrupted as interruption:
+            raise SystemExit(interruption.exit_code) from None
+        except Exception as error:
+            with suppress(Exception):
+                pickle.loads(pickle.dumps(error))
+                queue.put(error)
+            raise
+    if number == 0:
         queue.put(outcome)

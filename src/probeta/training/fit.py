@@ -6,7 +6,8 @@ import json
 import logging
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from probeta.callbacks.early_stopping import EarlyStopping
 from probeta.callbacks.interruption import Interruption
 from probeta.callbacks.progress import EpochProgress
 from probeta.config.build import Experiment, build, plain
+from probeta.config.processes import processes, strategy_for
 from probeta.data.datamodule import DataModule
 from probeta.errors import TrainingDiverged
 from probeta.models.module import Module
@@ -27,24 +29,33 @@ from probeta.runs.atomic import write_atomic
 from probeta.runs.directory import RunDirectory
 from probeta.runs.memory import keep_freed_memory
 from probeta.runs.record import Outcome
-from probeta.runs.signals import Signals
+from probeta.runs.signals import Interrupted, Signals
 from probeta.training.compiling import compile_net
-from probeta.training.devices import choose
-from probeta.training.distributed import processes, rank, spawn
+from probeta.training.devices import choose, choose_for_ranks
+from probeta.training.distributed import Environment, Rank, spawn
 
 log = logging.getLogger(__name__)
 
 
-def train(config: DictConfig, run: RunDirectory, signals: Signals, *, multirun: bool = False) -> Outcome:
-    """Train as `config` says inside `run`; goes on from `checkpoints/last.ckpt` where there is one."""
+def train(
+    config: DictConfig, run: RunDirectory, signals: Signals, *, multirun: bool = False, rank: Rank | None = None
+) -> Outcome:
+    """Train as `config` says inside `run`; goes on from `checkpoints/last.ckpt` where there is one.
+
+    Args:
+        rank: this process's place where the run is shared out among several; `None`: it is shared out as `config`
+            says.
+    """
     quiet()
     tree = plain(config)
-    if (count := processes(tree)) > 1:
+    if rank is None and (count := processes(tree["trainer"])) > 1:
         return spawn(train, config, run, signals, count, multirun)
+    rank = rank or Rank()
+    environment = Environment(rank)
     # A run may go on, or be evaluated, from another folder than it was started in.
     tree["data"] = {**tree["data"], **run.recorded_places()}
     resume = load_checkpoint(run.last) if run.last.is_file() else None
-    if rank() > 0:
+    if rank.number > 0:
         tree["logger"] = None  # rank 0 writes for all
     experiment = build(tree, directory=run.path, resume_step=None if resume is None else resume["global_step"])
     data, model = experiment.data, experiment.model
@@ -55,35 +66,37 @@ def train(config: DictConfig, run: RunDirectory, signals: Signals, *, multirun: 
             del experiment.callbacks[name]
     if data.note:
         log.info("Note: %s.", data.note)
-    if rank() == 0:
+    if rank.number == 0:
         data.save(run.artifacts / "text")
-    if rank() == 0 and (places := data.recorded):
+    if rank.number == 0 and (places := data.recorded):
         write_atomic(run.data_places, json.dumps(places))
-    device = choose(tree, experiment, run)
-    trainer = make_trainer(experiment, run, signals, tree, device)
-    signals.check()
+    device = choose(tree, experiment, run) if rank.count == 1 else choose_for_ranks(tree, rank.count)
+    trainer = make_trainer(experiment, run, signals, tree, device, environment)
     if tree.get("compile"):
         compile_net(model, device)
     keep_freed_memory()
-    started = time.perf_counter()
-    trainer.fit(model, datamodule=data, ckpt_path=run.last if resume else None, weights_only=True)
-    fit_s = time.perf_counter() - started
-    keep_best(experiment)
-    metrics = evaluate(trainer, model, data)
-    TrainingDiverged.check(metrics, trainer.global_step, trainer.current_epoch)
-    metrics.update(how_it_went(experiment, trainer))
-    if trainer.is_global_zero:
-        write_weights(experiment, trainer, run, tree.get("checkpoints") or ("best" if multirun else "all"))
-        model.write_artifacts(data, run.artifacts)
-        log_final(experiment, tree, metrics)
-    for logger in experiment.loggers:
-        logger.finalize("success")
-        if hasattr(logger, "close"):
-            logger.close()
-    if figures and trainer.is_global_zero:
-        from probeta.figures.run import draw
+    with kept_if_interrupted(experiment, trainer, run):
+        started = time.perf_counter()
+        # Between two batches all that a checkpoint holds is in order: `Interruption` answers there.
+        with signals.patiently():
+            trainer.fit(model, datamodule=data, ckpt_path=run.last if resume else None, weights_only=True)
+        fit_s = time.perf_counter() - started
+        keep_best(experiment)
+        metrics = evaluate(trainer, model, data)
+        TrainingDiverged.check(metrics, trainer.global_step, trainer.current_epoch)
+        metrics.update(how_it_went(experiment, trainer))
+        if trainer.is_global_zero:
+            write_weights(experiment, trainer, run, tree.get("checkpoints") or ("best" if multirun else "all"))
+            model.write_artifacts(data, run.artifacts)
+            log_final(experiment, tree, metrics)
+        for logger in experiment.loggers:
+            logger.finalize("success")
+            if hasattr(logger, "close"):
+                logger.close()
+        if figures and trainer.is_global_zero:
+            from probeta.figures.run import draw
 
-        draw(run.path, metrics.get("best_epoch"))
+            draw(run.path, metrics.get("best_epoch"))
     return Outcome(
         metrics=metrics,
         fit_s=fit_s,
@@ -109,15 +122,25 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
 
 
 def make_trainer(
-    experiment: Experiment, run: RunDirectory, signals: Signals, tree: Mapping[str, Any], device: str
+    experiment: Experiment,
+    run: RunDirectory,
+    signals: Signals,
+    tree: Mapping[str, Any],
+    device: str,
+    environment: Environment,
 ) -> pl.Trainer:
     checkpoint = experiment.callbacks.get("checkpoint")
     if isinstance(checkpoint, Checkpoint):
         checkpoint.directory = run.checkpoints
     else:
         checkpoint = None
+    settings, count = tree["trainer"], environment.world_size()
+    devices = settings.get("devices", 1)
     return experiment.trainer(
+        devices=devices if isinstance(devices, list) else count,
+        strategy=strategy_for(count, settings.get("strategy")),
         accelerator=device,
+        plugins=[*(settings.get("plugins") or ()), environment],
         callbacks=[*experiment.callbacks.values(), Interruption(signals, checkpoint), EpochProgress()],
         logger=experiment.loggers or False,
         default_root_dir=run.path,
@@ -125,6 +148,19 @@ def make_trainer(
         num_sanity_val_steps=0,
         use_distributed_sampler=False,
     )
+
+
+@contextmanager
+def kept_if_interrupted(experiment: Experiment, trainer: pl.Trainer, run: RunDirectory) -> Iterator[None]:
+    """A run that is interrupted after its training keeps the state at its end, and goes on from there."""
+    try:
+        yield
+    except Interrupted:
+        checkpoint = experiment.callbacks.get("checkpoint")
+        if isinstance(checkpoint, Checkpoint) and checkpoint.final and trainer.is_global_zero:
+            run.checkpoints.mkdir(exist_ok=True)
+            checkpoint.save_final(run.last)
+        raise
 
 
 def keep_best(experiment: Experiment) -> None:
@@ -166,7 +202,7 @@ def write_weights(experiment: Experiment, trainer: pl.Trainer, run: RunDirectory
     checkpoint = experiment.callbacks.get("checkpoint")
     if keep != "all":
         run.last.unlink(missing_ok=True)
-    elif isinstance(checkpoint, Checkpoint):
+    elif isinstance(checkpoint, Checkpoint) and checkpoint.final:
         checkpoint.save_final(run.last)
 
 

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 import torch
 
 from probeta.nn.devices import available
-from probeta.runs.signals import EXIT_CODES, Interrupted, Signals
+from probeta.runs.signals import ENDING, Interrupted, Signals
 
 FEWEST = 4
 """The fewest members that a piece of a group should have: a step of fewer costs about as much as a step of one."""
@@ -49,14 +49,14 @@ def share_out(groups: Sequence[Sequence[Member]], count: int) -> list[list[list[
 def run_in_processes(shares: Sequence[Share], work: Work[Share], receive: Callable[[Any], None]) -> None:
     """Carry out `work` on each share in a process of its own, with one thread; `receive` gets each message it sends.
 
-    SIGINT and SIGTERM are passed on as a request; a second one kills. Raises `Interrupted` then, what `work` raised
+    A signal is passed on as a request; a second one kills. Raises `Interrupted` then, what `work` raised
     in a process, or `BrokenProcessPool` where a process was killed, when the others have ended.
     """
     # Forked, a process has the jobs, and everything that has been imported, at once.
     context = get_context("fork")
     children: dict[Connection, Any] = {}
     raised: list[Exception] = []
-    with Signals() as signals:
+    with Signals() as signals, signals.patiently():
         try:
             for share in shares:
                 mine, theirs = context.Pipe()
@@ -88,14 +88,13 @@ def run_in_processes(shares: Sequence[Share], work: Work[Share], receive: Callab
         finally:
             for process in children.values():
                 process.kill()
-        signals.check()
     if raised:
         raise raised[0]
 
 
 def _run_child(work: Work[Share], share: Share, end: Connection) -> None:
     parent = os.getppid()
-    for signum in EXIT_CODES:
+    for signum in ENDING:
         # A terminal sends them to the whole group; only the parent decides.
         signal.signal(signum, signal.SIG_IGN)
     # More would need OpenMP's threads, which do not survive a fork.

@@ -78,7 +78,7 @@ def train_jobs(
     quiet()
     shares = share_out(groups, processes())
     if len(shares) == 1:
-        with Signals() as signals, one_thread():
+        with Signals() as signals, signals.patiently(), one_thread():
             for group in shares[0]:
                 train_group(group, finished, stopped, signals.check, size)
         return
