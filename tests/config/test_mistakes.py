@@ -37,6 +37,11 @@ from probeta.errors import UserError
         (["data=moons", "optimizer=none"], ["optimizer=none", "sgd"]),
         (["data=moons", "seed=-1"], ["seed=-1"]),
         (["data=moons", "checkpoints=some"], ["checkpoints=some", "all or best or none"]),
+        (["data=moons", "recipe.monitor=val/accuracy"], ["recipe.monitor", "val/accuracy", "val/acc"]),
+        (["data=moons", "recipe.monitor=val/acc", "recipe.mode=min"], ["mode=min", "val/acc", "max"]),
+        (["data=moons", "recipe.monitor=val/bleu"], ["val/bleu", "val/loss"]),
+        (["data=separable", "callbacks.early_stopping.monitor=val/errors"], ["early_stopping.monitor", "val/errors"]),
+        (["data=moons", "scheduler=plateau", "scheduler.monitor=test/loss"], ["scheduler.monitor", "test/loss"]),
         (["model.teacher_forcing_ratio=2"], ["model.teacher_forcing_ratio=2"]),
         (["decoding.max_length=0"], ["decoding.max_length=0"]),
         (["model.decoder.dropout=1"], ["dropout"]),
@@ -83,7 +88,7 @@ def test_a_choice_of_data_brings_its_own_defaults(configure) -> None:
     assert moons.trainer.gradient_clip_val is None
     assert text.model.hidden_size > toy.model.hidden_size
     assert text.trainer.max_epochs < 200
-    assert (text.callbacks.early_stopping.monitor, text.callbacks.early_stopping.mode) == ("val/bleu", "max")
+    assert (text.callbacks.early_stopping.monitor, text.callbacks.early_stopping.mode) == ("val/bleu", "auto")
     assert "decoding" not in moons or moons.decoding is None
 
 

@@ -267,5 +267,7 @@ def test_metrics_that_no_run_recorded_are_named(sweep: Sweep, tmp_path: Path) ->
     sweep("study=widths", "study.metrics=test/loss")  # its runs are not repeated
     assert "No run recorded" not in (tmp_path / "outputs" / "widths" / "summary.md").read_text()
     assert set(starts(tmp_path / "outputs" / "widths").values()) == {1}
-    with pytest.raises(ConfigError, match=r"unknown metric 'val/los'.*'val/loss'"):
-        sweep("study=rates", "study.search.metric=val/los")
+    with pytest.raises(ConfigError, match=r"study.search.metric=val/los is not accepted"):
+        sweep("study=rates", "study.search.metric=val/los")  # before any run
+    with pytest.raises(ConfigError, match=r"unknown metric 'val/lo/loss'.*'val/loss'"):
+        sweep("study=rates", "study.search.metric=val/lo/loss")

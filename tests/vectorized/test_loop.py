@@ -110,6 +110,7 @@ def test_a_member_that_diverges_fails_alone() -> None:
 def test_an_unknown_monitor_fails_one_member() -> None:
     trees = [moons(seed=s) for s in range(2)]
     trees[1]["callbacks"]["early_stopping"]["monitor"] = "val/los"
+    trees[1]["callbacks"]["early_stopping"]["mode"] = "min"
     members = train_together(trees)
     assert members[0].error is None
     assert "did you mean 'val/loss'" in str(members[1].error)

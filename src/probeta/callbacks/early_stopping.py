@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from typing import Any, Literal
+from typing import Any
 
 import pytorch_lightning as pl
 import torch
@@ -12,17 +12,19 @@ from pytorch_lightning.callbacks import Checkpoint
 from torch import Tensor
 
 from probeta.errors import ConfigError, check_whole_or_null
+from probeta.metrics.direction import Mode, resolve_mode
 
 log = logging.getLogger(__name__)
 
 
 class EarlyStopping(Checkpoint):
-    """An improvement is a change of `monitor` by more than `min_delta` in the direction `mode` (Prechelt 1998).
+    """An improvement is a change of `monitor` by more than `min_delta` in the direction `mode` (Prechelt 1998);
+    `auto` is the one in which `monitor` is better.
 
     After `patience` epochs without one, training stops; epochs in which it is not measured (a translator
-    decodes every n-th) do not count. The weights of the last improvement are kept in memory and put back
-    when training ends, so they are what is tested and saved as `best`. With `patience=None` it does nothing:
-    the last weights are the result.
+    decodes every n-th, validation may be rarer) do not count. The weights of the last improvement are kept in
+    memory and put back when training ends, so they are what is tested and saved as `best`. With `patience=None`
+    it does nothing: the last weights are the result.
 
     A subclass of Lightning's `Checkpoint` only because those are called after the epoch's metrics are in.
     """
@@ -30,15 +32,16 @@ class EarlyStopping(Checkpoint):
     def __init__(
         self,
         monitor: str = "val/loss",
-        mode: Literal["min", "max"] = "min",
+        mode: Mode = "auto",
         patience: int | None = 20,
         min_delta: float = 1e-4,
     ) -> None:
         check_whole_or_null("patience", patience, meaning="for no stopping")
         if min_delta < 0:
             raise ConfigError.value("min_delta", min_delta, "a number from 0")
-        self.monitor, self.mode, self.patience, self.min_delta = monitor, mode, patience, min_delta
-        self.best = -math.inf if mode == "max" else math.inf
+        self.monitor, self.patience, self.min_delta = monitor, patience, min_delta
+        self.mode = resolve_mode(monitor, mode)
+        self.best = -math.inf if self.mode == "max" else math.inf
         self.best_epoch = -1
         self.waited = 0
         self.weights: dict[str, Tensor] | None = None
@@ -55,8 +58,8 @@ class EarlyStopping(Checkpoint):
             return
         value = trainer.callback_metrics.get(self.monitor)
         if value is None:
-            thorough_at = getattr(pl_module, "thorough_at", None)
-            if thorough_at is not None and not thorough_at(trainer.current_epoch, trainer.max_epochs):
+            logged = getattr(pl_module, "logged", None)
+            if logged is not None and self.monitor in logged():
                 return  # not measured in this epoch: neither an improvement nor a failure to improve
             known = sorted(name for name in trainer.callback_metrics if "/" in name)
             raise ConfigError.unknown("metric", self.monitor, known)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import Any
@@ -167,9 +167,21 @@ def check(config: DictConfig) -> None:
     make(tree, "decoding")
     with torch.device("meta"):
         model = make(tree, "model", spec=spec)
+    check_monitors(tree, model.logged())
     check_optimizer(tree, model)
     for name in tree.get("callbacks") or {}:
         make(tree, f"callbacks.{name}")
+
+
+def check_monitors(tree: Mapping[str, Any], logged: Collection[str]) -> None:
+    """Every metric that a callback or the scheduler waits for is one that the model logs."""
+    nodes = {f"callbacks.{name}": node for name, node in (tree.get("callbacks") or {}).items()}
+    for path, node in {**nodes, "scheduler": tree.get("scheduler")}.items():
+        monitor = (node or {}).get("monitor")
+        if monitor is not None and monitor not in logged:
+            # Most come from the recipe, where the reader says it.
+            key = "recipe.monitor" if (tree.get("recipe") or {}).get("monitor") == monitor else f"{path}.monitor"
+            raise ConfigError.unknown(f"metric {key}", monitor, logged)
 
 
 def check_optimizer(tree: Mapping[str, Any], model: Module) -> None:

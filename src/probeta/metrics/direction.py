@@ -1,11 +1,38 @@
-"""Which metrics a reader wants first, which way is better, how a number is shown."""
+"""Which way of a metric is better, which ones a reader wants first, how a number is shown."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from typing import Literal
 
-_RISING = ("acc", "bleu", "bleu_sentence", "chrf", "exact_match", "f1", "auc", "r2", "precision", "recall", "margin")
+from probeta.errors import ConfigError
+
+Mode = Literal["auto", "min", "max"]
+
+_RISING = (
+    "acc",
+    "accuracy",
+    "bleu",
+    "chrf",
+    "exact_match",
+    "f1",
+    "auc",
+    "r2",
+    "precision",
+    "recall",
+    "margin",
+    "reach",
+    "found",
+    "located",
+    "attention_coverage",
+    "reached_target",
+    "torch_gradcheck",
+)
+_FALLING = (
+    "loss", "error", "errors", "nll", "ece", "aer", "mse", "mae", "perplexity", "lost", "gap", "false_alarms",
+    "wrong_layers", "epochs_to_target", "epochs_to_separation", "largest_rise", "early_rise", "early_loss",
+)  # fmt: skip
 _FIRST = (
     "test/acc", "test/bleu", "test/exact_match", "test/loss",
     "val/acc", "val/bleu", "val/exact_match", "val/loss",
@@ -13,11 +40,49 @@ _FIRST = (
 )  # fmt: skip
 
 
+def direction(metric: str) -> Literal["min", "max"] | None:
+    """Which way of `metric` is better; `None` for what is neither good nor bad (a norm, an entropy, an epoch).
+
+    The last part of the name that is known decides: `test/recall/1` is the recall of class 1, `reach/lstm` a reach.
+    """
+    for part in reversed(metric.split("/")):
+        for mode, words in (("max", _RISING), ("min", _FALLING)):
+            if any(part == word or part.startswith(word + "_") or part.endswith("_" + word) for word in words):
+                return mode  # type: ignore[return-value]
+    return None
+
+
 def maximised(metric: str) -> bool:
-    """Whether more of `metric` is better: accuracies and BLEU are, losses and errors are not."""
-    # `test/recall/1` is that of class 1.
-    name = next((part for part in reversed(metric.split("/")) if not part.isdigit()), metric)
-    return any(name == word or name.startswith(word + "_") or name.endswith("_" + word) for word in _RISING)
+    """Whether more of `metric` is better."""
+    return direction(metric) == "max"
+
+
+def resolve_mode(metric: str, mode: Mode) -> Literal["min", "max"]:
+    """The direction in which `metric` improves; `mode` says it where the name does not.
+
+    Raises:
+        ConfigError: `mode` contradicts what is known of `metric`, or neither says it.
+    """
+    known = direction(metric)
+    if mode == "auto":
+        if known is None:
+            raise ConfigError(f"monitor={metric} says not which way is better: add mode=min or mode=max")
+        return known
+    if mode not in ("min", "max"):
+        raise ConfigError.value("mode", mode, "auto, min or max")
+    if known not in (None, mode):
+        better = "more" if known == "max" else "less"
+        raise ConfigError(f"mode={mode} is not accepted: {better} of {metric} is better, so auto or {known}")
+    return mode
+
+
+def check_optimized(key: str, metric: str) -> None:
+    """Raise `ConfigError` where a search is for a `metric` that is neither good nor bad, or is misspelt."""
+    if direction(metric) is None:
+        raise ConfigError(
+            f"{key}={metric} is not accepted: a loss, an error, an accuracy … it is not known which way "
+            f"{metric} is better"
+        )
 
 
 def leading(metrics: Iterable[str]) -> list[str]:

@@ -59,6 +59,10 @@ def exact_match(hypotheses: Sequence[Words], references: Sequence[Words]) -> flo
     return float(np.mean([list(h) == list(r) for h, r in _paired(hypotheses, references)]))
 
 
+SCORES = ("bleu", "chrf", "bleu_detok", "chrf_detok", "bleu_sentence", "exact_match")
+"""The names of `score_all`."""
+
+
 def score_all(
     hypotheses: Sequence[Words],
     references: Sequence[Words],

@@ -43,6 +43,16 @@ class Measured(NamedTuple):
     """`()` each, without gradient: added up over the batches of an epoch."""
 
 
+class AnySums(Sums):
+    """Every sum there could be, each 1: `summarize` names all its metrics of it."""
+
+    def __missing__(self, name: str) -> Tensor:
+        return torch.ones(())
+
+    def __contains__(self, name: object) -> bool:
+        return True
+
+
 class Meter:
     """Sums over the batches of an epoch, and the metrics they make."""
 
@@ -107,8 +117,8 @@ class Module(pl.LightningModule):
         """`measure` with sums that are too costly for every epoch. Pure, as `measure` is."""
         return self.measure(batch)
 
-    def thorough_at(self, epoch: int, max_epochs: int | None) -> bool:
-        """Whether the validation of `epoch` (from 0) measures thoroughly."""
+    def thorough_at(self, epoch: int, max_epochs: int | None, every: int = 1) -> bool:
+        """Whether the validation of `epoch` (from 0) measures thoroughly, where there is one `every` so many epochs."""
         return False
 
     def validation_words(self, data: Any) -> dict[str, float]:
@@ -119,6 +129,15 @@ class Module(pl.LightningModule):
     @abstractmethod
     def summarize(sums: Sums) -> dict[str, Tensor]:
         """Metrics of a split from the sums over its batches; names without the split's prefix."""
+
+    @classmethod
+    def logged(cls) -> set[str]:
+        """The metrics that an epoch can have, with their split: what may be monitored.
+
+        They are what `summarize` makes of any sums. A model that logs more, or less, says so here.
+        """
+        names = cls.summarize(AnySums())
+        return {f"{split}/{name}" for split in ("train", "val") for name in names}
 
     def evaluation_loaders(self, data: Any) -> dict[str, Any]:
         """The splits that a finished run is measured on, by name."""
@@ -190,6 +209,14 @@ class Module(pl.LightningModule):
     def on_train_epoch_end(self) -> None:
         self.raise_if_diverged()
         self.publish("train")
+        known = self.trainer.callback_metrics
+        # An epoch without validation, or without translations, has no score: an earlier one's must not pass for it.
+        for name in [n for n in known if n.startswith(("train/", "val/")) and n not in self.epoch_metrics]:
+            del known[name]
+        if self.plateau is not None:
+            monitor = self.plateau.monitor  # type: ignore[attr-defined]
+            if (value := self.epoch_metrics.get(monitor)) is not None:
+                self.plateau.step(float(value))
         self.log_row({"epoch": self.current_epoch, **self.epoch_metrics})
         self.epoch_metrics.clear()
 
@@ -205,10 +232,7 @@ class Module(pl.LightningModule):
         self.meters["val"].add(self.measure(batch).sums)
 
     def on_validation_epoch_end(self) -> None:
-        metrics = self.publish("val")
-        if self.plateau is not None and not self.trainer.sanity_checking:
-            monitor = self.plateau.monitor  # type: ignore[attr-defined]
-            self.plateau.step(metrics[monitor])
+        self.publish("val")
 
     def test_step(self, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> None:
         split = self.test_splits[dataloader_idx]
@@ -257,7 +281,7 @@ class Module(pl.LightningModule):
         scheduler = self.scheduler_factory(optimizer, total_steps=steps, total_epochs=self.trainer.max_epochs or 1)
         if isinstance(scheduler, ReduceLROnPlateau):
             # Lightning neither checkpoints the metrics a plateau waits for nor steps it when an epoch is
-            # resumed at its end; stepping it where the metric is born needs neither.
+            # resumed at its end; stepping it at the end of each epoch that has the metric needs neither.
             self.plateau = scheduler
             if self._plateau_state is not None:
                 scheduler.load_state_dict(self._plateau_state)

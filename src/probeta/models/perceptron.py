@@ -99,6 +99,10 @@ class Perceptron(Classifier):
         metrics = {"loss": sums["loss"] / sums["count"], "acc": sums["correct"] / sums["count"]}
         return metrics | ({"errors": sums["errors"]} if "errors" in sums else {})
 
+    @classmethod
+    def logged(cls) -> set[str]:
+        return super().logged() - {"val/errors"}
+
     def facts(self) -> dict[str, Any]:
         """What the result says beside the metrics."""
         return {**super().facts(), "converged_epoch": self.converged_epoch}

@@ -13,6 +13,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR, ReduceLROnPlateau
 
 from probeta.errors import ConfigError, check_whole
+from probeta.metrics.direction import Mode, resolve_mode
 
 Interval = Literal["step", "epoch"]
 
@@ -106,7 +107,7 @@ class Plateau(ReduceLROnPlateau):
         total_steps: int = 1,
         total_epochs: int = 1,
         monitor: str = "val/loss",
-        mode: Literal["min", "max"] = "min",
+        mode: Mode = "auto",
         factor: float = 0.5,
         patience: int = 10,
         threshold: float = 1e-4,
@@ -118,7 +119,7 @@ class Plateau(ReduceLROnPlateau):
         self.interval: Interval = "epoch"
         super().__init__(
             optimizer,
-            mode=mode,
+            mode=resolve_mode(monitor, mode),
             factor=factor,
             patience=patience,
             threshold=threshold,

@@ -14,7 +14,7 @@ from probeta.data.batch import PairBatch
 from probeta.data.spec import TextSpec
 from probeta.data.vocabulary import BOS, EOS
 from probeta.errors import ConfigError
-from probeta.metrics.translation import score_all
+from probeta.metrics.translation import SCORES, score_all
 from probeta.metrics.translation_analysis import write_analysis
 from probeta.models.decoding import Decoding
 from probeta.models.gold import GoldData, GoldScores, gold_links, group_metrics, score_groups
@@ -122,9 +122,16 @@ class TranslatorModule(Module):
 
     # --- validation ----------------------------------------------------------------------------------
 
-    def thorough_at(self, epoch: int, max_epochs: int | None) -> bool:
-        """Validation translates every n-th epoch, and in the last."""
-        return (epoch + 1) % self.decoding.every_n_epochs == 0 or epoch + 1 == max_epochs
+    @classmethod
+    def logged(cls) -> set[str]:
+        """Losses of both splits, and of validation's translations their scores."""
+        return super().logged() - {"train/loss_free"} | {f"val/{name}" for name in SCORES}
+
+    def thorough_at(self, epoch: int, max_epochs: int | None, every: int = 1) -> bool:
+        """The first validation after each n-th epoch translates, and the last one."""
+        n = self.decoding.every_n_epochs
+        last = max_epochs is not None and 0 < max_epochs < epoch + 1 + every
+        return last or (epoch + 1) // n > (epoch + 1 - every) // n
 
     def measure_thoroughly(self, batch: PairBatch) -> Measured:
         measured = self.measure(batch)
@@ -152,13 +159,11 @@ class TranslatorModule(Module):
         return self.score("val", data)
 
     def on_validation_epoch_start(self) -> None:
-        # A score of an earlier epoch must not pass for this one's.
-        for name in [name for name in self.trainer.callback_metrics if name.startswith("val/")]:
-            del self.trainer.callback_metrics[name]
         self.start_sample(self.trainer.datamodule)  # type: ignore[attr-defined]
 
     def validation_step(self, batch: PairBatch, batch_idx: int) -> None:
-        if not self.thorough_at(self.current_epoch, self.trainer.max_epochs):
+        every = self.trainer.check_val_every_n_epoch or 1
+        if not self.thorough_at(self.current_epoch, self.trainer.max_epochs, every):
             super().validation_step(batch, batch_idx)
             return
         self.meters["val"].add(self.measure_thoroughly(batch).sums)

@@ -13,7 +13,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, Template, select_autoescape
 
-from probeta.metrics.direction import maximised
+from probeta.metrics.direction import direction, maximised
 from probeta.report import attention, by_size
 from probeta.report.answer import Answer
 from probeta.report.charts import band
@@ -153,6 +153,8 @@ def _differences(summary: Summary, language: Language) -> list[dict[str, Any]]:
     rows = []
     for c in sorted(summary.comparisons, key=lambda c: (not c.differs, c.p_holm is None, c.p_holm or 0.0)):
         better = language.say("first is better") if (c.difference > 0) == up else language.say("first is worse")
+        if direction(summary.primary or "") is None:
+            better = language.say("first is higher") if c.difference > 0 else language.say("first is lower")
         verdict = language.say("no difference shown") if c.p_holm is not None else language.say("not tested")
         rows.append(
             {

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from probeta.metrics.direction import leading, maximised
+from probeta.metrics.direction import direction, leading, maximised
 from probeta.report.language import Language
 from probeta.runs.record import headline
 from probeta.runs.table import Run, SweepRuns
@@ -214,6 +214,9 @@ def verdict(comparison: Comparison, metric: str, language: Language) -> str:
     )  # fmt: skip
     if not c.differs:
         message = language.say("{a} and {b}: no difference shown ({numbers})")
+    elif direction(metric) is None:
+        message = language.say("{a} is higher than {b} ({numbers})")
+        message = message if c.difference > 0 else language.say("{a} is lower than {b} ({numbers})")
     elif (c.difference > 0) == maximised(metric):
         message = language.say("{a} is better than {b} ({numbers})")
     else:

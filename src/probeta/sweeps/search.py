@@ -16,7 +16,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from probeta.composition.grid import Grid
 from probeta.errors import ConfigError, RunDirectoryError, check_whole
-from probeta.metrics.direction import maximised, shown
+from probeta.metrics.direction import check_optimized, maximised, shown
 from probeta.runs.atomic import write_atomic
 from probeta.sweeps.errors import SweepFailed
 from probeta.sweeps.question import Definition, Wanted, command_line
@@ -59,6 +59,8 @@ class Search:
         metric = self.metric or OmegaConf.select(self.config, "recipe.monitor", default=None)
         if metric is None:
             raise ConfigError("hydra.sweeper.metric is missing: the metric that the search is for, as val/loss")
+        check_optimized("hydra.sweeper.metric", metric)
+        check_whole("hydra.sweeper.sampler_seed", self.sampler_seed, 0, 2**32 - 1)
         definition = Definition(
             name=f"search: {', '.join(space.searched)}",
             command=command_line(),
@@ -186,6 +188,10 @@ class Trials:
             mean = sum(values) / len(values)
             self.study.tell(trial, mean)
             print(f"{told}: {self.metric} {shown(mean)} ({self._best()})", flush=True)
+        elif values and values == [None] * len(names) and self._best_trial() is None:
+            self.study.tell(trial, state=TrialState.FAIL)
+            known = {name for ended in results for name in ended.result["metrics"]}
+            raise ConfigError.unknown("metric", self.metric, known)
         else:
             self.failed += 1
             self.study.tell(trial, state=TrialState.FAIL)

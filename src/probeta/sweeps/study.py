@@ -12,7 +12,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from probeta.composition.grid import expand
 from probeta.errors import ConfigError, check_whole
-from probeta.metrics.direction import maximised
+from probeta.metrics.direction import check_optimized, maximised
 from probeta.runs.identity import identity, labels, parse
 from probeta.runs.table import REPLICATES
 from probeta.stats.sequential import FIRST_LOOK
@@ -155,6 +155,7 @@ def _search(value: Any) -> Search | None:
         return None
     _check_keys("study.search", tree, Search)
     params = _plain(_mapping("study.search.params", tree["params"]))
+    check_optimized("study.search.metric", str(tree["metric"]))
     return Search(params, _values(tree["seeds"]), str(tree["metric"]))
 
 

@@ -30,7 +30,7 @@ class Bookkeeping:
         self.training = [True] * len(members)
         self.curves = Curves()
         self.latest: dict[str, np.ndarray] = {}
-        """As single runs' `callback_metrics`: each metric's value in the last epoch that had it, `(slots,)`."""
+        """As single runs' `callback_metrics`: each metric's value in the epoch that ends, `(slots,)`."""
         self.best: dict[str, Tensor] = {}
         for member in members:
             if (member.tree.get("callbacks") or {}).get("early_stopping"):
@@ -57,7 +57,7 @@ class Bookkeeping:
             values = self.translation_metrics() | values
         norms = {name: v for name, v in values.items() if name.startswith("grad_norm/")}
         published = {name: v for name, v in values.items() if name not in norms}
-        self.latest.update(published)
+        self.latest = published
         logged = ({"lr": np.array(self.rates.current)} if self.logs_rate else {}) | norms | published
         slots = self.active_slots()
         self.curves.epochs.append(
@@ -81,6 +81,8 @@ class Bookkeeping:
             if member.early is None:
                 return False
             if member.early.monitor not in self.latest:
+                if member.early.monitor in member.model.logged():
+                    return False  # not measured in this epoch
                 raise ConfigError.unknown("metric", member.early.monitor, self.latest)
             return member.early.observe(float(self.latest[member.early.monitor][slot]), epoch)
         except (ConfigError, KeyError) as error:

@@ -77,7 +77,9 @@ class LearningRates:
         """Pass the epoch's metrics to member `k`'s plateau schedule, if it has one."""
         if (plateau := self.plateaus.get(k)) is None:
             return
-        plateau.step(metrics[plateau.monitor])  # type: ignore[attr-defined]
+        if (value := metrics.get(plateau.monitor)) is None:  # type: ignore[attr-defined]
+            return
+        plateau.step(value)
         rate = float(plateau.optimizer.param_groups[0]["lr"])
         if rate != self.current[k]:
             self.current[k] = rate

@@ -1,0 +1,25 @@
+import pytest
+
+from probeta.errors import ConfigError
+from probeta.metrics.direction import direction, maximised, resolve_mode
+
+
+def test_the_direction_of_a_metric_follows_from_its_name() -> None:
+    rising = ("test/acc", "val/bleu_13a", "test/recall/1", "reach/lstm", "found", "located", "test/attention_coverage")
+    falling = ("val/loss", "val/loss_free", "max_error/float32", "test/ece_scaled", "test/aer_head", "train/errors")
+    neither = ("rate/rnn", "weight_norm", "best_epoch", "epochs", "test/temperature", "test/attention_entropy")
+    assert [direction(name) for name in rising] == ["max"] * len(rising)
+    assert [direction(name) for name in falling] == ["min"] * len(falling)
+    assert [direction(name) for name in neither] == [None] * len(neither)
+    assert all(map(maximised, rising))
+    assert not any(map(maximised, (*falling, *neither)))
+
+
+def test_a_mode_follows_from_the_metric_and_may_not_contradict_it() -> None:
+    assert resolve_mode("val/acc", "auto") == resolve_mode("val/acc", "max") == "max"
+    assert resolve_mode("val/loss", "auto") == "min"
+    assert resolve_mode("val/mine", "max") == "max"
+    with pytest.raises(ConfigError, match=r"mode=min is not accepted: more of val/acc is better"):
+        resolve_mode("val/acc", "min")
+    with pytest.raises(ConfigError, match=r"monitor=val/mine says not which way"):
+        resolve_mode("val/mine", "auto")
