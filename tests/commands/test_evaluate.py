@@ -31,3 +31,13 @@ def test_rounding_is_told_from_another_result(
     printed = capsys.readouterr().out
     assert said in printed
     assert ("test/loss" in printed.split("differs")[-1]) or status == 0
+
+
+def test_a_run_that_recorded_no_metrics_is_compared_with_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = Path(shutil.copytree(EARLIER, tmp_path / "run"))
+    result = json.loads((run / "result.json").read_text())
+    (run / "result.json").write_text(json.dumps({**result, "status": "interrupted", "metrics": {}}))
+    assert main(["evaluate", f"run={run}"]) == 0
+    assert "nothing to compare with: the run is interrupted and recorded no metrics" in capsys.readouterr().out

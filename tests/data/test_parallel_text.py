@@ -250,6 +250,18 @@ def test_an_unwritable_cache_is_told(root: Path) -> None:
         make(root, cache=str(root / "file" / "cache"))
 
 
+def test_a_home_that_cannot_be_written_is_done_without(
+    root: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (root / "file").write_text("")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(root / "file"))
+    data = make(root, cache=None)
+    assert data.counts == make(root).counts
+    assert [r.message for r in caplog.records if "cannot be written" in r.message] == [
+        f"No cache of encoded text: {root / 'file' / 'probeta' / 'text'} cannot be written (Not a directory)."
+    ]
+
+
 @pytest.mark.slow
 def test_memory_stays_flat_on_three_million_pairs() -> None:
     from tests.benchmarks.text_memory import LARGE, peak

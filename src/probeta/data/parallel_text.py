@@ -10,7 +10,7 @@ from typing import Literal
 from probeta.data import aligned_files
 from probeta.data.corpus import CorpusSettings, Files, build_corpus, open_corpus
 from probeta.data.text import TextData
-from probeta.data.text_cache import build_once, cache_key, default_folder
+from probeta.data.text_cache import build_once, cache_key, default_folder, own_folder
 from probeta.errors import ConfigError, DataError, check_whole, check_whole_or_null
 from probeta.runs.memory import give_back_freed_memory
 
@@ -85,7 +85,7 @@ class ParallelTextData(TextData):
         self.root = Path(root).expanduser().absolute()
         self.stems = {"train": train, "val": val, "test": test}
         self.settings = CorpusSettings(**{field.name: given[field.name] for field in fields(CorpusSettings)})
-        self.cache = Path(cache).expanduser().absolute() if cache else default_folder()
+        self.cache = Path(cache).expanduser().absolute() if cache else None
         self.counts: dict[str, dict[str, int]] = {}
         self.data_sha256 = ""
 
@@ -122,7 +122,11 @@ class ParallelTextData(TextData):
             build_corpus(building, files, self.settings)
             give_back_freed_memory()
 
-        folder = build_once(self.cache, key, build)
+        cache = self.cache or default_folder()
+        if self.cache is None and (temporary := own_folder(cache)) is not None:
+            # Where nobody named a cache, a home that cannot be written costs time, not the run.
+            self._temporary, cache = temporary, Path(temporary.name)
+        folder = build_once(cache, key, build)
         corpus = open_corpus(folder, self.settings)
         self.codec, self.pairs, self.counts = corpus.codec, corpus.pairs, corpus.counts
         self.texts = dict(corpus.texts)

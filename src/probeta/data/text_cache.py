@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import logging
@@ -11,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
+from tempfile import TemporaryDirectory, TemporaryFile
 
 from filelock import FileLock, Timeout
 
@@ -25,7 +27,20 @@ log = logging.getLogger(__name__)
 
 def default_folder() -> Path:
     """`$XDG_CACHE_HOME/probeta/text`, usually `~/.cache/probeta/text`."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "probeta" / "text"
+    return Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")) / "probeta" / "text"
+
+
+def own_folder(cache: Path) -> TemporaryDirectory[str] | None:
+    """A folder of this process's own where `cache` cannot be written, which is said; else `None`."""
+    try:
+        if not cache.is_absolute():
+            raise OSError(errno.ENOENT, "there is no home")
+        cache.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=cache):
+            return None
+    except OSError as error:
+        log.warning("No cache of encoded text: %s cannot be written (%s).", cache, error.strerror or error)
+        return TemporaryDirectory(prefix="probeta-text-")
 
 
 def cache_key(content: str, settings: CorpusSettings) -> str:
