@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -24,13 +21,11 @@ def test_every_head_of_every_layer_has_its_panel_and_its_weights() -> None:
         heads_figure("Heads", list("abc"), list("vwxyz"), weights)
 
 
-def test_a_run_s_grid_is_of_a_validation_sentence(tmp_path: Path) -> None:
-    path = tmp_path / "attention_maps.json"
-    assert head_figures(path) == {}
+def test_a_run_s_grid_is_of_a_validation_sentence() -> None:
+    assert head_figures([]) == {}
     one = {"source": ["x", "y"], "target": ["a", "<eos>"], "inputs": ["<bos>", "a"]}
     kinds = {kind: [[[[0.25, 0.75], [1.0, 0.0]]]] for kind in ("encoder", "decoder", "cross")}
     rows = [{"split": "train", **one, **kinds}, {"split": "val", **one, **kinds, "source": ["u", "v"]}]
-    path.write_text(json.dumps(rows))
-    drawn = head_figures(path)
+    drawn = head_figures(rows)
     assert list(drawn) == ["heads_encoder", "heads_decoder", "heads_cross"]
     assert [t.get_text() for t in drawn["heads_cross"].axes[0].get_xticklabels()] == ["u", "v"]

@@ -6,7 +6,8 @@ import csv
 import json
 from pathlib import Path
 
-from probeta.metrics.translation_analysis import KINDS, analyse_split, write_analysis
+from probeta.metrics.translation_analysis import KINDS, analyse_split, analysis
+from probeta.runs.artifacts import Artifacts
 
 SOURCES = [["i", "see", "a", "dog"], ["good", "night"], ["a", "b", "c", "d", "e", "f"]]
 HYPOTHESES = [["ich", "sehe", "hund", "einen"], ["gute", "<unk>"], ["a", "b", "c", "c", "e", "f"]]
@@ -28,7 +29,7 @@ def test_totals_are_the_sums_of_the_sentences() -> None:
 
 
 def test_the_files_hold_a_row_a_sentence(tmp_path: Path) -> None:
-    write_analysis(tmp_path, "test", SOURCES, HYPOTHESES, REFERENCES)
+    Artifacts(tmp_path).write(analysis("test", SOURCES, HYPOTHESES, REFERENCES))
     totals, _ = analyse_split(SOURCES, HYPOTHESES, REFERENCES)
     assert json.loads((tmp_path / "analysis.test.json").read_text()) == totals
     with (tmp_path / "errors.test.csv").open(encoding="utf-8", newline="") as stream:

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from probeta.metrics.translation_analysis import write_analysis
+from probeta.metrics.translation_analysis import analysis
 from probeta.report.attention import MODELS, ROWS, SENTENCES, side_by_side
 from probeta.report.compare import write_comparison
+from probeta.runs.artifacts import Artifacts
 from probeta.runs.table import read_sweep
 from probeta.sweeps.report import write_report
 from tests.report.conftest import opened
@@ -48,7 +49,7 @@ def translator(root: Path, overrides: list[str], kind: str, texts: list[str] = T
         (artifacts / "attention_maps.json").write_text(json.dumps(maps))
     for name, lines in (("sources", texts), ("hypotheses", texts), ("references", texts)):
         (artifacts / f"{name}.test.txt").write_text("".join(f"{line}\n" for line in lines))
-    write_analysis(artifacts, "test", sources, targets, targets)
+    Artifacts(artifacts).write(analysis("test", sources, targets, targets))
     return path
 
 

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from probeta.errors import RunDirectoryError
-from probeta.metrics.translation_analysis import write_analysis
+from probeta.metrics.translation_analysis import analysis
 from probeta.report.compare import compare
+from probeta.runs.artifacts import Artifacts
 from probeta.stats.paired_bootstrap import paired_bootstrap
 
 RNG = np.random.default_rng(4)
@@ -32,7 +33,7 @@ def write(folder: Path, hypotheses: list[list[str]], references: list[list[str]]
     artifacts.mkdir(parents=True)
     for name, sentences in (("sources", references), ("hypotheses", hypotheses), ("references", references)):
         (artifacts / f"{name}.test.txt").write_text("".join(f"{line}\n" for line in lines(sentences)))
-    write_analysis(artifacts, "test", references, hypotheses, references)
+    Artifacts(artifacts).write(analysis("test", references, hypotheses, references))
     return folder
 
 
@@ -60,7 +61,7 @@ def test_a_run_does_not_differ_from_itself(tmp_path: Path) -> None:
 
 def test_other_tokens_of_the_same_text_are_compared_as_text(tmp_path: Path) -> None:
     first, second = write(tmp_path / "a", noisy(0.7)), write(tmp_path / "b", noisy(0.8))
-    write_analysis(second / "artifacts", "test", REFERENCES, REFERENCES, [["other"]] * 50)
+    Artifacts(second / "artifacts").write(analysis("test", REFERENCES, REFERENCES, [["other"]] * 50))
     assert "tok:13a" in compare(first, second, samples=20).scores.signature
 
 

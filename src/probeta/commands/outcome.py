@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
+from probeta.runs.directory import RunDirectory
 from probeta.runs.record import read_result
 
 SHOWN = ("loss", "loss_free", "acc", "bleu", "bleu_sentence", "chrf", "exact_match")
@@ -20,9 +20,8 @@ def show(path: Path) -> None:
     assert result is not None
     console = Console()
     console.print(metrics_table(result["metrics"]))
-    translations = path / "artifacts" / "translations.json"
-    if translations.is_file():
-        console.print(translations_table(json.loads(translations.read_text(encoding="utf-8"))))
+    if translations := RunDirectory(path).artifacts.translations():
+        console.print(translations_table(translations))
     places: list[tuple[str, Path | str]] = [
         ("run", path),
         ("figures", path / "figures"),

@@ -16,8 +16,7 @@ from probeta.data.spec import TextSpec
 from probeta.data.tokenizers import Tokenizer, from_state
 from probeta.data.vocabulary import BOS_ID, EOS_ID, PAD_ID, UNK_ID, Vocabulary
 from probeta.errors import RunDirectoryError
-
-FILE = "text.json"
+from probeta.runs.artifacts import TEXT
 
 
 @dataclass(frozen=True)
@@ -109,12 +108,12 @@ class TextCodec:
                 # A file of its own, so that SentencePiece's tools can read it.
                 (folder / f"{side}.model").write_bytes(base64.b64decode(state.pop("model")))
             content[side] = {"name": language.name, "tokenizer": state, "vocabulary": language.vocabulary.tokens}
-        (folder / FILE).write_text(json.dumps(content, ensure_ascii=False, indent=0), encoding="utf-8")
+        (folder / TEXT).write_text(json.dumps(content, ensure_ascii=False, indent=0), encoding="utf-8")
 
     @classmethod
     def load(cls, folder: Path) -> TextCodec:
         """Read what `save` wrote; a missing or foreign file is refused by name."""
-        path = folder / FILE
+        path = folder / TEXT
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
             source, target = (cls._language(folder, side, content[side]) for side in ("source", "target"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -28,21 +28,19 @@ def derive(run: Run) -> dict[str, float]:
     found = {}
     if (epochs := epochs_to(curve_of(run, "train/acc"), 1.0)) is not None:
         found["epochs_to_separation"] = float(epochs)
-    path = run.path / "artifacts" / "boundary.npz"
-    if path.is_file() and (distance := margin(path)) is not None:
+    if (arrays := run.artifacts.boundary()) and (distance := margin(arrays)) is not None:
         found["margin"] = distance
     return found
 
 
-def margin(path: Path) -> float | None:
+def margin(arrays: Mapping[str, NDArray[Any]]) -> float | None:
     """The smallest signed distance of a point to the line, below 0 where a point is on the wrong side.
 
     The line is read off the grid of probabilities, whose logits are `w·x + b`; `None` where too few of them
     differ from 0 and 1.
     """
-    with np.load(path, allow_pickle=False) as arrays:
-        p, points, labels = arrays["probability"].astype(float), arrays["points"], arrays["labels"]
-        x2, x1 = np.meshgrid(arrays["x2"], arrays["x1"], indexing="ij")
+    p, points, labels = arrays["probability"].astype(float), arrays["points"], arrays["labels"]
+    x2, x1 = np.meshgrid(arrays["x2"], arrays["x1"], indexing="ij")
     inside = (p > 1e-4) & (p < 1 - 1e-4)
     if inside.sum() < 10:
         return None

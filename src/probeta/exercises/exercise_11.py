@@ -67,12 +67,10 @@ def diagram(runs: Sequence[Run], scaled: bool) -> dict[str, Any] | None:
     parts: list[NDArray[np.float64]] = []
     labels: list[NDArray[np.int64]] = []
     for run in runs:
-        path = run.path / "artifacts" / "predictions.npz"
-        if path.is_file():
+        if (arrays := run.artifacts.read("predictions")) is not None:
             temperature = run.metrics.get("test/temperature") if scaled else 1.0
-            with np.load(path, allow_pickle=False) as arrays:
-                parts.append(probabilities(arrays["test_logits"], temperature or 1.0))
-                labels.append(arrays["test_y"])
+            parts.append(probabilities(arrays["test_logits"], temperature or 1.0))
+            labels.append(arrays["test_y"])
     if not parts:
         return None
     bins = reliability(np.concatenate(parts), np.concatenate(labels))

@@ -117,15 +117,11 @@ class Results:
 
     def boundaries(self) -> list[Chart]:
         """The decision boundary of the first completed run of each variant."""
-        import numpy as np
-
         charts = []
         for variant, runs in self.by_variant.items():
-            path = runs[0].path / "artifacts" / "boundary.npz"
-            if path.is_file():
-                with np.load(path, allow_pickle=False) as arrays:
-                    title = self.say("Decision boundary: {name}", name=self.say(variant))
-                    classes = [self.say("class {n}", n=c) for c in range(2)]
-                    unit = self.say("probability of class 1")
-                    charts.append(boundary(title, dict(arrays), unit, classes))
+            if (arrays := runs[0].artifacts.boundary()) is not None:
+                title = self.say("Decision boundary: {name}", name=self.say(variant))
+                classes = [self.say("class {n}", n=c) for c in range(2)]
+                unit = self.say("probability of class 1")
+                charts.append(boundary(title, arrays, unit, classes))
         return charts

@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-import csv
-import json
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 from probeta.report.compare import KINDS
+from probeta.runs.artifacts import Artifacts
 from probeta.runs.table import Run
 
 
 @lru_cache(maxsize=64)
-def _rows(path: Path) -> list[dict[str, str]]:
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            return list(csv.DictReader(file))
-    except OSError:
-        return []
+def _rows(artifacts: Artifacts, name: str) -> list[dict[str, str]]:
+    return artifacts.read(name) or []
 
 
 def sentences(run: Run, split: str) -> list[dict[str, str]]:
     """`errors.<split>.csv`: a row a sentence with its errors of each kind, `source`, `hypothesis`, `reference`."""
-    return _rows(run.path / "artifacts" / f"errors.{split}.csv")
+    return _rows(run.artifacts, f"errors.{split}")
 
 
 def error_rates(run: Run, split: str) -> dict[str, float]:
@@ -32,22 +26,16 @@ def error_rates(run: Run, split: str) -> dict[str, float]:
     A translator cannot say a word that it never saw: `unknown` counts the reference's words that are not in the
     training set's vocabulary. What was said instead of them counts among the other kinds.
     """
-    artifacts = run.path / "artifacts"
-    try:
-        found = json.loads((artifacts / f"analysis.{split}.json").read_text(encoding="utf-8"))
-        text = json.loads((artifacts / "text" / "text.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    found, vocabulary = run.artifacts.read(f"analysis.{split}"), run.artifacts.vocabulary("target")
+    if found is None or vocabulary is None:
         return {}
-    known = set(text["target"]["vocabulary"])
+    known = set(vocabulary)
     words = [word for row in sentences(run, split) for word in row["reference"].split()]
     rates = {kind: float(found["per_100_reference_words"][kind]) for kind in KINDS}
     return rates | {"unknown": 100.0 * sum(word not in known for word in words) / max(len(words), 1)}
 
 
 def attended(run: Run, split: str) -> list[dict[str, Any]]:
-    """The kept translations of `translations.json` that have attention and words."""
-    try:
-        entries = json.loads((run.path / "artifacts" / "translations.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return []
+    """The kept translations that have attention and words."""
+    entries = run.artifacts.translations()
     return [entry for entry in entries if entry["split"] == split and entry["attention"] and entry["hypothesis"]]

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -48,11 +47,8 @@ def heads_figure(title: str, rows: Sequence[str], columns: Sequence[str], weight
     return drawn
 
 
-def head_figures(path: Path) -> dict[str, Figure]:
-    """The three kinds of attention on a short sentence of validation; nothing where none was kept."""
-    if not path.is_file():
-        return {}
-    sentences = json.loads(path.read_text(encoding="utf-8"))
+def head_figures(sentences: Sequence[Mapping[str, Any]]) -> dict[str, Figure]:
+    """The three kinds of attention on a short sentence of validation, out of a run's `attention_maps`."""
     if not sentences:
         return {}
     # A long sentence makes unreadable panels: the first that is short, of validation where there is one.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,6 +20,9 @@ from probeta.figures.probes import draw_probe
 from probeta.figures.reliability import reliability_figure
 from probeta.figures.style import save
 from probeta.metrics.calibration import fit_temperature, probabilities, reliability
+from probeta.runs.artifacts import Artifacts
+from probeta.runs.directory import RunDirectory
+from probeta.runs.record import read_result
 
 Column = NDArray[np.float64]
 MOST_SENTENCES = 4
@@ -38,25 +40,20 @@ def draw(run_dir: Path, best_epoch: float | None = None) -> list[Path]:
         return draw_probe(run_dir)
     columns = read_metrics(run_dir / "metrics.csv")
     if best_epoch is None:
-        best_epoch = ((read_json(run_dir / "result.json") or {}).get("metrics") or {}).get("best_epoch")
+        best_epoch = ((read_result(run_dir) or {}).get("metrics") or {}).get("best_epoch")
     figures: dict[str, Figure] = {**metric_figures(columns, best_epoch), **layer_figures(columns)}
-    artifacts = run_dir / "artifacts"
-    if (path := artifacts / "boundary.npz").is_file():
-        with np.load(path, allow_pickle=False) as arrays:
-            names = ("x1", "x2", "probability", "points", "labels")
-            parts = {name: arrays[name] for name in names}
-            split = arrays.get("split")
-        figures["boundary"] = boundary_figure("Decision boundary", **parts, split=split)
-    if (path := artifacts / "predictions.npz").is_file():
-        with np.load(path, allow_pickle=False) as arrays:
-            figures["reliability"] = calibration_figure(dict(arrays))
-    for i, sentence in enumerate(attended(artifacts / "translations.json")):
+    artifacts = RunDirectory(run_dir).artifacts
+    if (boundary := artifacts.boundary()) is not None:
+        figures["boundary"] = boundary_figure("Decision boundary", **boundary)
+    if (arrays := artifacts.read("predictions")) is not None:
+        figures["reliability"] = calibration_figure(arrays)
+    for i, sentence in enumerate(attended(artifacts)):
         figures[f"attention_{i + 1}"] = attention_figure(
             f"Attention, {SPLITS.get(sentence['split'], sentence['split'])} sentence",
             sentence["source"], sentence["hypothesis"], sentence["attention"], sentence.get("reference"),
             sentence.get("gold"),
         )  # fmt: skip
-    figures |= head_figures(artifacts / "attention_maps.json")
+    figures |= head_figures(artifacts.read("attention_maps") or [])
     return [path for name, drawn in figures.items() for path in save(drawn, run_dir / "figures" / name)]
 
 
@@ -75,13 +72,6 @@ def number(text: str | None) -> float:
         return float(text) if text else math.nan
     except ValueError:
         return math.nan
-
-
-def read_json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
 
 
 def epochs(columns: Mapping[str, Column], name: str) -> Curve:
@@ -157,8 +147,7 @@ def calibration_figure(arrays: Mapping[str, NDArray[Any]]) -> Figure:
     return reliability_figure(f"Reliability on the {SPLITS[split]} set", diagrams)
 
 
-def attended(path: Path) -> list[dict[str, Any]]:
-    """The first sentences of `translations.json` with attention, those not trained on before the others."""
-    entries = read_json(path) or []
-    usable = [entry for entry in entries if entry.get("attention")]
+def attended(artifacts: Artifacts) -> list[dict[str, Any]]:
+    """The first kept translations with attention, those not trained on before the others."""
+    usable = [entry for entry in artifacts.translations() if entry.get("attention")]
     return sorted(usable, key=lambda entry: entry.get("split") == "train")[:MOST_SENTENCES]

@@ -62,7 +62,7 @@ def load_run(directory: str | Path, trust: list[str] | None = None) -> Run:
     # A run directory may come from elsewhere: whom to trust is said here, not there.
     tree["trust"] = list(trust or [])
     check_keys(tree)
-    text = run.artifacts / "text"
+    text = run.artifacts.text
     data = None if text.is_dir() else build_data(tree)
     spec = TextData.load(text).spec if data is None else data.spec
     model = build_model(tree, spec)

@@ -23,6 +23,7 @@ from probeta.nn.decoding import Hypothesis, beam_search, greedy, replace_unknown
 from probeta.nn.devices import pick_device
 from probeta.nn.positions import LearnedPositions
 from probeta.nn.translator import Translator
+from probeta.runs.directory import RunDirectory
 
 PRECISIONS = ("32", "bf16")
 """Of matrix products: bfloat16 takes about half the time where the processor knows it, and rounds to 3 digits."""
@@ -182,5 +183,5 @@ def load_translator(directory: str | Path, device: str = "auto", trust: list[str
     run = load_run(directory, trust)
     if not isinstance(run.model, TranslatorModule):
         raise RunDirectoryError(f"{directory} is no run of a translator: its model is a {type(run.model).__name__}")
-    codec = TextCodec.load(run.path / "artifacts" / "text")
+    codec = TextCodec.load(RunDirectory(run.path).artifacts.text)
     return TextTranslator(run.model.net.to(pick_device("device", device)), codec, run.model.decoding)

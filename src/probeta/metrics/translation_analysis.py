@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from probeta.metrics.groups import scores_by_group
@@ -24,7 +20,7 @@ KINDS = ("order", "unknown", "omissions", "repetitions", "insertions", "substitu
 def analyse_split(
     sources: Sequence[Words], hypotheses: Sequence[Words], references: Sequence[Words]
 ) -> tuple[dict[str, Any], list[TranslationErrors]]:
-    """The totals, as `analysis.<split>.json` keeps them, and each sentence's errors."""
+    """The totals, as the artifact `analysis.<split>` keeps them, and each sentence's errors."""
     errors = [analyse(h, r) for h, r in zip(hypotheses, references, strict=True)]
     totals = {
         "sentences": len(errors),
@@ -36,16 +32,13 @@ def analyse_split(
     return totals, errors
 
 
-def write_analysis(
-    folder: Path, split: str, sources: Sequence[Words], hypotheses: Sequence[Words], references: Sequence[Words]
-) -> None:
-    """`analysis.<split>.json` with the totals and `errors.<split>.csv` with one row per sentence, into `folder`."""
+def analysis(
+    split: str, sources: Sequence[Words], hypotheses: Sequence[Words], references: Sequence[Words]
+) -> dict[str, Any]:
+    """As artifacts of a run: `analysis.<split>` with the totals, `errors.<split>` with a row a sentence."""
     totals, errors = analyse_split(sources, hypotheses, references)
-    (folder / f"analysis.{split}.json").write_text(json.dumps(totals, indent=1) + "\n", encoding="utf-8")
-    out = io.StringIO()
-    rows = csv.writer(out, lineterminator="\n")
-    rows.writerow(["number", *KINDS, "source", "hypothesis", "reference"])
+    rows: list[list[Any]] = [["number", *KINDS, "source", "hypothesis", "reference"]]
     for number, sentence in enumerate(zip(sources, hypotheses, references, strict=True)):
         counts = [getattr(errors[number], kind) for kind in KINDS]
-        rows.writerow([number, *counts, *(" ".join(words) for words in sentence)])
-    (folder / f"errors.{split}.csv").write_text(out.getvalue(), encoding="utf-8")
+        rows.append([number, *counts, *(" ".join(words) for words in sentence)])
+    return {f"analysis.{split}": totals, f"errors.{split}": rows}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,12 +19,10 @@ def as_numpy(tensor: Tensor) -> np.ndarray[Any, Any]:
     return array
 
 
-def write_predictions(folder: Path, logits: Mapping[str, Tensor], splits: Mapping[str, Any]) -> None:
-    """`predictions.npz`: `<split>_logits (N, C)` and `<split>_y (N,)`."""
-    arrays: dict[str, Any] = {f"{split}_logits": as_numpy(values) for split, values in logits.items()}
-    arrays |= {f"{split}_y": as_numpy(splits[split].y) for split in logits}
-    folder.mkdir(parents=True, exist_ok=True)
-    np.savez_compressed(folder / "predictions.npz", **arrays)
+def predictions(logits: Mapping[str, Tensor], splits: Mapping[str, Any]) -> dict[str, Any]:
+    """`<split>_logits (N, C)` and `<split>_y (N,)` of each split of `logits`."""
+    arrays = {f"{split}_logits": as_numpy(values) for split, values in logits.items()}
+    return arrays | {f"{split}_y": as_numpy(splits[split].y) for split in logits}
 
 
 def grid(points: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -38,7 +35,7 @@ def grid(points: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 @torch.no_grad()
 def boundary(model: torch.nn.Module, splits: Mapping[str, Any], device: torch.device) -> dict[str, Any]:
-    """The arrays of `boundary.npz`: the probability of class 1 on a grid, and the points of every split."""
+    """The probability of class 1 on a grid, and the points of every split."""
     distinct = {name: split for name, split in splits.items() if name == "train" or split is not splits["train"]}
     points = torch.cat([split.x for split in distinct.values()])
     x1, x2, pairs = grid(points)
@@ -51,8 +48,3 @@ def boundary(model: torch.nn.Module, splits: Mapping[str, Any], device: torch.de
         "labels": as_numpy(torch.cat([split.y for split in distinct.values()])),
         "split": np.concatenate([np.full(len(split.y), name) for name, split in distinct.items()]),
     }
-
-
-def write_boundary(folder: Path, arrays: Mapping[str, Any]) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    np.savez_compressed(folder / "boundary.npz", **arrays)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -15,7 +14,7 @@ from probeta.data.spec import PointsSpec, SequenceSpec
 from probeta.errors import ConfigError
 from probeta.metrics.calibration import calibration
 from probeta.metrics.classification import scores_by_class
-from probeta.models.artifacts import boundary, write_boundary, write_predictions
+from probeta.models.artifacts import boundary, predictions
 from probeta.models.module import Measured, Module, Sums
 from probeta.nn.mlp import MLP
 
@@ -79,10 +78,12 @@ class Classifier(Module):
         whole = torch.cat([p.detach().flatten() for p in self.parameters()])
         return {"weight_norm": float(torch.linalg.vector_norm(whole))}
 
-    def write_artifacts(self, data: Any, folder: Path) -> None:
-        write_predictions(folder, {s: v for s, v in self.logits.items() if s != "train"}, data.splits)
+    def artifacts(self, data: Any) -> dict[str, Any]:
+        logits = {split: values for split, values in self.logits.items() if split != "train"}
+        values: dict[str, Any] = {"predictions": predictions(logits, data.splits)}
         if data.splits["train"].x.shape[1:] == (2,):
-            write_boundary(folder, boundary(self, data.splits, self.device))
+            values["boundary"] = boundary(self, data.splits, self.device)
+        return values
 
 
 def resolve_class_weight(class_weight: ClassWeight, spec: PointsSpec | SequenceSpec) -> Tensor:

@@ -10,7 +10,6 @@ import math
 from abc import abstractmethod
 from collections.abc import Callable, Iterable
 from functools import partial
-from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
 import pytorch_lightning as pl
@@ -149,8 +148,9 @@ class Module(pl.LightningModule):
         self.test_splits, self.data = tuple(loaders), data
         return loaders
 
-    def write_artifacts(self, data: Any, folder: Path) -> None:
-        """What reports draw from without torch; called once, with the kept weights."""
+    def artifacts(self, data: Any) -> dict[str, Any]:
+        """What reports draw from without torch, of the kept weights: values by the names of `runs.artifacts`."""
+        return {}
 
     def facts(self) -> dict[str, Any]:
         """What the result says beside the metrics."""

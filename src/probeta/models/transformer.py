@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -15,7 +13,6 @@ from probeta.errors import ConfigError
 from probeta.models.decoding import Decoding
 from probeta.models.translator import TranslatorModule
 from probeta.nn.transformer import Transformer
-from probeta.runs.atomic import write_atomic
 
 KEPT_MAPS = 8
 """Sentences per split whose weights in all layers and heads are kept: they are many numbers."""
@@ -87,14 +84,14 @@ class TransformerModule(TranslatorModule):
         """`(B, layers, heads, T, S)` on the source."""
         return self.net.attention_maps(source, inputs).cross
 
-    def write_artifacts(self, data: Any, folder: Path) -> None:
-        super().write_artifacts(data, folder)
+    def artifacts(self, data: Any) -> dict[str, Any]:
+        values = super().artifacts(data)
         rows = []
         for split, hypotheses in self.translations.items():
             sources = data.sources(split)
             short = (row for row in sorted(hypotheses) if len(data.source.encode(sources[row])) <= LONGEST_MAP)
             rows += [self.maps(split, row, data) for row in islice(short, KEPT_MAPS)]
-        write_atomic(folder / "attention_maps.json", json.dumps(rows, ensure_ascii=False, separators=(",", ":")))
+        return values | {"attention_maps": rows}
 
     @torch.no_grad()
     def maps(self, split: str, number: int, data: Any) -> dict[str, Any]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import Any, cast
 
 import torch
@@ -15,7 +13,7 @@ from probeta.data.spec import TextSpec
 from probeta.data.vocabulary import BOS, EOS
 from probeta.errors import ConfigError
 from probeta.metrics.translation import SCORES, score_all
-from probeta.metrics.translation_analysis import write_analysis
+from probeta.metrics.translation_analysis import analysis
 from probeta.models.decoding import Decoding
 from probeta.models.gold import GoldData, GoldScores, gold_links, group_metrics, score_groups
 from probeta.models.module import Measured, Module, Sums
@@ -23,7 +21,6 @@ from probeta.nn.decoding import Hypothesis, beam_search, greedy
 from probeta.nn.dropout import mix
 from probeta.nn.loss import plain_cross_entropy, projected_cross_entropy
 from probeta.nn.translator import Translator
-from probeta.runs.atomic import write_atomic
 
 LARGE_VOCABULARY = 1000
 """From here on the vocabulary projection dominates a step, and computing it in chunks pays."""
@@ -253,11 +250,11 @@ class TranslatorModule(Module):
             metrics = scores.metrics(chosen)
             self.evaluated[split].update({f"{split}/{name}": value for name, value in metrics.items()})
 
-    def write_artifacts(self, data: Any, folder: Path) -> None:
-        """`translations.json` (with attention, some of each split); `hypotheses.<split>.txt` beside references and
-        sources; their words and what is wrong with them (`errors.<split>.csv`, `analysis.<split>.json`).
+    def artifacts(self, data: Any) -> dict[str, Any]:
+        """`translations` (with attention, some of each split); by split the `hypotheses` beside references and sources,
+        and what is wrong with their words (`errors`, `analysis`); with gold links `alignment` and `groups`.
         """
-        rows: list[dict[str, Any]] = []
+        values: dict[str, Any] = {"translations": []}
         for split, hypotheses in self.translations.items():
             order = sorted(hypotheses)
             sources, references = data.sources(split), data.references(split)
@@ -266,21 +263,18 @@ class TranslatorModule(Module):
                 "hypotheses": [data.target.decode_words(hypotheses[row].tokens) for row in order],
                 "references": data.reference_words(split, order),
             }
-            for name, lines in (
-                ("hypotheses", [data.decode(hypotheses[row].tokens) for row in order]),
-                ("references", [references[row] for row in order]),
-                ("sources", [sources[row] for row in order]),
-            ):
-                write_atomic(folder / f"{name}.{split}.txt", "".join(f"{line}\n" for line in lines))
-            write_analysis(folder, split, **words)
+            values[f"hypotheses.{split}"] = [data.decode(hypotheses[row].tokens) for row in order]
+            values[f"references.{split}"] = [references[row] for row in order]
+            values[f"sources.{split}"] = [sources[row] for row in order]
+            values |= analysis(split, **words)
             if split in self.gold_scores:
-                write_atomic(folder / f"alignment.{split}.json", json.dumps(self.gold_scores[split].report()))
+                values[f"alignment.{split}"] = self.gold_scores[split].report()
             if isinstance(data, GoldData):
                 by = score_groups(data, split, order, words["hypotheses"], words["references"])
-                write_atomic(folder / f"groups.{split}.json", json.dumps(by))
-            for row in order[:KEPT_TRANSLATIONS]:
-                rows.append(self.translation(split, row, hypotheses[row], data))
-        write_atomic(folder / "translations.json", json.dumps(rows, ensure_ascii=False))
+                values[f"groups.{split}"] = by
+            kept = [self.translation(split, row, hypotheses[row], data) for row in order[:KEPT_TRANSLATIONS]]
+            values["translations"] += kept
+        return values
 
     @staticmethod
     def translation(split: str, number: int, hypothesis: Hypothesis, data: Any) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """What each word of a translation looked at, for the page that puts two translators side by side.
 
-Read from what runs of translators leave: `artifacts/translations.json` (the weights that the model calls its
-attention) and, of a Transformer, `artifacts/attention_maps.json` (those of every layer and head).
+Read from what runs of translators leave: `translations` (with the weights that the model calls its attention) and,
+of a Transformer, `attention_maps` (those of every layer and head).
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 from probeta.report.language import Language
+from probeta.runs.artifacts import Artifacts
 from probeta.runs.table import Run
 
 SENTENCES = {"test": 8, "val": 4, "train": 4}
@@ -107,33 +107,28 @@ def _in_turn(runs: Iterable[Run]) -> list[tuple[Run, bool]]:
 def _translations(runs: Iterable[tuple[Run, bool]]) -> Iterator[Translated]:
     for run, several in runs:
         name = run.variant + (f", seed {run.replicate[0]}" if several and run.replicate else "")
-        if (found := read_run(run.path / "artifacts", name, run.variant)) is not None:
+        if (found := read_run(run.artifacts, name, run.variant)) is not None:
             yield found
 
 
-def read_run(artifacts: Path, name: str, variant: str) -> Translated | None:
+def read_run(artifacts: Artifacts, name: str, variant: str) -> Translated | None:
     """The kept translations of one run; `None` where it left none (no translator, or not finished)."""
+    if not (entries := artifacts.translations()):
+        return None
+    found = Translated(name, variant)
     try:
-        entries = json.loads((artifacts / "translations.json").read_text(encoding="utf-8"))
-        maps = _maps(artifacts / "attention_maps.json")
-        found = Translated(name, variant)
+        maps = {(row["split"], row["number"]): row["cross"] for row in artifacts.read("attention_maps") or []}
         for split in dict.fromkeys(entry["split"] for entry in entries):
             own = [entry for entry in entries if entry["split"] == split]
             # A line for each translated sentence, in the order of the entries, which are the first of them.
-            texts = (artifacts / f"sources.{split}.txt").read_text(encoding="utf-8").split("\n")
+            texts = artifacts.read(f"sources.{split}") or []
             for i, (entry, text) in enumerate(zip(own, texts, strict=False)):
                 key = split, text
                 found.sentences[key] = _sentence(entry, maps.get((split, entry.get("number", i))))
                 found.references[key] = " ".join(entry["reference"])
-    except (OSError, ValueError, KeyError):
+    except (KeyError, TypeError, AttributeError):
         return None
     return found
-
-
-def _maps(path: Path) -> dict[tuple[str, int], Any]:
-    if not path.is_file():
-        return {}
-    return {(row["split"], row["number"]): row["cross"] for row in json.loads(path.read_text(encoding="utf-8"))}
 
 
 def _sentence(entry: dict[str, Any], cross: Any) -> dict[str, Any]:

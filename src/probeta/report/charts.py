@@ -83,7 +83,7 @@ def heat(
 
 
 def boundary(title: str, arrays: Mapping[str, Any], unit: str, classes: Sequence[str], most: int = 60) -> Chart:
-    """What `artifacts/boundary.npz` holds: the probability of class 1 in the plane, and the points by class."""
+    """A run's artifact `boundary`: the probability of class 1 in the plane, and the points by class."""
     step = max(1, math.ceil(len(arrays["x1"]) / most))
     probability = arrays["probability"][::step, ::step]
     labels = arrays["labels"]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +14,9 @@ from probeta.report.answer import Answer, Cell, Table
 from probeta.report.language import Language
 from probeta.report.page import Written, render
 from probeta.report.summary import summarise
+from probeta.runs.artifacts import Artifacts
 from probeta.runs.atomic import write_atomic
+from probeta.runs.directory import RunDirectory
 from probeta.runs.table import read_pair
 from probeta.stats.paired_bootstrap import SEED, PairedComparison, paired_bootstrap, sentence_bleu
 
@@ -170,19 +170,19 @@ def compare(
     Runs with the same reference words are compared on words (`tok:none`); runs with other tokens, on running
     text (`tok:13a`). Raises `RunDirectoryError` where a run has no translations, or of other sentences.
     """
-    folders = [Path(run).absolute() / "artifacts" for run in (run_a, run_b)]
+    folders = [RunDirectory(Path(run).absolute()).artifacts for run in (run_a, run_b)]
     tokenize = "none"
     references, hypotheses = zip(*(_words(folder, split) for folder in folders), strict=True)
     if references[0] != references[1]:
         tokenize = "13a"
         references, hypotheses = (
-            tuple(_read(folder, name, split) for folder in folders) for name in ("references", "hypotheses")
+            tuple(_read(folder, f"{name}.{split}") for folder in folders) for name in ("references", "hypotheses")
         )
         _refuse_other_sentences(folders, references)
     a, b = hypotheses
     scores = paired_bootstrap(a, b, references[0], samples=samples, seed=seed, tokenize=tokenize)
     bleu_a, bleu_b = (sentence_bleu(lines, references[0], tokenize) for lines in (a, b))
-    sources = _read(folders[0], "sources", split)
+    sources = _read(folders[0], f"sources.{split}")
     order = np.argsort(np.subtract(bleu_a, bleu_b), kind="stable")
 
     def examples(rows: Sequence[int]) -> list[Example]:
@@ -204,47 +204,36 @@ def compare(
     )
 
 
-def _words(folder: Path, split: str) -> tuple[list[str], list[str]]:
+def _words(artifacts: Artifacts, split: str) -> tuple[list[str], list[str]]:
     """References and hypotheses as words joined by blanks."""
-    path = folder / f"errors.{split}.csv"
-    try:
-        with path.open(encoding="utf-8", newline="") as stream:
-            rows = list(csv.DictReader(stream))
-    except FileNotFoundError:
-        raise _missing(path) from None
+    rows = _read(artifacts, f"errors.{split}")
     return [row["reference"] for row in rows], [row["hypothesis"] for row in rows]
 
 
-def _missing(path: Path) -> RunDirectoryError:
-    return RunDirectoryError(f"{path} is missing: only finished runs of translators can be compared")
+def _read(artifacts: Artifacts, name: str) -> list[Any]:
+    rows: list[Any] | None = artifacts.read(name)
+    if rows is None:
+        path = artifacts.path(name)
+        what = "cannot be parsed" if path.exists() else "is missing"
+        raise RunDirectoryError(f"{path} {what}: only finished runs of translators can be compared")
+    return rows
 
 
-def _read(folder: Path, name: str, split: str) -> list[str]:
-    path = folder / f"{name}.{split}.txt"
-    try:
-        return path.read_text(encoding="utf-8").split("\n")[:-1]
-    except FileNotFoundError:
-        raise _missing(path) from None
-
-
-def _refuse_other_sentences(folders: Sequence[Path], references: Sequence[list[str]]) -> None:
+def _refuse_other_sentences(folders: Sequence[Artifacts], references: Sequence[list[str]]) -> None:
     first, second = references
     if len(first) != len(second):
         raise RunDirectoryError(
-            f"the runs translated other sentences: {len(first)} in {folders[0].parent}, "
-            f"{len(second)} in {folders[1].parent}"
+            f"the runs translated other sentences: {len(first)} in {folders[0].folder.parent}, "
+            f"{len(second)} in {folders[1].folder.parent}"
         )
     for number, (a, b) in enumerate(zip(first, second, strict=True), 1):
         if a != b:
             raise RunDirectoryError(
-                f"the runs translated other sentences: reference {number} is {a!r} in {folders[0].parent} and "
-                f"{b!r} in {folders[1].parent}"
+                f"the runs translated other sentences: reference {number} is {a!r} in {folders[0].folder.parent} and "
+                f"{b!r} in {folders[1].folder.parent}"
             )
 
 
-def _rates(folder: Path, split: str) -> dict[str, float]:
-    try:
-        found: dict[str, Any] = json.loads((folder / f"analysis.{split}.json").read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
-        return {}
-    return {kind: float(found["per_100_reference_words"][kind]) for kind in KINDS}
+def _rates(artifacts: Artifacts, split: str) -> dict[str, float]:
+    found = artifacts.read(f"analysis.{split}") or {}
+    return {kind: float(rate) for kind, rate in found.get("per_100_reference_words", {}).items() if kind in KINDS}

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from probeta.runs.directory import RunDirectory
 from probeta.runs.table import Run
 
 if TYPE_CHECKING:
@@ -63,20 +64,16 @@ def figures(path: Path) -> Iterator[tuple[str, bytes]]:
 
 def drawn(path: Path) -> Iterator[tuple[str, bytes]]:
     """What can be seen only of a single run, drawn from its `artifacts/`: the boundary, the attention."""
-    artifacts = path / "artifacts"
-    if (artifacts / "boundary.npz").is_file():
-        import numpy as np
-
+    artifacts = RunDirectory(path).artifacts
+    if (boundary := artifacts.boundary()) is not None:
         from probeta.figures.boundary import boundary_figure
 
-        with np.load(artifacts / "boundary.npz", allow_pickle=False) as arrays:
-            parts = {name: arrays[name] for name in ("x1", "x2", "probability", "points", "labels")}
-            yield "decision boundary", _png(boundary_figure("Decision boundary", **parts, split=arrays.get("split")))
-    if (artifacts / "translations.json").is_file():
+        yield "decision boundary", _png(boundary_figure("Decision boundary", **boundary))
+    if artifacts.path("translations").is_file():
         from probeta.figures.attention import attention_figure
         from probeta.figures.run import attended
 
-        for sentence in attended(artifacts / "translations.json")[:2]:
+        for sentence in attended(artifacts)[:2]:
             title = f"attention, {sentence['split']}"
             labelled = sentence["source"], sentence["hypothesis"], sentence["attention"]
             made = attention_figure(title, *labelled, sentence.get("reference"), sentence.get("gold"))

@@ -13,6 +13,7 @@ from filelock import FileLock, Timeout
 from omegaconf import DictConfig, OmegaConf
 
 from probeta.errors import RunDirectoryError, RunDirectoryInUse
+from probeta.runs.artifacts import Artifacts
 from probeta.runs.moved import update_config
 
 
@@ -47,8 +48,8 @@ class RunDirectory:
         return self.path / "figures"
 
     @property
-    def artifacts(self) -> Path:
-        return self.path / "artifacts"
+    def artifacts(self) -> Artifacts:
+        return Artifacts(self.path / "artifacts")
 
     @property
     def result(self) -> Path:
@@ -64,18 +65,15 @@ class RunDirectory:
             raise RunDirectoryError(f"no run directory at {path}: it has no .hydra/config.yaml")
         return run
 
-    @property
-    def data_places(self) -> Path:
-        return self.artifacts / "data.json"
-
     def recorded_places(self) -> dict[str, Any]:
         """Arguments of the data whose meaning depends on where the command was given, as they were meant there."""
+        path = self.artifacts.path("data")
         try:
-            places = json.loads(self.data_places.read_text())
+            places = json.loads(path.read_text())
         except FileNotFoundError:
             return {}
         except (OSError, ValueError) as error:
-            raise RunDirectoryError(f"{self.data_places} does not read: {error}") from None
+            raise RunDirectoryError(f"{path} does not read: {error}") from None
         return dict(places)
 
     def load_config(self) -> DictConfig:

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from probeta.errors import RunDirectoryError
-from probeta.runs.directory import is_locked
+from probeta.runs.artifacts import Artifacts
+from probeta.runs.directory import RunDirectory, is_locked
 from probeta.runs.identity import is_switch as is_switch_key
 from probeta.runs.identity import labels, parse
 from probeta.runs.record import read_result
@@ -40,6 +41,10 @@ class Run:
     @property
     def completed(self) -> bool:
         return self.status == "completed"
+
+    @property
+    def artifacts(self) -> Artifacts:
+        return RunDirectory(self.path).artifacts
 
 
 @dataclass

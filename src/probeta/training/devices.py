@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 
 STEPS, WARMUP = 5, 2
 
+RECORD = "device.json"
+
 
 def choose(tree: Mapping[str, Any], experiment: Experiment, run: RunDirectory) -> str:
     """The accelerator of this run, recorded in its `device.json` so that a resumed run takes the same."""
@@ -33,7 +35,7 @@ def choose(tree: Mapping[str, Any], experiment: Experiment, run: RunDirectory) -
             pick_device("trainer.accelerator", asked, also="measured")
         return asked
     devices = available()
-    record = run.path / "device.json"
+    record = run.path / RECORD
     if record.is_file():
         chosen = str(json.loads(record.read_text())["accelerator"])
         if chosen not in devices:
@@ -46,8 +48,13 @@ def choose(tree: Mapping[str, Any], experiment: Experiment, run: RunDirectory) -
     if seconds:
         told = ", ".join(f"{name} {1000 * s:.2f} ms" for name, s in seconds.items())
         log.info("Device: %s (a training step took %s).", chosen, told)
-    write_atomic(record, json.dumps({"accelerator": chosen, "step_seconds": seconds}))
+    record_device(run, chosen, seconds)
     return chosen
+
+
+def record_device(run: RunDirectory, accelerator: str, seconds: Mapping[str, float]) -> None:
+    """Write `device.json`: where the run trains, and what a step took on each device that was tried."""
+    write_atomic(run.path / RECORD, json.dumps({"accelerator": accelerator, "step_seconds": seconds}))
 
 
 def choose_for_ranks(tree: Mapping[str, Any], count: int) -> str:

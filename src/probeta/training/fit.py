@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 import warnings
@@ -25,7 +24,6 @@ from probeta.config.processes import processes, strategy_for
 from probeta.data.datamodule import DataModule
 from probeta.errors import TrainingDiverged
 from probeta.models.module import Module
-from probeta.runs.atomic import write_atomic
 from probeta.runs.directory import RunDirectory
 from probeta.runs.memory import keep_freed_memory
 from probeta.runs.record import Outcome
@@ -67,9 +65,8 @@ def train(
     if data.note:
         log.info("Note: %s.", data.note)
     if rank.number == 0:
-        data.save(run.artifacts / "text")
-    if rank.number == 0 and (places := data.recorded):
-        write_atomic(run.data_places, json.dumps(places))
+        data.save(run.artifacts.text)
+        run.artifacts.write({"data": data.recorded} if data.recorded else {})
     device = choose(tree, experiment, run) if rank.count == 1 else choose_for_ranks(tree, rank.count)
     trainer = make_trainer(experiment, run, signals, tree, device, environment)
     if tree.get("compile"):
@@ -87,7 +84,7 @@ def train(
         metrics.update(how_it_went(experiment, trainer))
         if trainer.is_global_zero:
             write_weights(experiment, trainer, run, tree.get("checkpoints") or ("best" if multirun else "all"))
-            model.write_artifacts(data, run.artifacts)
+            run.artifacts.write(model.artifacts(data))
             log_final(experiment, tree, metrics)
         for logger in experiment.loggers:
             logger.finalize("success")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 from collections.abc import Mapping
@@ -15,9 +14,9 @@ from probeta.config.build import make_logger
 from probeta.data.datamodule import DataModule
 from probeta.errors import TrainingDiverged
 from probeta.models.module import Module
-from probeta.runs.atomic import write_atomic
 from probeta.runs.directory import RunDirectory
 from probeta.runs.record import Outcome
+from probeta.training.devices import record_device
 from probeta.vectorized.member import Member
 
 log = logging.getLogger(__name__)
@@ -43,19 +42,17 @@ def evaluate(model: Module, data: DataModule, device: torch.device) -> dict[str,
 def write_run(member: Member, run: RunDirectory, size: int, data_sha256: str) -> Outcome:
     """Test the kept weights and write everything but logs and `result.json`."""
     tree, data, model = member.tree, member.data, member.model
-    if hasattr(data, "save"):
-        data.save(run.artifacts / "text")
-    if places := getattr(data, "recorded", None):
-        write_atomic(run.data_places, json.dumps(places))
+    data.save(run.artifacts.text)
+    run.artifacts.write({"data": data.recorded} if data.recorded else {})
     if tree["trainer"].get("accelerator") == "measured":
-        write_atomic(run.path / "device.json", json.dumps({"accelerator": member.accelerator, "step_seconds": {}}))
+        record_device(run, member.accelerator, {})
     device = torch.device(member.device)
     model.to(device).load_state_dict(member.weights, strict=False)
     metrics = evaluate(model, data, device)
     TrainingDiverged.check(metrics, member.rows[-1][0], member.epochs)
     metrics |= {"epochs": float(member.epochs), "best_epoch": float(member.best_epoch)}
     write_weights(member, run, tree.get("checkpoints") or "best")
-    model.write_artifacts(data, run.artifacts)
+    run.artifacts.write(model.artifacts(data))
     return Outcome(
         metrics=metrics,
         fit_s=member.fit_s,
@@ -65,7 +62,7 @@ def write_run(member: Member, run: RunDirectory, size: int, data_sha256: str) ->
         extra={
             "threads": torch.get_num_threads(),
             **model.facts(),
-            **(data.facts() if hasattr(data, "facts") else {}),
+            **data.facts(),
             "ensemble_size": size,
         },
     )
