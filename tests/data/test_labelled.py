@@ -44,8 +44,7 @@ def test_separable_clouds_leave_a_corridor() -> None:
 def test_the_data_seed_alone_says_what_the_data_are() -> None:
     def drawn(seed: int, shuffle: int) -> str:
         data = RandomSequencesData(seed=seed)
-        data.shuffle_seed = shuffle
-        data.setup()
+        data.open(shuffle)
         return data.sha256()
 
     assert drawn(1, 0) == drawn(1, 9) != drawn(2, 0)

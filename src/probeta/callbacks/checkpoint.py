@@ -13,6 +13,7 @@ import torch
 from pytorch_lightning.callbacks import Checkpoint as LightningCheckpoint
 
 from probeta.errors import ConfigError
+from probeta.runs.directory import RunDirectory
 
 
 def random_states() -> dict[str, Any]:
@@ -60,15 +61,9 @@ class Checkpoint(LightningCheckpoint):
         if every_minutes <= 0:
             raise ConfigError.value("every_minutes", every_minutes, "a number of minutes above 0")
         self.every_minutes = every_minutes
-        self.directory: Path | None = None
-        """Set by the run; without it nothing is written."""
         self.position = 0
         self.final: dict[str, Any] = {}
         self._saved = time.monotonic()
-
-    @property
-    def last(self) -> Path | None:
-        return None if self.directory is None else self.directory / "last.ckpt"
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._saved = time.monotonic()
@@ -109,14 +104,14 @@ class Checkpoint(LightningCheckpoint):
 
     def save(self, trainer: pl.Trainer) -> None:
         self._saved = time.monotonic()
-        if self.last is not None:
-            # Rows first: a run that is killed now must find in its log all that the checkpoint is past.
-            for logger in trainer.loggers:
-                logger.save()
-            partial = self.last.with_suffix(".partial")
-            trainer.save_checkpoint(partial)
-            if trainer.is_global_zero:
-                partial.replace(self.last)
+        # Rows first: a run that is killed now must find in its log all that the checkpoint is past.
+        for logger in trainer.loggers:
+            logger.save()
+        last = RunDirectory(Path(trainer.default_root_dir)).last
+        partial = last.with_suffix(".partial")
+        trainer.save_checkpoint(partial)
+        if trainer.is_global_zero:
+            partial.replace(last)
 
     def state_dict(self) -> dict[str, Any]:
         return {"random": random_states(), "position": self.position}

@@ -228,8 +228,7 @@ def seed_everything(seed: int) -> None:
 def build_data(tree: Mapping[str, Any]) -> DataModule:
     """The datamodule, set up. What it holds depends on `data.seed`; its shuffling on `seed`."""
     data: DataModule = make(tree, "data")
-    data.shuffle_seed = tree["seed"]
-    data.setup("fit")
+    data.open(tree["seed"])
     if double_precision(tree) and hasattr(data, "to"):
         data.to(torch.float64)
     return data
@@ -247,9 +246,7 @@ def build_model(tree: Mapping[str, Any], spec: DataSpec) -> Module:
         raise mismatch(tree, type(spec), accepted)
     seed_everything(tree["seed"])
     model: Module = make(tree, "model", spec=spec)
-    model.seed = tree["seed"]
-    model.optimizer_factory = factory(tree, "optimizer")
-    model.scheduler_factory = factory(tree, "scheduler")
+    model.learn_by(tree["seed"], factory(tree, "optimizer"), factory(tree, "scheduler"))
     return model.double() if double_precision(tree) else model
 
 

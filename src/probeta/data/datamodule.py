@@ -15,9 +15,14 @@ class DataModule(pl.LightningDataModule):
     """A dataset that is ready after `setup()`: its splits as batches, and what a model must know of it."""
 
     shuffle_seed: int = 0
-    """The run's seed, set by `build`: it orders the batches. What the data are depends on the data's own seed."""
+    """What orders the training batches (see `open`). What the data are depends on the data's own seed."""
     note: str | None = None
     """Something about the data that every reader of the results must know."""
+
+    def open(self, shuffle_seed: int) -> None:
+        """Read or make the splits; `shuffle_seed`, the run's seed, orders the batches of training."""
+        self.shuffle_seed = shuffle_seed
+        self.setup("fit")
 
     def files(self) -> Any:
         """The files that the data are read from, where there are any; `DataError` names one that is missing."""

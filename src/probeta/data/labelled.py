@@ -29,7 +29,7 @@ class Split(NamedTuple):
 class LabelledData(DataModule):
     """`draw()` makes the splits `train`, `val`, `test`; everything else is here.
 
-    `shuffle_seed` is the run's seed (set by `build`), apart from the `seed` that says what the data are.
+    `shuffle_seed` is the run's seed (see `open`), apart from the `seed` that says what the data are.
     """
 
     def __init__(self, seed: int, batch_size: int | None) -> None:

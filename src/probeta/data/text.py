@@ -30,8 +30,7 @@ class TextData(DataModule):
 
     `batch_size=None` with `batch_tokens=None` is the full batch. Evaluation takes `eval_batch_size`
     pairs at a time, sorted by length. `bucket_width=None` batches at random instead of by length.
-    `shuffle_seed` is the run's seed, set by whoever builds the run: what the data are must not
-    depend on it.
+    `shuffle_seed` is the run's seed (see `open`): what the data are must not depend on it.
     """
 
     codec: TextCodec
@@ -49,7 +48,6 @@ class TextData(DataModule):
         self.batch_tokens = batch_tokens
         self.eval_batch_size = check_whole("eval_batch_size", eval_batch_size)
         self.bucket_width = check_whole_or_null("bucket_width", bucket_width, meaning="for random batches")
-        self.shuffle_seed = 0
         self.note: str | None = None
         """Something about the data that every reader of the results must know."""
         self.pairs: dict[str, EncodedPairs] = {}

@@ -69,8 +69,7 @@ class Meter:
 class Module(pl.LightningModule):
     """Training, metrics and optimisers; a subclass sets `net` and writes `measure` and `summarize`.
 
-    `build` sets `optimizer_factory` and `scheduler_factory` (the `_partial_` nodes of the
-    configuration) and `seed`.
+    A constructor takes what its YAML says of the net; how it learns is told by `learn_by`.
     """
 
     accepts: ClassVar[type]
@@ -103,6 +102,13 @@ class Module(pl.LightningModule):
         self.first_bad_step = torch.tensor(-1)
         self.plateau: ReduceLROnPlateau | None = None
         self._plateau_state: dict[str, Any] | None = None
+
+    def learn_by(self, seed: int, optimizer: OptimizerFactory | None, scheduler: SchedulerFactory | None) -> None:
+        """Train with these, the `_partial_` nodes of the configuration; `seed` is what a step's draws are addressed by.
+
+        `optimizer` is `None` for a model with a rule of its own, `scheduler` for a constant learning rate.
+        """
+        self.seed, self.optimizer_factory, self.scheduler_factory = seed, optimizer, scheduler
 
     @abstractmethod
     def measure(self, batch: Any) -> Measured:
@@ -273,7 +279,7 @@ class Module(pl.LightningModule):
     # --- optimisers ----------------------------------------------------------------------------------
 
     def configure_optimizers(self) -> Any:
-        assert self.optimizer_factory is not None, "build sets the optimizer"
+        assert self.optimizer_factory is not None, "learn_by names the optimizer"
         optimizer = self.optimizer_factory(self.parameters())
         if self.scheduler_factory is None:
             return optimizer

@@ -127,10 +127,7 @@ def make_trainer(
     environment: Environment,
 ) -> pl.Trainer:
     checkpoint = experiment.callbacks.get("checkpoint")
-    if isinstance(checkpoint, Checkpoint):
-        checkpoint.directory = run.checkpoints
-    else:
-        checkpoint = None
+    checkpoint = checkpoint if isinstance(checkpoint, Checkpoint) else None
     settings, count = tree["trainer"], environment.world_size()
     devices = settings.get("devices", 1)
     return experiment.trainer(
