@@ -22,7 +22,7 @@ from hydra.errors import ConfigCompositionException
 from hydra.types import HydraContext, RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from probeta.composition.job import Command, without_hydra
+from probeta.composition.job import Command, outcome_of, without_hydra
 from probeta.config.switches import check_recipe, check_switches
 from probeta.errors import ConfigError, RunDirectoryError, UserError
 
@@ -79,8 +79,7 @@ def run_once(hydra: Hydra, name: str, command: Command, overrides: list[str]) ->
     )
     callbacks.on_run_end(config=config, config_name=name, job_return=ret)
     if ret.status == JobStatus.FAILED:
-        # Hydra's own accessor prints a line of its own before it raises.
-        raise ret._return_value
+        raise outcome_of(ret)
     return ret.return_value
 
 

@@ -12,7 +12,7 @@ import pickle
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from hydra._internal.config_loader_impl import ConfigLoaderImpl, get_overrides_dirname
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.core.override_parser.types import Override
 from hydra.errors import ConfigCompositionException
 from hydra.types import RunMode
@@ -92,9 +92,10 @@ class Composer:
                 job.env_set[key] = os.environ[key]
         config.hydra.overrides.hydra = [o.input_line for o in parsed if o.is_hydra_override()]
         config.hydra.overrides.task = [o.input_line for o in task]
-        style = job.config.override_dirname
-        job.override_dirname = get_overrides_dirname(
-            overrides=task, kv_sep=style.kv_sep, item_sep=style.item_sep, exclude_keys=style.exclude_keys
-        )
+        # From Hydra 1.4 on it is an interpolation, of what was just set.
+        if not OmegaConf.is_interpolation(job, "override_dirname"):
+            style = job.config.override_dirname
+            lines = sorted(str(o.input_line) for o in task if o.key_or_group not in style.exclude_keys)
+            job.override_dirname = style.item_sep.join(lines).replace("=", style.kv_sep)
         OmegaConf.copy_cache(from_config=self.master, to_config=config)
         return config

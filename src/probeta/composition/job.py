@@ -15,6 +15,9 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 from omegaconf._utils import OmegaConfDumper
 
+BASIC_LAUNCHER = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
+"""Hydra's default: it composes each job anew, and carries it out in its own process."""
+
 
 @dataclass(frozen=True)
 class Command:
@@ -75,6 +78,11 @@ def run_composed(context: HydraContext, task: TaskFunction, config: DictConfig, 
     finally:
         singleton.cfg = before
         os.chdir(folder)
+
+
+def outcome_of(answer: JobReturn) -> Any:
+    """What a job returned, or the exception that it raised: Hydra's own accessor prints a line before it raises."""
+    return answer._return_value
 
 
 class Dumper(getattr(yaml, "CDumper", yaml.Dumper)):  # type: ignore[misc]

@@ -14,11 +14,10 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
-from probeta.composition.job import run_composed
+from probeta.composition.job import BASIC_LAUNCHER, run_composed
 from probeta.sweeps.jobs import SweepJob
 
 NOT_STARTED = "not started"
-BASIC = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
 
 Finished = Callable[[SweepJob, JobReturn], None]
 
@@ -95,7 +94,7 @@ def launcher_for(context: HydraContext, task: TaskFunction, config: DictConfig, 
     kind = target.rsplit(".", 1)[-1].lower()
     workers = any(name in kind for name in ("joblib", "ray", "local"))
     guarded = GuardedTask(task, str(stop), single_thread=workers)
-    if target == BASIC:
+    if target == BASIC_LAUNCHER:
         return InProcess(context, guarded, config)
     if "ray" in kind:
         # Ray repeats a task whose worker died three times without a word: the sweep decides that.

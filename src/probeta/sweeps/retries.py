@@ -20,6 +20,7 @@ from typing import Any
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.plugins.launcher import Launcher
 
+from probeta.composition.job import outcome_of
 from probeta.runs.directory import is_locked
 from probeta.runs.record import COMPLETED, FAILED, describe, new_record, read_result, write_result
 from probeta.sweeps.jobs import KILLED, Action, Decision, SweepJob, decide, prepare
@@ -144,7 +145,7 @@ class Rounds:
         """What a launcher handed back counts only where the job left no `result.json`."""
         if self._look(job, before) or job.name in self.ended:
             return
-        value = answer._return_value
+        value = outcome_of(answer)
         if answer.status == JobStatus.FAILED:
             self._end(job, {"status": FAILED, "metrics": {}, "error": describe(value), "recorded_by": "sweep"})
         elif isinstance(value, dict) and value.get("status") not in (None, NOT_STARTED):

@@ -18,7 +18,7 @@ from probeta.composition.job import without_hydra
 from probeta.config.build import plain
 from probeta.runs.identity import config_sha256
 from probeta.sweeps.jobs import SweepJob
-from probeta.sweeps.launchers import ComposedLauncher, GuardedTask, launcher_for
+from probeta.sweeps.launchers import NOT_STARTED, ComposedLauncher, GuardedTask, launcher_for
 from probeta.vectorized.train_jobs import Job, split_jobs, train_jobs
 
 log = logging.getLogger(__name__)
@@ -65,10 +65,7 @@ class EnsembleLauncher:
             rest = [places[id(job)] for job in alone]
             lines = [list(job_overrides[i]) for i in rest]
             returns.update(zip(rest, self.make_fallback().launch(lines, initial_job_idx=initial_job_idx), strict=True))
-        return [
-            returns.get(i) or JobReturn(overrides=overrides, _return_value={"status": "not started"})
-            for i, overrides in enumerate(job_overrides)
-        ]
+        return [returns.get(i) or make_unstarted(overrides) for i, overrides in enumerate(job_overrides)]
 
     # --- our sweeper's way: composed jobs ------------------------------------------------------------
 
@@ -188,6 +185,13 @@ def hydra_for(base: dict[str, Any], job: SweepJob) -> dict[str, Any]:
         | {"id": str(job.index), "num": job.index, "override_dirname": ",".join(sorted(job.overrides))},
         "runtime": base["runtime"] | {"output_dir": str(job.path)},
     }
+
+
+def make_unstarted(overrides: Sequence[str]) -> JobReturn:
+    """The JobReturn of a job that `fail_fast` kept from starting."""
+    answer = JobReturn(overrides=overrides)
+    answer.return_value = {"status": NOT_STARTED}
+    return answer
 
 
 def make_return(job: Job) -> JobReturn:
