@@ -31,12 +31,15 @@ from probeta.data.datamodule import DataModule
 from probeta.data.spec import DataSpec, PointsSpec, SequenceSpec, TextSpec
 from probeta.errors import ConfigError, UserError, check_whole
 from probeta.models.module import Module
+from probeta.runs.identity import SWITCHES
 
-KEYS = (
-    "attention", "callbacks", "checkpoints", "compile", "data", "decoding", "fail_fast", "figures", "lang", "logger",
-    "model", "name", "optimizer", "output_dir", "probe", "recipe", "rerun", "resume", "retries", "scheduler", "seed",
-    "study", "trainer", "trust",
+PARTS = (
+    "attention", "callbacks", "checkpoints", "compile", "data", "decoding", "figures", "model", "optimizer", "probe",
+    "recipe", "scheduler", "seed", "trainer", "trust",
 )  # fmt: skip
+"""Top-level keys that say what a run is."""
+
+KEYS = (*PARTS, *(key for key in SWITCHES if key != "hydra"))
 """The top level of a configuration."""
 
 RECIPE = (

@@ -13,7 +13,10 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf
 
-SWITCHES = ("resume", "rerun", "retries", "fail_fast", "output_dir", "logger", "hydra", "name", "study", "lang")
+SWEEP_SWITCHES = ("resume", "rerun", "retries", "fail_fast", "name", "lang")
+"""Top-level keys that a command or a sweep obeys itself: its jobs do not see them."""
+
+SWITCHES = (*SWEEP_SWITCHES, "output_dir", "logger", "study", "hydra")
 """Top-level keys that say how a run is carried out, not what it is: no part of its identity."""
 
 

@@ -18,11 +18,12 @@ from probeta.composition.grid import Grid
 from probeta.errors import ConfigError, RunDirectoryError, check_whole
 from probeta.metrics.direction import check_optimized, maximised, shown
 from probeta.runs.atomic import write_atomic
+from probeta.runs.identity import SWEEP_SWITCHES
 from probeta.sweeps.errors import SweepFailed
 from probeta.sweeps.question import Definition, Wanted, command_line
 from probeta.sweeps.session import Session
 from probeta.sweeps.space import Space, read_space
-from probeta.sweeps.sweep import OWN, place, terminated
+from probeta.sweeps.sweep import place, terminated
 
 STUDY = "search"
 SAMPLERS = {"tpe": optuna.samplers.TPESampler, "random": optuna.samplers.RandomSampler}
@@ -50,7 +51,7 @@ class Search:
     pruner: str = "median"
 
     def __call__(self, arguments: Sequence[str]) -> dict[str, Any]:
-        given = [line for line in arguments if line.partition("=")[0].lstrip("+") not in OWN]
+        given = [line for line in arguments if line.partition("=")[0].lstrip("+") not in SWEEP_SWITCHES]
         space = read_space(given, self.context.config_loader)
         check_whole("hydra.sweeper.n_trials", self.n_trials)
         check_whole("hydra.sweeper.n_jobs", self.n_jobs)

@@ -15,6 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from probeta.composition.grid import Grid, expand
 from probeta.errors import ConfigError
+from probeta.runs.identity import SWEEP_SWITCHES
 from probeta.runs.signals import Interrupted
 from probeta.sweeps.deciding import run_until_decided
 from probeta.sweeps.errors import SweepFailed
@@ -22,9 +23,6 @@ from probeta.sweeps.naming import sweep_name
 from probeta.sweeps.question import Definition, Wanted, command_line
 from probeta.sweeps.session import Session
 from probeta.sweeps.study import Study, chosen, extended, lines, replaced
-
-OWN = frozenset({"rerun", "retries", "fail_fast", "name", "resume", "lang"})
-"""What the sweep itself obeys: its jobs do not see it."""
 
 
 @dataclass
@@ -41,7 +39,7 @@ class Sweep:
     batch_size: int | None = None
 
     def __call__(self, arguments: Sequence[str]) -> dict[str, Any]:
-        given = [line for line in arguments if line.partition("=")[0].lstrip("+") not in OWN]
+        given = [line for line in arguments if line.partition("=")[0].lstrip("+") not in SWEEP_SWITCHES]
         asked = [line for line in given if line.lstrip("+").startswith("study.")]
         given = [line for line in given if line not in asked]
         node = OmegaConf.select(self.config, "study")
