@@ -22,7 +22,7 @@ from probeta.report.language import LANGUAGES, NAMES, Language, catalogue
 
 SOURCE = Path(str(files("probeta")))
 OTHERS = [code for code in LANGUAGES if code != "en"]
-STATES = ("completed", "failed", "interrupted", "running", "not started", "not finished")
+STATES = ("completed", "failed", "interrupted", "running", "not started", "not finished", "damaged")
 PLACEHOLDER = re.compile(r"{(\w+)[^}]*}")
 
 Message = str | tuple[str, str]

@@ -11,7 +11,10 @@ from typing import Any
 import pytest
 
 from probeta.errors import ConfigError, RunDirectoryError
+from probeta.report.language import Language
+from probeta.report.summary import summarise
 from probeta.runs.directory import locked
+from probeta.runs.table import read_sweep
 from probeta.sweeps.errors import SweepFailed
 
 Sweep = Callable[..., Any]
@@ -107,6 +110,9 @@ def test_a_changed_configuration_in_an_old_directory_is_refused_with_the_differe
     job = next((tmp_path / "outputs" / "mine").glob("width=2,*"))
     config = job / ".hydra" / "config.yaml"
     config.write_text(config.read_text().replace("lr: 0.1", "lr: 0.3"))
+    # The recorded hash answers for a configuration that has not changed: a run of another one left another.
+    changed = json.loads((job / "result.json").read_text()) | {"config_sha256": "0"}
+    (job / "result.json").write_text(json.dumps(changed))
     with pytest.raises(RunDirectoryError, match=r"optimizer.lr was 0\.3, now 0\.1.*rerun=true"):
         sweep("model.width=2,4", "seed=1", "name=mine")
     assert sum(starts(tmp_path / "outputs" / "mine").values()) == 2
@@ -271,3 +277,48 @@ def test_metrics_that_no_run_recorded_are_named(sweep: Sweep, tmp_path: Path) ->
         sweep("study=rates", "study.search.metric=val/los")  # before any run
     with pytest.raises(ConfigError, match=r"unknown metric 'val/lo/loss'.*'val/loss'"):
         sweep("study=rates", "study.search.metric=val/lo/loss")
+
+
+@pytest.mark.parametrize("damage", [b"", bytes(300), b"model: [1"])
+def test_a_damaged_configuration_is_named_and_stops_no_other_job(
+    damage: bytes, sweep: Sweep, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sweep("seed=1,2", "name=mine")
+    job = next((tmp_path / "outputs" / "mine").glob("*seed=2*"))
+    (job / ".hydra" / "config.yaml").write_bytes(damage)
+    sweep("seed=1,2,3", "name=mine")
+    # A finished job's recorded hash shows that it is the one asked for.
+    assert sum(starts(tmp_path / "outputs" / "mine").values()) == 3
+    (job / "result.json").write_bytes(damage)
+    capsys.readouterr()
+    sweep("seed=1,2,3", "name=mine")
+    assert f"{job}/.hydra/config.yaml is damaged" in capsys.readouterr().out
+    assert sum(starts(tmp_path / "outputs" / "mine").values()) == 4
+    assert (job / "attempts" / "1" / "result.json").exists()
+
+
+def test_a_damaged_definition_is_named_and_written_anew(
+    sweep: Sweep, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sweep("model.width=2,4", "seed=1,2,3", "name=mine")
+    definition = tmp_path / "outputs" / "mine" / "sweep.json"
+    whole = json.loads(definition.read_text())
+    definition.write_text(definition.read_text()[:100])
+    damaged = summarise(read_sweep(definition.parent))
+    assert str(definition) in damaged.notes(Language("en"))[0]
+    assert damaged.comparisons == ()
+    sweep("model.width=2,4", "seed=1,2,3", "name=mine")
+    assert str(definition) in capsys.readouterr().err
+    assert json.loads(definition.read_text())["jobs"] == whole["jobs"]
+
+
+def test_a_run_with_a_damaged_record_is_left_out_and_named(sweep: Sweep, tmp_path: Path) -> None:
+    sweep("seed=1,2,3", "name=mine")
+    place = tmp_path / "outputs" / "mine"
+    job = next(place.glob("*seed=2*"))
+    (job / "result.json").write_text("{")
+    (job / "link").symlink_to(tmp_path / "nowhere")
+    summary = summarise(read_sweep(place))
+    assert [run.status for run in summary.sweep.runs].count("damaged") == 1
+    assert [str(job / "result.json") in note for note in summary.notes(Language("en"))].count(True) == 1
+    assert next(iter(summary.groups[0].measured.values())).n == 2

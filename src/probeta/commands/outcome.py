@@ -9,14 +9,14 @@ from rich.console import Console
 from rich.table import Table
 
 from probeta.runs.directory import RunDirectory
-from probeta.runs.record import read_result
+from probeta.runs.record import sound_result
 
 SHOWN = ("loss", "loss_free", "acc", "bleu", "bleu_sentence", "chrf", "exact_match")
 
 
 def show(path: Path) -> None:
     """The table of the run in `path`."""
-    result = read_result(path)
+    result = sound_result(path)
     assert result is not None
     console = Console()
     console.print(metrics_table(result["metrics"]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import logging
 import time
 from argparse import Namespace
 from collections.abc import Mapping
@@ -13,6 +14,9 @@ from typing import Any
 from pytorch_lightning.loggers import Logger
 
 from probeta.runs.atomic import write_atomic
+from probeta.runs.reading import Damaged, read_text
+
+log = logging.getLogger(__name__)
 
 FLUSH_SECONDS = 5.0
 
@@ -32,12 +36,36 @@ class MetricsCSV(Logger):
         self.waiting: list[dict[str, Any]] = []
         self._flushed = time.monotonic()
         if resume_step is not None and self.path.exists():
-            with self.path.open(newline="") as file:
-                reader = csv.DictReader(file)
-                rows = [row for row in reader if row.get("step") and int(row["step"]) <= resume_step]
-            self.columns = list(reader.fieldnames or self.columns)
-            self.written = [{k: v for k, v in row.items() if v not in ("", None)} for row in rows]
+            self._keep(resume_step)
             self._write_all()
+
+    def _keep(self, resume_step: int) -> None:
+        """Take over the rows up to `resume_step`, as far as the file holds them."""
+        rows: list[dict[str, str]] = []
+        why = ""
+        try:
+            text = read_text(self.path) or ""
+            if not text.endswith("\n"):
+                why = "its last line is cut"
+            reader = csv.DictReader(io.StringIO(text))
+            if {"step", "epoch"} <= set(reader.fieldnames or ()):
+                self.columns = list(reader.fieldnames or ())
+                for row in reader:
+                    if None in row or None in row.values():
+                        why = "it has a line of another length"
+                    elif row["step"] and int(row["step"]) <= resume_step:
+                        rows.append(row)
+            else:
+                why = "its first line names no columns"
+        except Damaged as damage:
+            why = damage.why
+        except (ValueError, csv.Error) as error:
+            why = str(error)
+        self.written = [{k: v for k, v in row.items() if v != ""} for row in rows]
+        if why:
+            log.warning(
+                "%s is damaged: %s; %d rows of it are kept, the run goes on and adds its own", self.path, why, len(rows)
+            )
 
     @property
     def name(self) -> str:

@@ -63,6 +63,11 @@ class Summary:
     def notes(self, language: Language) -> list[str]:
         """What the study says of itself, and which of its metrics no run recorded."""
         said = [language.say(str(note)) for note in self.sweep.definition.get("notes") or ()]
+        for damage in self.sweep.damage:
+            text = language.say("{file} is damaged and left out: {why}.", file=str(damage.path), why=damage.why)
+            if damage.path == self.sweep.directory / "sweep.json":
+                text += " " + language.say("Nothing is compared; the sweep's own command writes it anew.")
+            said.append(text)
         missing = [name for name in self.sweep.definition.get("metrics") or () if name not in self.metrics]
         if self.metrics and missing:
             told = {"missing": ", ".join(missing), "metrics": ", ".join(self.metrics)}
@@ -134,7 +139,8 @@ def _size(sweep: SweepRuns) -> int:
         size = 0
         with os.scandir(path) as entries:
             for entry in entries:
-                size += total(entry.path) if entry.is_dir(follow_symlinks=False) else entry.stat().st_size
+                folder = entry.is_dir(follow_symlinks=False)
+                size += total(entry.path) if folder else entry.stat(follow_symlinks=False).st_size
         return size
 
     return sum(total(str(run.path)) for run in sweep.runs if run.path.is_dir())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from probeta.errors import RunDirectoryError, RunDirectoryInUse
 from probeta.runs.artifacts import Artifacts
 from probeta.runs.moved import update_config
+from probeta.runs.reading import read_config, read_json
 
 
 @dataclass(frozen=True)
@@ -67,20 +67,13 @@ class RunDirectory:
 
     def recorded_places(self) -> dict[str, Any]:
         """Arguments of the data whose meaning depends on where the command was given, as they were meant there."""
-        path = self.artifacts.path("data")
-        try:
-            places = json.loads(path.read_text())
-        except FileNotFoundError:
-            return {}
-        except (OSError, ValueError) as error:
-            raise RunDirectoryError(f"{path} does not read: {error}") from None
-        return dict(places)
+        return read_json(self.artifacts.path("data"), dict) or {}
 
     def load_config(self) -> DictConfig:
         """The configuration that the run was composed to, with the keys and the `_target_`s of today."""
-        config = OmegaConf.load(self.config)
-        if not isinstance(config, DictConfig):
-            raise RunDirectoryError(f"{self.config} does not hold a configuration")
+        config = read_config(self.config)
+        if config is None:
+            raise RunDirectoryError(f"no run directory at {self.path}: it has no .hydra/config.yaml")
         tree = OmegaConf.to_container(config, resolve=False)
         assert isinstance(tree, dict)
         return OmegaConf.create(update_config({str(key): value for key, value in tree.items()}))

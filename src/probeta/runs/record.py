@@ -26,6 +26,7 @@ from probeta.errors import RunDirectoryError, RunDirectoryInUse, UserError
 from probeta.runs.atomic import write_atomic
 from probeta.runs.directory import RunDirectory, locked
 from probeta.runs.identity import config_sha256
+from probeta.runs.reading import Damaged, check_kinds, read_json
 from probeta.runs.signals import Interrupted, Signals
 
 log = logging.getLogger(__name__)
@@ -36,13 +37,37 @@ BUSY = "busy"
 """What a sweep hears of a job that another process is at: no run's own status."""
 
 
+RESULT: dict[str, type | tuple[type, ...]] = {
+    "status": str,
+    "metrics": dict,
+    "overrides": list,
+    "config_sha256": str,
+    "duration_s": (int, float),
+    "fit_s": (int, float),
+    "device": str,
+    "threads": int,
+    "error": dict,
+}
+"""What readers of a `result.json` rely on."""
+
+
 def read_result(path: str | Path) -> dict[str, Any] | None:
-    """The `result.json` of the run directory `path`, or `None` where there is none that reads."""
-    try:
-        result = json.loads(RunDirectory(Path(path)).result.read_text())
-    except (OSError, ValueError):
+    """The `result.json` of the run directory `path`, `None` where there is none; `Damaged` where it is not one."""
+    file = RunDirectory(Path(path)).result
+    result = read_json(file, dict)
+    if result is None:
         return None
-    return result if isinstance(result, dict) else None
+    if not isinstance(result.get("status"), str):
+        raise Damaged(file, "it has no status")
+    return check_kinds(file, result, RESULT)
+
+
+def sound_result(path: str | Path) -> dict[str, Any] | None:
+    """As `read_result`, for those to whom a damaged record is as good as none."""
+    try:
+        return read_result(path)
+    except Damaged:
+        return None
 
 
 def write_result(path: Path, record: Mapping[str, Any]) -> None:
@@ -175,7 +200,7 @@ def interruption(error: BaseException, signals: Signals) -> BaseException:
 
 def completed_before(run: RunDirectory, sha256: str) -> dict[str, Any] | None:
     """The result of a run of the same configuration that is completed."""
-    result = read_result(run.path) or {}
+    result = sound_result(run.path) or {}
     return result if result.get("status") == COMPLETED and result.get("config_sha256") == sha256 else None
 
 

@@ -16,10 +16,29 @@ from probeta.runs.artifacts import Artifacts
 from probeta.runs.directory import RunDirectory, is_locked
 from probeta.runs.identity import is_switch as is_switch_key
 from probeta.runs.identity import labels, parse
+from probeta.runs.reading import Damaged, check_kinds, read_json, read_lines
 from probeta.runs.record import read_result
+
+DAMAGED = "damaged"
+"""The status of a run whose record is not one."""
 
 REPLICATES = ("seed", "data.seed")
 """Keys that repeat a variant instead of making another one."""
+
+DEFINITION: dict[str, type | tuple[type, ...]] = {
+    "name": str,
+    "command": str,
+    "question": str,
+    "metrics": list,
+    "curves": list,
+    "reference": str,
+    "notes": list,
+    "compare": bool,
+    "title": str,
+    "exercise": int,
+    "jobs": dict,
+}
+"""What readers of a `sweep.json` rely on."""
 
 
 @dataclass
@@ -56,6 +75,8 @@ class SweepRuns:
     definition: dict[str, Any]
     axes: list[str]
     """Keys whose values differ between runs, in the order of their names."""
+    damage: list[Damaged] = field(default_factory=list)
+    """The files that are not what they should be: what they would say is left out."""
 
     @property
     def variants(self) -> list[str]:
@@ -71,24 +92,26 @@ def read_sweep(directory: str | Path) -> SweepRuns:
     root = Path(directory).absolute()
     if not root.is_dir():
         raise RunDirectoryError(f"no sweep or run at {directory}: the folder does not exist")
-    definition = _json(root / "sweep.json")
+    damage: list[Damaged] = []
+    # Without its question and reference other pairs would be compared: then none are.
+    definition = _sound(root / "sweep.json", DEFINITION, damage, {"compare": False})
     if (root / "result.json").exists() or (root / ".hydra").is_dir():
-        runs = [_read_run(root, {})]
+        runs = [_read_run(root, {}, {}, damage)]
         runs[0].variant = root.name
-        return SweepRuns(root, runs, definition, [])
+        return SweepRuns(root, runs, definition, [], damage)
     listed: dict[str, Any] = definition.get("jobs") or {}
-    lost = _json(root / "failures.json")
+    lost = _sound(root / "failures.json", {}, damage, {})
     names = [p.name for p in root.iterdir() if p.is_dir() and (p.name in listed or _is_run(p))]
     names += [name for name in listed if name not in names]
     if not names:
         raise RunDirectoryError(f"no runs in {directory}: no folder in it has a result.json or a .hydra/")
-    runs = [_read_run(root / name, listed.get(name) or {}, lost.get(name)) for name in names]
+    runs = [_read_run(root / name, listed.get(name) or {}, lost.get(name) or {}, damage) for name in names]
     axes = _label(runs, listed)
     # Named variants come in the study's order, the others by their settings' values.
     titles = [entry.get("variant") for entry in listed.values()]
     order = {title: i for i, title in enumerate(dict.fromkeys(filter(None, titles)))}
     runs.sort(key=lambda run: (_rank(run, order, axes), _sortable(run.replicate), run.name))
-    return SweepRuns(root, runs, definition, axes)
+    return SweepRuns(root, runs, definition, axes, damage)
 
 
 def read_pair(run_a: str | Path, run_b: str | Path) -> SweepRuns:
@@ -105,9 +128,16 @@ def read_pair(run_a: str | Path, run_b: str | Path) -> SweepRuns:
     return SweepRuns(runs[1][1].path, [run for _, run in runs], {"compare": False}, axes)
 
 
-def _read_run(path: Path, listed: dict[str, Any], lost: dict[str, Any] | None = None) -> Run:
-    result = read_result(path) or {}
-    overrides = tuple(result.get("overrides") or listed.get("overrides") or _overrides(path))
+def _read_run(path: Path, listed: dict[str, Any], lost: dict[str, Any], damage: list[Damaged]) -> Run:
+    result: dict[str, Any] = {}
+    try:
+        result = read_result(path) or {}
+        overrides = result.get("overrides") or listed.get("overrides")
+        overrides = tuple(overrides or read_lines(path / ".hydra" / "overrides.yaml") or ())
+    except Damaged as damaged:
+        damage.append(damaged)
+        result = {"status": DAMAGED, "error": {"type": "Damaged", "message": str(damaged)}}
+        overrides = tuple(listed.get("overrides") or ())
     settings, replicate = _settings(overrides)
     if not replicate and result.get("seed") is not None:
         replicate = (result["seed"],)
@@ -172,26 +202,19 @@ def _is_run(path: Path) -> bool:
     return (path / "result.json").exists() or (path / ".hydra").is_dir()
 
 
-def _overrides(path: Path) -> list[str]:
-    import yaml
-
-    try:
-        lines = yaml.safe_load((path / ".hydra" / "overrides.yaml").read_text())
-    except (OSError, yaml.YAMLError):
-        return []
-    return [str(line) for line in lines or []]
-
-
 def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _json(path: Path) -> dict[str, Any]:
+def _sound(
+    path: Path, kinds: dict[str, type | tuple[type, ...]], damage: list[Damaged], instead: dict[str, Any]
+) -> dict[str, Any]:
+    """What a file says; `instead`, and an entry in `damage`, where it is damaged."""
     try:
-        found = json.loads(path.read_text())
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
+        return check_kinds(path, read_json(path, dict) or {}, kinds)
+    except Damaged as damaged:
+        damage.append(damaged)
+        return instead
 
 
 def read_curves(path: Path, wanted: Iterable[str] | None = None) -> dict[str, dict[int, float]]:
@@ -214,7 +237,7 @@ def read_curves(path: Path, wanted: Iterable[str] | None = None) -> dict[str, di
                         value = float(row[i])
                         if math.isfinite(value):
                             curve[epoch] = value
-    except (OSError, ValueError, IndexError):
+    except (OSError, ValueError, IndexError, csv.Error):
         # A row that is being written at this moment, or none yet: what was read counts.
         pass
     return {name: curve for name, curve in found.items() if curve}

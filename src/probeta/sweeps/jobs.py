@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import zipfile
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -14,6 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 from probeta.errors import RunDirectoryError
 from probeta.runs.directory import RunDirectory, is_locked, locked
 from probeta.runs.identity import SWITCHES, config_sha256
+from probeta.runs.reading import Damaged
 from probeta.runs.record import COMPLETED, INTERRUPTED, headline, read_result
 from probeta.sweeps.naming import quoted
 
@@ -91,17 +93,34 @@ def decide(job: SweepJob, *, rerun: bool = False) -> Decision:
         return Decision(Action.RUN)
     if rerun:
         return Decision(Action.RERUN, "rerun=true; the earlier run is kept under attempts/")
-    refuse_changed(job, run)
-    result = read_result(job.path) or {}
+    try:
+        result, doubt = read_result(job.path) or {}, ""
+    except Damaged as damage:
+        result, doubt = {}, f"{damage}; "
+    # Reading a configuration takes a hundred times as long as its recorded hash.
+    if result.get("config_sha256") != job.sha256:
+        try:
+            refuse_changed(job, run)
+        except Damaged as damage:
+            return Decision(Action.RERUN, f"{damage}; from the start, what there is is kept under attempts/")
     error = result.get("error") or {}
     if result.get("status") == COMPLETED:
         return Decision(Action.SKIP, f"completed in {result.get('duration_s', 0):.1f} s before")
     killed = not result or result.get("status") == INTERRUPTED or error.get("type") == KILLED
+    if killed and run.last.is_file() and not _whole(run.last):
+        return Decision(Action.RERUN, f"{run.last} is damaged: it is no checkpoint; from the start")
     if killed and run.last.is_file():
-        return Decision(Action.CONTINUE, "interrupted; goes on from its last checkpoint")
+        return Decision(Action.CONTINUE, f"{doubt or 'interrupted; '}goes on from its last checkpoint")
     if killed:
-        return Decision(Action.RERUN, "interrupted before its first checkpoint; from the start")
+        return Decision(Action.RERUN, f"{doubt or 'interrupted before its first checkpoint; '}from the start")
     return Decision(Action.RERUN, f"failed before: {headline(error)}")
+
+
+def _whole(checkpoint: Path) -> bool:
+    """Whether an archive has its end, which is looked for last when it is loaded."""
+    with checkpoint.open("rb") as file:
+        begin = file.read(4)
+    return zipfile.is_zipfile(checkpoint) if begin.startswith(b"PK") else bool(begin.strip(b"\0"))
 
 
 def refuse_changed(job: SweepJob, run: RunDirectory) -> None:

@@ -22,7 +22,7 @@ from hydra.plugins.launcher import Launcher
 
 from probeta.composition.job import outcome_of
 from probeta.runs.directory import is_locked
-from probeta.runs.record import COMPLETED, FAILED, describe, new_record, read_result, write_result
+from probeta.runs.record import COMPLETED, FAILED, describe, new_record, sound_result, write_result
 from probeta.sweeps.jobs import KILLED, Action, Decision, SweepJob, decide, prepare
 from probeta.sweeps.launchers import NOT_STARTED, ComposedLauncher, InProcess
 
@@ -93,7 +93,7 @@ class Rounds:
         """Launch `job` by itself: if it dies again, it was its own doing."""
         decision = decide(job)
         if decision.action is Action.SKIP:
-            self._end(job, read_result(job.path) or {})
+            self._end(job, sound_result(job.path) or {})
             return
         prepare(job, decision)
         started, waiting = self._launch([job])
@@ -155,7 +155,7 @@ class Rounds:
         stamp = _stamp(job, "result.json")
         if stamp is None or stamp == before[job.name][1]:
             return False
-        result = read_result(job.path)
+        result = sound_result(job.path)
         if result is None:
             return False
         self._end(job, result)

@@ -21,7 +21,9 @@ from probeta.config.switches import check_recipe, check_switches
 from probeta.errors import ConfigError, RunDirectoryError, TrainingDiverged, UserError
 from probeta.runs.atomic import write_atomic
 from probeta.runs.identity import config_sha256
-from probeta.runs.record import headline, read_result, versions
+from probeta.runs.reading import Damaged, check_kinds, read_json
+from probeta.runs.record import headline, sound_result, versions
+from probeta.runs.table import DEFINITION
 from probeta.sweeps.jobs import Action, Decision, SweepJob, decide, prepare
 from probeta.sweeps.launchers import launcher_for
 from probeta.sweeps.naming import job_name
@@ -124,7 +126,7 @@ class Session:
         width = len(str(len(self.jobs)))
         for job, decision in zip(jobs, decisions, strict=True):
             if decision.action is Action.SKIP:
-                self.ended[job.name] = Ended(job, read_result(job.path) or {})
+                self.ended[job.name] = Ended(job, sound_result(job.path) or {})
             elif decision.action is Action.BUSY:
                 self.busy.append(job.name)
             else:
@@ -143,7 +145,7 @@ class Session:
         for job in jobs:
             try:
                 found = decide(job, rerun=rerun)
-                if found.action is Action.RERUN and not rerun and self._accepted(read_result(job.path) or {}):
+                if found.action is Action.RERUN and not rerun and self._accepted(sound_result(job.path) or {}):
                     found = Decision(Action.SKIP, "diverged before, and would again")
                 decisions.append(found)
             except RunDirectoryError as error:
@@ -188,8 +190,8 @@ class Session:
     def _record_here(self, ended: Ended) -> None:
         path = self.directory / "failures.json"
         try:
-            known = json.loads(path.read_text())
-        except (OSError, ValueError):
+            known = read_json(path, dict) or {}
+        except Damaged:
             known = {}
         known[ended.job.name] = {"overrides": list(ended.job.overrides), "error": ended.error}
         with suppress(OSError):
@@ -199,8 +201,9 @@ class Session:
         """Write `sweep.json`: what the report needs to know of the sweep beyond its run directories."""
         path = self.directory / "sweep.json"
         try:
-            before = json.loads(path.read_text())["jobs"]
-        except (OSError, ValueError, KeyError):
+            before = check_kinds(path, read_json(path, dict) or {}, DEFINITION).get("jobs") or {}
+        except Damaged as damage:
+            print(f"{damage}; it is written anew, from this command", file=sys.stderr)
             before = {}
         jobs = {j.name: {"overrides": list(j.overrides), "variant": j.variant or None} for j in self.jobs.values()}
         document = {**asdict(self.definition), "versions": versions(), "jobs": {**before, **jobs}}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import pickle
 import time
 import warnings
 from collections.abc import Iterator, Mapping
@@ -26,6 +27,7 @@ from probeta.errors import TrainingDiverged
 from probeta.models.module import Module
 from probeta.runs.directory import RunDirectory
 from probeta.runs.memory import keep_freed_memory
+from probeta.runs.reading import Damaged
 from probeta.runs.record import Outcome
 from probeta.runs.signals import Interrupted, Signals
 from probeta.training.compiling import compile_net
@@ -112,9 +114,15 @@ def quiet() -> None:
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
-    """A checkpoint as plain tensors and containers: nothing in it is executed."""
-    checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    assert isinstance(checkpoint, dict)
+    """A checkpoint as plain tensors and containers: nothing in it is executed. `Damaged` where it is none."""
+    if not path.stat().st_size:
+        raise Damaged(path, "it is empty")
+    try:
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, EOFError, KeyError, ValueError, OSError, pickle.UnpicklingError) as error:
+        raise Damaged(path, f"it cannot be read as a checkpoint ({str(error).splitlines()[0][:160]})") from None
+    if not isinstance(checkpoint, dict) or "state_dict" not in checkpoint:
+        raise Damaged(path, "it holds no weights")
     return checkpoint
 
 

@@ -10,12 +10,15 @@ from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from probeta.errors import RunDirectoryError
 from probeta.runs.directory import RunDirectory
-from probeta.runs.record import COMPLETED, execute, read_result
+from probeta.runs.reading import Damaged, read_lines
+from probeta.runs.record import COMPLETED, execute, sound_result
 from probeta.runs.signals import Interrupted
+
+log = logging.getLogger(__name__)
 
 
 def task(config: DictConfig) -> dict[str, Any]:
@@ -47,14 +50,18 @@ def run_in(path: Path, config: DictConfig, **how: Any) -> dict[str, Any]:
 def resume(directory: str) -> dict[str, Any]:
     """Continue the run in `directory` from its last checkpoint, as if it had never stopped."""
     run = RunDirectory.existing(directory)
-    before = read_result(run.path) or {}
+    before = sound_result(run.path) or {}
     if before.get("status") == COMPLETED:
         raise RunDirectoryError(f"resume={directory} is completed: there is nothing left to do")
     if not run.last.is_file():
         raise RunDirectoryError(f"resume={directory} has no checkpoints/last.ckpt: start the run again")
-    overrides = run.path / ".hydra" / "overrides.yaml"
     console()
-    return run_in(run.path, run.load_config(), overrides=list(OmegaConf.load(overrides)))
+    try:
+        overrides = read_lines(run.path / ".hydra" / "overrides.yaml") or []
+    except Damaged as damage:
+        log.warning("%s; the run goes on by its config.yaml, and result.json will name no overrides", damage)
+        overrides = []
+    return run_in(run.path, run.load_config(), overrides=overrides)
 
 
 def console() -> None:
