@@ -32,6 +32,7 @@ probeta <command> --help tells more; shell completion: eval "$(probeta train -sc
 def main(argv: list[str] | None = None) -> int:
     """Run the command line `argv`; returns the exit status (0, 1 failed, 2 mistaken, 130/143 interrupted)."""
     argv = list(sys.argv[1:] if argv is None else argv)
+    prepare_environment()
     if "-sc" in argv or "--shell-completion" in argv:
         argv = completion(argv)
         if not argv:
@@ -55,6 +56,14 @@ def main(argv: list[str] | None = None) -> int:
         module = importlib.import_module(f"probeta.{COMMANDS[command][1]}")
         status.code = module.main(rest) or 0
     return status.code
+
+
+def prepare_environment() -> None:
+    """What the caller's surroundings must not decide: a notebook's drawing back end, an output in ASCII."""
+    os.environ["MPLBACKEND"] = "agg"  # inline back ends exist only where the notebook's own packages are
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
 
 
 def completion(argv: list[str]) -> list[str]:

@@ -42,9 +42,12 @@ class EpochProgress(ProgressBar):
         if not (self._enabled and sys.stderr.isatty() and trainer.is_global_zero):
             return
         columns = (
-            TextColumn("[bold]epoch"), MofNCompleteColumn(), BarColumn(), TextColumn("{task.fields[losses]}"),
+            TextColumn("[bold]epoch"),
+            MofNCompleteColumn(),
+            BarColumn(),
+            TextColumn("{task.fields[losses]}", markup=False),
             TimeRemainingColumn(),
-        )  # fmt: skip
+        )
         # Refreshed by hand: rich's own thread would wake up in the middle of every small model's step.
         self.bar = Progress(*columns, console=Console(stderr=True), auto_refresh=False, transient=True)
         self.bar.start()

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytorch_lightning as pl
-from rich.console import Console
 from rich.table import Table
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
+
+from probeta.runs.terminal import plain_console
 
 
 def shapes(values: Any) -> str:
@@ -55,5 +56,5 @@ class Shapes(pl.Callback):
             table.add_row(name, kind, f"{parameters:,}" if parameters else "", given, returned)
         total = sum(p.numel() for p in pl_module.parameters())
         if trainer.is_global_zero:
-            Console().print(table)
-            Console().print(f"{total:,} parameters; batch {shapes(batch)}", highlight=False)
+            plain_console().print(table)
+            plain_console().print(f"{total:,} parameters; batch {shapes(batch)}", highlight=False)

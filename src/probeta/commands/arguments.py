@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 
 from probeta.errors import ConfigError
@@ -26,7 +27,8 @@ def parse(usage: str, argv: list[str], accepted: Mapping[str, str]) -> dict[str,
             raise ConfigError.unknown("argument", argument if not equals else key, accepted)
         if not equals:
             raise ConfigError(f"{key} has no value: {key}={accepted[key].split(':')[0]}")
-        values[key] = value
+        is_path = accepted[key].split(":")[0] in ("DIR", "FILE")
+        values[key] = os.path.expanduser(value) if is_path else value
     return values
 
 

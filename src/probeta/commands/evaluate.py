@@ -22,12 +22,12 @@ def main(argv: list[str]) -> int:
     directory = required(values, "run", "DIR")
 
     import torch
-    from rich.console import Console
 
     from probeta.callbacks.interruption import Interruption
     from probeta.commands.outcome import metrics_table
     from probeta.config.build import make
     from probeta.inference.load_run import load_run, trust_argument
+    from probeta.runs.terminal import plain_console
     from probeta.training.distributed import Environment, Rank
     from probeta.training.fit import evaluate
 
@@ -47,7 +47,7 @@ def main(argv: list[str]) -> int:
             enable_model_summary=False,
         )
         metrics = evaluate(trainer, run.model, run.data)
-    Console().print(metrics_table(metrics))
+    plain_console().print(metrics_table(metrics))
     unequal = [name for name, value in metrics.items() if name in run.metrics and run.metrics[name] != value]
     different = [name for name in unequal if not math.isclose(run.metrics[name], metrics[name], rel_tol=ROUNDING)]
     if different:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+import yaml
 from hydra.errors import HydraException, OverrideParseException
 from omegaconf.errors import OmegaConfBaseException
 
@@ -43,6 +44,9 @@ def exit_status() -> Iterator[Status]:
     except (UserError, HydraException, OmegaConfBaseException) as error:
         status.code = MISTAKE
         complain(error, one_line(error))
+    except yaml.YAMLError as error:
+        status.code = MISTAKE
+        complain(error, f"a configuration file is no YAML: {' '.join(str(error).split())}")
     except BrokenPipeError:
         # The reader of our output is gone (`probeta list | head`): nothing is wrong.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -65,8 +69,11 @@ def one_line(error: Exception) -> str:
     if isinstance(error, UserError):
         return str(error)
     if isinstance(error, OverrideParseException):
-        why = str(error.message).splitlines()[0]
-        return f"{error.override!r} does not read as key=value: {why} (quote special characters)"
+        # Hydra repeats the override before its reason, and names a page of its own after it.
+        lines = [line.strip() for line in str(error.message).splitlines()]
+        why = " ".join(line for line in lines if line and not line.startswith(("Error parsing override", "See http")))
+        hint = "" if "while evaluating" in why else " (quote special characters)"
+        return f"{error.override!r} does not read as key=value: {why}{hint}"
     text = str(error)
     option = re.search(
         r"Could not find '([^']+)'\s+Available options in '([^']+)':\s+(.*?)(?:Config search path|$)", text, re.DOTALL

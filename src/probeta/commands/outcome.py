@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 
 from probeta.runs.directory import RunDirectory
 from probeta.runs.record import sound_result
+from probeta.runs.terminal import plain_console
 
 SHOWN = ("loss", "loss_free", "acc", "bleu", "bleu_sentence", "chrf", "exact_match")
 
@@ -18,7 +18,7 @@ def show(path: Path) -> None:
     """The table of the run in `path`."""
     result = sound_result(path)
     assert result is not None
-    console = Console()
+    console = plain_console()
     console.print(metrics_table(result["metrics"]))
     if translations := RunDirectory(path).artifacts.translations():
         console.print(translations_table(translations))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from probeta.errors import ConfigError
 
 USAGE = """usage: probeta report DIR [lang=es]
@@ -18,7 +20,7 @@ into RUN_B that puts them side by side, word by word.
 def main(argv: list[str]) -> int:
     """Returns the exit status. Raises `UserError` where DIR holds no runs."""
     lang = next((a.removeprefix("lang=") for a in reversed(argv) if a.startswith("lang=")), "en")
-    argv = [a for a in argv if not a.startswith("lang=")]
+    argv = [os.path.expanduser(a) for a in argv if not a.startswith("lang=")]
     if not argv or {"-h", "--help"} & set(argv):
         print(USAGE, end="")
         if argv:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from probeta.commands.plugins import register_plugins
@@ -14,14 +15,15 @@ from probeta.training.task import resume, task
 
 
 def main(argv: list[str]) -> int:
-    resumed = [a.removeprefix("resume=") for a in argv if a.startswith("resume=") and a != "resume=null"]
+    plain = [a.lstrip("+") for a in argv]
+    resumed = [a.removeprefix("resume=") for a in plain if a.startswith("resume=") and a != "resume=null"]
     if resumed:
-        others = [a for a in argv if not a.startswith("resume=")]
+        others = [a for a in plain if not a.startswith("resume=")]
         if others:
             raise ConfigError(
                 f"{others[0]} is not accepted: a resumed run keeps its configuration, resume=DIR stands alone"
             )
-        result = resume(resumed[-1])
+        result = resume(os.path.expanduser(resumed[-1]))
     else:
         with uncollected():
             from probeta.config.build import check

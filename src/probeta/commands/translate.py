@@ -39,6 +39,8 @@ ACCEPTED = {
 
 def main(argv: list[str]) -> int:
     values = parse(USAGE, argv, ACCEPTED)
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(encoding="utf-8")  # as the input is: words must not turn into question marks
     run = required(values, "run", "DIR")
     check(values)
     translator = load(run, values)

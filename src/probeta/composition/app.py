@@ -17,8 +17,9 @@ from hydra._internal.callbacks import Callbacks
 from hydra._internal.hydra import Hydra
 from hydra._internal.utils import _run_hydra, create_config_search_path, get_args_parser
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.utils import JobStatus, run_job
-from hydra.errors import ConfigCompositionException
+from hydra.errors import ConfigCompositionException, HydraException
 from hydra.types import HydraContext, RunMode
 from omegaconf import DictConfig, OmegaConf
 
@@ -38,7 +39,7 @@ def launch(command: Command, argv: list[str]) -> Any:
     """Run `command` as Hydra's command line `argv` says, once or as a multirun; returns the run's result."""
     version.setbase("1.3")
     register_resolvers()
-    args = get_args_parser().parse_intermixed_args(argv)
+    args = parse_arguments([as_typed(expand_home(argument)) for argument in argv])
     if args.help or args.hydra_help or args.cfg or args.info or args.shell_completion:
         # Hydra's own pages exit with 0 or raise; errors come to `exit_status` and not to Hydra's printer.
         os.environ.setdefault("HYDRA_FULL_ERROR", "0")
@@ -56,6 +57,58 @@ def launch(command: Command, argv: list[str]) -> Any:
         return run_once(hydra, name, command, args.overrides)
     finally:
         GlobalHydra.instance().clear()
+
+
+def parse_arguments(argv: list[str]) -> Namespace:
+    """Hydra's options, none of them abbreviated: `--experiment` is no short form of one of them."""
+    parser = get_args_parser()
+    parser.allow_abbrev = False
+    known = {option for action in parser._actions for option in action.option_strings}
+    for i, argument in enumerate(argv):
+        option = argument.split("=")[0]
+        if option.startswith("--") and option not in known:
+            after = argv[i + 1] if i + 1 < len(argv) and "=" not in argument else argument.partition("=")[2]
+            key = option.lstrip("-")
+            raise ConfigError(f"{option} is not an option; keys have no dashes: {key}={after or '…'}")
+        if argument.startswith("="):
+            raise ConfigError(f"{argv[i - 1]} {argument} has a blank in it: {argv[i - 1]}{argument}")
+    args: Namespace = parser.parse_intermixed_args(argv)
+    for argument in args.overrides:
+        if "=" not in argument and not argument.startswith("~"):
+            raise ConfigError(f"{argument!r} is no key=value: {suggestion(argument)}")
+    return args
+
+
+def suggestion(word: str) -> str:
+    """What a lone word may have been meant as: the name of an experiment or of a study, else a value without a key."""
+    from importlib.resources import files
+
+    for group in ("experiment", "study", "probe"):
+        if files("probeta.conf").joinpath(group, f"{word}.yaml").is_file():
+            return f"did you mean {group}={word}?"
+    return "keys are set as in optimizer.lr=0.1, and what they choose is shown by probeta list"
+
+
+def expand_home(argument: str) -> str:
+    """`output_dir=~/runs` → `output_dir=/home/…/runs`: no shell does that behind an equals sign."""
+    found = re.fullmatch(r"([\w.@/+-]+=)([\"']?)(~/.*)", argument, re.DOTALL)
+    return argument if found is None else found[1] + found[2] + os.path.expanduser(found[3])
+
+
+PATHS = ("output_dir", "hydra.run.dir", "hydra.sweep.dir", "data.root", "data.cache")
+
+
+def as_typed(argument: str) -> str:
+    """A folder's name is no expression: `hydra.run.dir=out[1]` is quoted where Hydra's grammar cannot read it."""
+    key, equals, value = argument.partition("=")
+    if not equals or key.lstrip("+") not in PATHS:
+        return argument
+    try:
+        OverridesParser.create().parse_override(argument)
+    except HydraException:
+        escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+        return f"{key}='{escaped}'"
+    return argument
 
 
 def run_once(hydra: Hydra, name: str, command: Command, overrides: list[str]) -> Any:
@@ -131,10 +184,22 @@ def known_keys(hydra: Hydra, name: str, overrides: list[str], wrong: str) -> lis
     # As a multirun, which leaves out the overrides that list several values.
     config = without_hydra(hydra.compose_config(name, kept, run_mode=RunMode.MULTIRUN, with_log_configuration=False))
     parent = wrong.rpartition(".")[0]
+    if not parent and (deeper := [key for key in dotted(config) if key.endswith(f".{wrong}")]):
+        return deeper  # `lr` is a key, a level or two down
     node = OmegaConf.select(config, parent) if parent else config
     if not isinstance(node, DictConfig):
         return [str(key) for key in config]
     return [f"{parent}.{key!s}" if parent else str(key) for key in node if key != "_target_"]
+
+
+def dotted(config: DictConfig, prefix: str = "") -> list[str]:
+    """Every key below `config`, in full."""
+    keys = []
+    for key in config:
+        full = f"{prefix}{key!s}"
+        node = config._get_node(key)
+        keys += [full, *(dotted(node, f"{full}.") if isinstance(node, DictConfig) and not node._is_none() else [])]
+    return keys
 
 
 def prepare_directory(path: Path) -> None:

@@ -107,7 +107,12 @@ def _spacy_rules(language: str, pipeline: str | None) -> Any:
             f"spaCy has no pipeline {pipeline!r} here: null for the rules of the blank language, or first "
             f"python -m spacy download {pipeline}"
         ) from None
-    except ImportError:
+    except ImportError as error:
+        from importlib.util import find_spec
+
+        if find_spec(f"spacy.lang.{language}") is not None:
+            why = " ".join(str(error).split())
+            raise ConfigError(f"spaCy needs a package more for the language {language!r}: {why}") from None
         raise ConfigError(
             f"spaCy knows no language {language!r}: its rules are found by a code such as en or de"
         ) from None

@@ -20,7 +20,7 @@ def length_figures(table: Table) -> dict[str, Figure]:
     return {
         "weight_gradient_by_length": line_figure(
             f"Gradient of the recurrent weight against length\n{note}",
-            "length $T$ (steps)", "‖∂L/∂W‖ of the recurrent weight", weight, markers=True,
+            "length T (steps)", "‖∂L/∂W‖ of the recurrent weight", weight, markers=True,
         ),
         "state_gradient_by_distance": distance_figure(table, note),
     }  # fmt: skip
@@ -58,7 +58,7 @@ def distance_figure(table: Table, note: str) -> Figure:
         matrix = "recurrent matrix" if cell == "rnn" else "candidate's matrix"
         usable = mean[there]
         lowest, highest = min(lowest, usable.min()), max(highest, usable.max())
-        label(axes, "distance $k$ (steps)", "gradient norm, log scale" if i == 0 else "",
+        label(axes, "distance k (steps)", "gradient norm, log scale" if i == 0 else "",
               f"{cell}\n{matrix}: ρ = {one(own, 'spectral_radius'):.2f}, "
               f"$\\sigma_{{max}}$ = {one(own, 'largest_singular'):.2f}")  # fmt: skip
         legend(axes, loc="upper center", bbox_to_anchor=(0.5, -0.18))

@@ -31,7 +31,7 @@ def states_figure(table: Table) -> Figure:
     axes.set_xticks(t, [f"{time:.0f}\n{x:+.0f}" for time, x in zip(t, table["x"], strict=True)])
     axes.set_yticks([-1, 0, 1])
     axes.set_ylim(-1.25, 1.25)
-    label(axes, "step $t$ (above) and input $x$ (below)", "state $h$")
+    label(axes, "step t (above) and input x (below)", "state h")
     legend_below(drawn, columns=3)
     return drawn
 

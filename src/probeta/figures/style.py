@@ -8,7 +8,8 @@ figure is global, nothing has to be closed.
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.text import Text
+from matplotlib.ticker import ScalarFormatter
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 LINES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 3)), (0, (8, 3)))
@@ -25,7 +28,7 @@ INK, FAINT = "#222222", "#b8b8b8"
 SEQUENTIAL = "cividis"
 DPI = 150
 
-# Named where it is used and nowhere switched on for good: a caller's own settings stay.
+# Switched on where a figure is made and written and nowhere for good: a caller's own settings stay.
 SETTINGS: Any = {
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],
@@ -35,6 +38,35 @@ SETTINGS: Any = {
     "svg.hashsalt": "probeta",
     "figure.dpi": DPI,
 }
+
+
+@contextmanager
+def own_settings() -> Iterator[None]:
+    """Matplotlib's defaults and ours on top, whatever the reader's matplotlibrc says (LaTeX, resolution, sizes)."""
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update(SETTINGS)
+        yield
+
+
+def literal(text: str) -> str:
+    """`text` drawn as it stands: two dollar signs in a sentence are no formula."""
+    return str(text).replace("$", r"\$")
+
+
+def literals(texts: Iterable[str]) -> list[str]:
+    return [literal(text) for text in texts]
+
+
+def typeset(drawn: Figure) -> Figure:
+    """No text by LaTeX: artists remember the settings of the moment that they were made in."""
+    for text in drawn.findobj(Text):
+        text.set_usetex(False)
+    for axes in drawn.axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            if isinstance(formatter := axis.get_major_formatter(), ScalarFormatter):
+                formatter.set_usetex(False)
+    return drawn
 
 
 @dataclass(frozen=True)
@@ -54,11 +86,11 @@ def figure(
     title: str, rows: int = 1, columns: int = 1, width: float = 6.4, height: float = 4.0, **grid: Any
 ) -> tuple[Figure, list[Axes]]:
     """A figure of `rows × columns` panels (row by row), in inches, with its title on top."""
-    with mpl.rc_context(SETTINGS):
+    with own_settings():
         drawn = Figure(figsize=(width, height), layout="constrained", dpi=DPI, facecolor="white")
         FigureCanvasAgg(drawn)
         panels = drawn.subplots(rows, columns, squeeze=False, **grid)
-    drawn.suptitle(title, fontsize=11, color=INK)
+    drawn.suptitle(literal(title), fontsize=11, color=INK)
     axes = [panel for row in panels for panel in row]
     for panel in axes:
         panel.spines[["top", "right"]].set_visible(False)
@@ -72,7 +104,7 @@ def label(axes: Axes, x: str, y: str, title: str | None = None) -> None:
     axes.set_xlabel(x, fontsize=10, color=INK)
     axes.set_ylabel(y, fontsize=10, color=INK)
     if title:
-        axes.set_title(title, fontsize=10, color=INK)
+        axes.set_title(literal(title), fontsize=10, color=INK)
 
 
 def legend(axes: Axes, columns: int = 1, **place: Any) -> None:
@@ -90,7 +122,8 @@ def save(drawn: Figure, path: Path, formats: Sequence[str] = ("png",)) -> list[P
     """Write `path` with each of the `formats` as its ending; the same figure gives the same bytes."""
     path.parent.mkdir(parents=True, exist_ok=True)
     written = []
-    with mpl.rc_context(SETTINGS):
+    with own_settings():
+        typeset(drawn)
         for kind in formats:
             target = path.parent / f"{path.name}.{kind}"
             metadata = {"svg": {"Date": None}, "png": {"Software": None}}.get(kind)

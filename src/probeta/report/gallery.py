@@ -83,8 +83,11 @@ def drawn(path: Path) -> Iterator[tuple[str, bytes]]:
 def _png(figure: Figure, dpi: int = 90) -> bytes:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
+    from probeta.figures.style import own_settings, typeset
+
     content = io.BytesIO()
     figure.set_dpi(dpi)
     # `savefig` draws everything twice.
-    FigureCanvasAgg(figure).print_png(content, metadata={"Software": None})
+    with own_settings():
+        FigureCanvasAgg(typeset(figure)).print_png(content, metadata={"Software": None})
     return content.getvalue()

@@ -61,7 +61,8 @@ def _write_lines(file: BinaryIO, lines: list[str]) -> None:
 
 
 def _read_lines(path: Path) -> list[str]:
-    return path.read_text(encoding="utf-8").split("\n")[:-1]
+    # As bytes: a carriage return within a line ends none.
+    return path.read_bytes().decode("utf-8").split("\n")[:-1]
 
 
 def _read_json(path: Path) -> Any:

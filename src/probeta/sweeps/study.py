@@ -109,6 +109,11 @@ def replaced(node: DictConfig, arguments: Sequence[str]) -> DictConfig:
             *path, name = key.split(".")[1:]
             if path and path[-1] != "search":
                 raise ConfigError(f"{line} is not accepted: an axis stands alone, as in optimizer.lr={values}")
+            if name == "seeds" and values.isdecimal():
+                raise ConfigError(
+                    f"{key}={values} is not accepted, since it would be one seed, number {values}: "
+                    f"range(1,{int(values) + 1}) are {values} seeds, [{values}] is that one"
+                )
             if values and parse([line])[0].is_sweep_override():
                 OmegaConf.update(changed, ".".join([*path, name]), values)
     return changed

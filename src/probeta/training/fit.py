@@ -93,9 +93,7 @@ def train(
             if hasattr(logger, "close"):
                 logger.close()
         if figures and trainer.is_global_zero:
-            from probeta.figures.run import draw
-
-            draw(run.path, metrics.get("best_epoch"))
+            draw_figures(run.path, metrics.get("best_epoch"))
     return Outcome(
         metrics=metrics,
         fit_s=fit_s,
@@ -104,6 +102,16 @@ def train(
         best_checkpoint="checkpoints/best.ckpt" if run.best.is_file() else None,
         extra={"threads": torch.get_num_threads(), **model.facts(), **data.facts()},
     )
+
+
+def draw_figures(path: Path, best_epoch: float | None = None) -> None:
+    """The run's figures. They come after the result: one that cannot be drawn is told, and fails no run."""
+    try:
+        from probeta.figures.run import draw
+
+        draw(path, best_epoch)
+    except Exception as error:
+        log.warning("Not every figure could be drawn (%s: %s).", type(error).__name__, " ".join(str(error).split()))
 
 
 def quiet() -> None:

@@ -21,7 +21,7 @@ from probeta.errors import UserError
 from probeta.runs.directory import RunDirectory, locked
 from probeta.runs.record import COMPLETED, FAILED, INTERRUPTED, complete, describe, new_record, write_result
 from probeta.runs.signals import Interrupted, Signals
-from probeta.training.fit import quiet, settings
+from probeta.training.fit import draw_figures, quiet, settings
 from probeta.vectorized.chunk_size import choose_chunk_size, choose_device
 from probeta.vectorized.grouping import group_trees, reason_against
 from probeta.vectorized.invariant import one_thread
@@ -175,9 +175,7 @@ def finish_run(job: Job, member: Member, members: MemberBuilder, size: int) -> l
         metrics = outcome.metrics
         complete(record, outcome)
         if member.tree.get("figures") == "all":
-            from probeta.figures.run import draw
-
-            draw(run.path)
+            draw_figures(run.path)
     except Exception as error:
         record["error"] = describe(error)
         log.error("%s failed: %s", job.path.name, error)
