@@ -11,6 +11,7 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 
 from probeta.errors import ConfigError, RunDirectoryError
 from probeta.sweeps.errors import SweepFailed
+from probeta.sweeps.search import storage
 from probeta.sweeps.space import read_space
 
 Sweep = Callable[..., Any]
@@ -94,3 +95,31 @@ def test_a_search_among_other_values_is_refused(sweep: Sweep) -> None:
 def test_an_option_that_is_none_is_refused(sweep: Sweep, option: str) -> None:
     with pytest.raises(ConfigError, match=option.partition("=")[0]):
         sweep(*OPTUNA, "model.width=2,4", f"hydra.sweeper.{option}")
+
+
+def test_a_search_taken_up_with_another_parameter_is_refused_before_it_runs(sweep: Sweep, tmp_path: Path) -> None:
+    sweep(*OPTUNA, "optimizer.lr=0.1,0.2", "hydra.sweeper.n_trials=2")
+    with pytest.raises(RunDirectoryError, match=r"a search for optimizer\.lr, now for model\.width, optimizer\.lr"):
+        sweep(*OPTUNA, "optimizer.lr=0.1,0.2", "model.width=2,4", "hydra.sweeper.n_trials=4")
+    assert len(trials(tmp_path)) == 2
+
+
+def test_a_finished_search_repeated_tells_what_it_found(
+    sweep: Sweep, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    search = [*OPTUNA, "optimizer.lr=0.1,0.2", "hydra.sweeper.n_trials=2"]
+    sweep(*search)
+    best = min(trials(tmp_path), key=lambda trial: trial.value or math.inf)
+    capsys.readouterr()
+    sweep(*search)
+    told = capsys.readouterr().out
+    assert "all 2 trials are done" in told
+    assert f"best trial {best.number}: optimizer.lr={best.params['optimizer.lr']}" in told
+
+
+@pytest.mark.parametrize("name", ["q?x", "50%", "a#b", "a b%20"])
+def test_the_database_of_a_search_lies_in_its_folder(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).mkdir()
+    optuna.create_study(storage=storage(tmp_path / name))
+    assert (tmp_path / name / "search.db").is_file()
+    assert len(list(tmp_path.iterdir())) == 1

@@ -13,6 +13,7 @@ import optuna
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 from optuna.trial import FrozenTrial, Trial, TrialState
+from sqlalchemy import URL
 
 from probeta.composition.grid import Grid
 from probeta.errors import ConfigError, RunDirectoryError, check_whole
@@ -85,7 +86,7 @@ class Search:
             raise RunDirectoryError(f"{directory} cannot be written: {error.strerror or error}") from None
         study = optuna.create_study(
             study_name=STUDY,
-            storage=f"sqlite:///{directory}/search.db",
+            storage=storage(directory),
             load_if_exists=True,
             direction="maximize" if maximised(metric) else "minimize",
             pruner=PRUNERS[self.pruner](),
@@ -107,10 +108,13 @@ class Trials:
     def run(self) -> dict[str, Any]:
         self._refuse_changed()
         try:
-            while batch := self._next():
+            if not (batch := self._next()):
+                self._tell_finished()
+            while batch:
                 self._carry_out(batch)
                 if self.session.stopped:
                     break
+                batch = self._next()
         finally:
             if self.session.opened:
                 self.session.definition = replace(self.session.definition, notes=self._notes())
@@ -121,8 +125,13 @@ class Trials:
         return {name: ended.result for name, ended in self.session.ended.items()}
 
     def _refuse_changed(self) -> None:
-        """Optuna cannot mix trials that chose between other values."""
-        for trial in self.study.get_trials(deepcopy=False)[:1]:
+        """Optuna cannot mix trials that searched other keys, or chose between other values."""
+        for trial in self.study.get_trials(deepcopy=False, states=ENDED)[:1]:
+            if trial.distributions.keys() != self.space.searched.keys():
+                keys, now = (", ".join(sorted(d)) for d in (trial.distributions, self.space.searched))
+                raise RunDirectoryError(
+                    f"{self.session.directory} holds a search for {keys}, now for {now}: name=NAME keeps them apart"
+                )
             for key, now in self.space.searched.items():
                 before = trial.distributions.get(key)
                 if before is not None and (type(before) is not type(now) or _choices(before) != _choices(now)):
@@ -130,6 +139,13 @@ class Trials:
                         f"{self.session.directory} holds a search with {key} in {before}, now {now}: "
                         "name=NAME keeps them apart"
                     )
+
+    def _tell_finished(self) -> None:
+        """What an earlier call found, where there is nothing left to do."""
+        print(f"{self.session.directory}: all {self.search.n_trials} trials are done", flush=True)
+        for note in self._notes():
+            print(note, flush=True)
+        print(f"hydra.sweeper.n_trials={self.search.n_trials * 2} goes on with more", flush=True)
 
     def _next(self) -> list[Trial]:
         """Up to `n_jobs` trials: what was running when a call was killed comes first."""
@@ -171,7 +187,7 @@ class Trials:
     def _mark(self, path: Path, trial: Trial) -> None:
         """Tell the job which trial it is, for the pruning callback: `trial.json`."""
         path.mkdir(parents=True, exist_ok=True)
-        note = {"storage": f"sqlite:///{self.session.directory}/search.db", "study": STUDY, "trial": trial._trial_id}
+        note = {"storage": storage(self.session.directory), "study": STUDY, "trial": trial._trial_id}
         note["pruner"] = self.search.pruner
         write_atomic(path / "trial.json", json.dumps(note) + "\n")
 
@@ -221,6 +237,11 @@ class Trials:
             return (f"trials: {done}",)
         point = " ".join(self.space.lines(dict(best.params))[len(self.space.fixed) :])
         return (f"trials: {done}", f"best trial {best.number}: {point} ({self.metric} {shown(best.value)})")
+
+
+def storage(directory: Path) -> str:
+    """The address of the search's database in `directory`, whatever characters that holds."""
+    return URL.create("sqlite", database=str(directory / "search.db")).render_as_string(hide_password=False)
 
 
 def _choices(distribution: Any) -> Any:
