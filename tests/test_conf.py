@@ -15,12 +15,12 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from probeta.commands.exercise import commands
 from probeta.commands.probe import check as check_probe
 from probeta.composition.composer import Composer
 from probeta.config.build import check
 from probeta.config.trust import resolve
 from probeta.data.spec import PointsSpec, SequenceSpec, TextSpec
+from probeta.exercises import commands
 from probeta.sweeps.study import Study, lines
 
 ROOT = Path(str(files(probeta.conf)))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -143,25 +142,3 @@ def test_bad_input_is_refused_before_any_work(run: str, files: dict[str, str]) -
 def test_mistaken_arguments_are_refused(arguments: list[str], told: str) -> None:
     with pytest.raises((ConfigError, RunDirectoryError), match=told):
         translate.main(arguments)
-
-
-def test_a_lexicon_is_a_word_a_tab_and_its_translation(tmp_path: Path) -> None:
-    path = tmp_path / "lexicon"
-    path.write_text("dog\tHund\ncat\tKatze\n")
-    assert translate.read_lexicon(path) == {"dog": "Hund", "cat": "Katze"}
-    path.write_text("dog\tHund\ncat Katze\n")
-    with pytest.raises(DataError, match="line 2"):
-        translate.read_lexicon(path)
-
-
-def test_a_pipe_is_answered_without_waiting_for_its_end() -> None:
-    reading, writing = os.pipe()
-    with os.fdopen(reading, "rb") as stream, os.fdopen(writing, "wb", buffering=0) as pipe:
-        answers = translate.translate_stream(Upper(), stream)
-        pipe.write(b"one\n")
-        assert next(answers) == "ONE"
-        pipe.write(b"two\n\nthr")
-        assert [next(answers), next(answers)] == ["TWO", ""]
-        pipe.write("ee\nfür".encode())
-        pipe.close()
-        assert list(answers) == ["THREE", "FÜR"]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from probeta.commands.exercise import commands
+from probeta.exercises import commands
 from probeta.exercises import exercise as module
 from probeta.exercises.results import Results
 from probeta.report.language import LANGUAGES, NAMES, Language

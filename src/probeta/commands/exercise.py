@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.resources import files
 from pathlib import Path
 
 from probeta.errors import ConfigError
@@ -28,6 +26,8 @@ def main(argv: list[str]) -> int:
             return 0
         raise ConfigError("N is missing: probeta exercise N, or probeta exercise all")
     asked, overrides = [a for a in argv if "=" not in a], [a for a in argv if "=" in a]
+    from probeta.exercises import commands
+
     known = commands()
     numbers = list(known) if asked == ["all"] else [number(a, known) for a in asked]
     failed = [n for n in numbers if carry_out(known[n], [f"study=exercise_{n:02d}", *overrides])]
@@ -38,16 +38,6 @@ def main(argv: list[str]) -> int:
     if failed:
         print(f"jobs failed in: {', '.join(map(str, failed))}; the same command tries them again", file=sys.stderr)
     return int(bool(failed))
-
-
-def commands() -> dict[int, str]:
-    """Number of each exercise → the command that runs its study: `probe` where it chooses one, else `train`."""
-    found = {}
-    for file in (files("probeta.conf") / "study").iterdir():
-        if matched := re.fullmatch(r"exercise_(\d+)\.yaml", file.name):
-            probes = re.search(r"^ *- override /probe:", file.read_text(encoding="utf-8"), re.MULTILINE)
-            found[int(matched[1])] = "probe" if probes else "train"
-    return dict(sorted(found.items()))
 
 
 def number(text: str, known: dict[int, str]) -> int:
@@ -62,7 +52,7 @@ def carry_out(command: str, argv: list[str]) -> bool:
 
     from probeta.sweeps.errors import SweepFailed
 
-    with typed(command, argv):
+    with shown_as(command, argv):
         try:
             return bool(importlib.import_module(f"probeta.commands.{command}").main(argv))
         except SweepFailed:
@@ -70,7 +60,7 @@ def carry_out(command: str, argv: list[str]) -> bool:
 
 
 @contextmanager
-def typed(command: str, argv: list[str]) -> Iterator[None]:
+def shown_as(command: str, argv: list[str]) -> Iterator[None]:
     """What the page shows as its command is the study's own."""
     before = sys.argv
     sys.argv = ["probeta", command, *argv]

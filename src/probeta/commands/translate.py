@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from io import BufferedReader
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from probeta.commands.arguments import parse, required
-from probeta.errors import ConfigError, DataError, check_whole
+from probeta.errors import ConfigError, check_whole
 
 if TYPE_CHECKING:
-    from probeta.inference.translator import TextTranslator, Translation
+    from probeta.inference.translator import TextTranslator
 
 USAGE = "probeta translate run=DIR text='…' | input=FILE output=FILE   (or lines on standard input)"
 
@@ -51,6 +51,8 @@ def main(argv: list[str]) -> int:
 
         translate_file(translator, run, values)
     else:
+        from probeta.inference.inputs import translate_stream
+
         for line in translate_stream(translator, cast(BufferedReader, sys.stdin.buffer)):
             print(line, flush=True)
     return 0
@@ -89,6 +91,8 @@ def load(run: str, values: Mapping[str, str]) -> TextTranslator:
             search["length_penalty"] = float(values["length_penalty"])
         except ValueError:
             raise ConfigError.value("length_penalty", values["length_penalty"], "a number from 0") from None
+    from probeta.inference.inputs import read_lexicon
+
     lexicon = read_lexicon(Path(values["lexicon"])) if "lexicon" in values else None
 
     from probeta.inference.load_run import trust_argument
@@ -111,18 +115,6 @@ def load(run: str, values: Mapping[str, str]) -> TextTranslator:
     )
 
 
-def read_lexicon(path: Path) -> dict[str, str]:
-    from probeta.data.aligned_files import read_lines
-
-    lexicon = {}
-    for number, line in enumerate(read_lines(path), 1):
-        source, tab, target = line.partition("\t")
-        if not tab:
-            raise DataError(f"{path}, line {number}: a source word, a tab and its translation are expected")
-        lexicon[source] = target
-    return lexicon
-
-
 def translate_text(translator: TextTranslator, values: Mapping[str, str]) -> None:
     n_best = read_whole(values, "n_best") or 1
     [best] = translator.translate([values["text"]], n_best, need_weights="heatmap" in values)
@@ -131,36 +123,6 @@ def translate_text(translator: TextTranslator, values: Mapping[str, str]) -> Non
     if "heatmap" in values:
         if not best:
             raise ConfigError("heatmap= needs a text that is not blank")
+        from probeta.inference.heatmap import draw_heatmap
+
         draw_heatmap(best[0], Path(values["heatmap"]))
-
-
-def draw_heatmap(translation: Translation, path: Path) -> None:
-    from probeta.figures.attention import attention_figure
-    from probeta.figures.style import save
-
-    if translation.attention is None:
-        raise ConfigError("heatmap= needs a model with attention, and this run has none")
-    if not translation.tokens:
-        raise ConfigError("heatmap= needs a translation, and this one is empty")
-    formats = ("png", "svg", "pdf")
-    if path.suffix.lstrip(".") not in formats:
-        raise ConfigError.value("heatmap", path, "a file that ends in .png, .svg or .pdf")
-    figure = attention_figure("Attention", translation.source, translation.tokens, translation.attention)
-    save(figure, path.with_suffix(""), (path.suffix.lstrip("."),))
-
-
-def translate_stream(translator: Callable[[list[str]], list[str]], stream: BufferedReader) -> Iterator[str]:
-    """Translations in order, as many lines at a time as have arrived: one at a terminal, many from a full pipe."""
-    for lines in arrived(stream):
-        yield from translator([line.decode("utf-8", errors="replace").strip() for line in lines])
-
-
-def arrived(stream: BufferedReader) -> Iterator[list[bytes]]:
-    """All whole lines that can be read without waiting for more, again and again; at the end, the unfinished one."""
-    rest = b""
-    while block := stream.read1(1 << 17):
-        *lines, rest = (rest + block).split(b"\n")
-        if lines:
-            yield lines
-    if rest:
-        yield [rest]

@@ -11,12 +11,24 @@ Imports no torch: answers are read from run directories. A module of an exercise
 from __future__ import annotations
 
 import importlib
+import re
 from collections.abc import Callable, Mapping
+from importlib.resources import files
 from typing import Protocol, cast
 
 from probeta.exercises.results import Results
 from probeta.report.answer import Answer
 from probeta.runs.table import Run
+
+
+def commands() -> dict[int, str]:
+    """Number of each exercise → the command that runs its study: `probe` where it chooses one, else `train`."""
+    found = {}
+    for file in (files("probeta.conf") / "study").iterdir():
+        if matched := re.fullmatch(r"exercise_(\d+)\.yaml", file.name):
+            probes = re.search(r"^ *- override /probe:", file.read_text(encoding="utf-8"), re.MULTILINE)
+            found[int(matched[1])] = "probe" if probes else "train"
+    return dict(sorted(found.items()))
 
 
 class Exercise(Protocol):

@@ -1,0 +1,62 @@
+"""What finished runs are asked about: points, lexicons, lines as they arrive. Read before a model is loaded."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from io import BufferedReader
+from pathlib import Path
+
+from probeta.data.aligned_files import read_lines
+from probeta.errors import ConfigError, DataError
+
+
+def read_points(values: dict[str, str]) -> list[list[float]]:
+    """The points asked about; `DataError` names the line that does not read."""
+    if "x" in values:
+        try:
+            points = json.loads(values["x"])
+            return [[float(n) for n in point] for point in points]
+        except (ValueError, TypeError):
+            raise ConfigError.value("x", values["x"], "points as JSON, x='[[0.1,0.2],[1,0]]'") from None
+    name = values.get("input", "standard input")
+    lines: Iterable[str] = Path(values["input"]).read_text().splitlines() if "input" in values else sys.stdin
+    points = []
+    for number, line in enumerate(lines, 1):
+        if line.strip():
+            try:
+                points.append([float(n) for n in line.replace(";", ",").split(",")])
+            except ValueError:
+                raise DataError(f"{name}, line {number}: {line.strip()!r} is not numbers separated by commas") from None
+    if not points:
+        raise DataError(f"{name} holds no points")
+    return points
+
+
+def read_lexicon(path: Path) -> dict[str, str]:
+    """Source word → translation, from lines of both with a tab between."""
+    lexicon = {}
+    for number, line in enumerate(read_lines(path), 1):
+        source, tab, target = line.partition("\t")
+        if not tab:
+            raise DataError(f"{path}, line {number}: a source word, a tab and its translation are expected")
+        lexicon[source] = target
+    return lexicon
+
+
+def translate_stream(translator: Callable[[list[str]], list[str]], stream: BufferedReader) -> Iterator[str]:
+    """Translations in order, as many lines at a time as have arrived: one at a terminal, many from a full pipe."""
+    for lines in arrived(stream):
+        yield from translator([line.decode("utf-8", errors="replace").strip() for line in lines])
+
+
+def arrived(stream: BufferedReader) -> Iterator[list[bytes]]:
+    """All whole lines that can be read without waiting for more, again and again; at the end, the unfinished one."""
+    rest = b""
+    while block := stream.read1(1 << 17):
+        *lines, rest = (rest + block).split(b"\n")
+        if lines:
+            yield lines
+    if rest:
+        yield [rest]
