@@ -267,3 +267,26 @@ def test_memory_stays_flat_on_three_million_pairs() -> None:
     from tests.benchmarks.text_memory import LARGE, peak
 
     assert peak(LARGE)["peak_mb"] < 1000
+
+
+def test_a_damaged_cache_is_told_and_built_again(root: Path, caplog: pytest.LogCaptureFixture) -> None:
+    whole = make(root).source.vocabulary.tokens
+    [ids] = (root.parent / "cache").glob("*/train.source.ids")
+    before = ids.read_bytes()
+    ids.write_bytes(before[: len(before) // 2] + bytes(len(before) - len(before) // 2))  # as a crash may leave it
+    assert make(root).source.vocabulary.tokens == whole
+    assert "is damaged: it is encoded again" in caplog.text
+    assert ids.read_bytes() == before
+
+
+def test_lines_that_tokenizers_make_equal_are_held_out_together(root: Path) -> None:
+    plain = [f"w{i} Wort v{i % 7}" for i in range(200)]
+    source = [line for text in plain for line in (text, text.upper(), text.replace(" ", "  ", 1))]
+    write(root, "train", source, source)
+    for stem in ("val", "test"):
+        for side in ("aa", "bb"):
+            (root / f"{stem}.{side}").unlink()
+    data = make(root, tokens="whitespace", casing="lower", holdout=0.2)
+    sides = {split: {" ".join(line.lower().split()) for line in data.sources(split)} for split in ("train", "val")}
+    assert sides["val"]
+    assert not sides["val"] & sides["train"]

@@ -72,9 +72,9 @@ def test_the_likelihood_is_that_of_scikit_learn() -> None:
     assert negative_log_likelihood(logits, y) == pytest.approx(log_loss(y, probabilities(logits)))
 
 
-def test_separable_predictions_get_the_lowest_temperature() -> None:
+def test_predictions_that_are_all_right_are_not_scaled() -> None:
     logits = np.array([[2.0, -1.0], [-1.0, 0.5]])
-    assert fit_temperature(logits, np.array([0, 1])) == 0.01
+    assert fit_temperature(logits, np.array([0, 1])) == 1.0
     assert fit_temperature(logits, np.array([1, 0])) == 100.0
 
 

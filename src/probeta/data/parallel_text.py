@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from dataclasses import fields
 from pathlib import Path
 from typing import Literal
 
-from probeta.data import aligned_files
+from probeta.data import aligned_files, holdout
 from probeta.data.corpus import CorpusSettings, Files, build_corpus, open_corpus
 from probeta.data.text import TextData
 from probeta.data.text_cache import build_once, cache_key, default_folder, own_folder
@@ -117,6 +118,9 @@ class ParallelTextData(TextData):
         files = self.files()
         self.data_sha256 = aligned_files.sha256(path for split in sorted(files) for path in files[split])
         key = cache_key(f"{self.data_sha256} {sorted(files)}", self.settings)
+        if files.keys() != self.stems.keys():
+            # Which lines are held out is part of what the data are.
+            self.data_sha256 = hashlib.sha256(f"{self.data_sha256} holdout {holdout.VERSION}".encode()).hexdigest()
 
         def build(building: Path) -> None:
             build_corpus(building, files, self.settings)

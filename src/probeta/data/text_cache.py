@@ -19,8 +19,12 @@ from filelock import FileLock, Timeout
 from probeta.data.corpus import CorpusSettings
 from probeta.errors import DataError
 
-FORMAT = 1
+FORMAT = 2
 """Raised when a built corpus would look different."""
+
+HASHES = "hashes.json"
+BLOCK, BLOCKS = 1 << 16, 64
+"""Bytes of a block, and how many of a file are read to check it: all of a file up to 4 MiB, else spread evenly."""
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +55,33 @@ def cache_key(content: str, settings: CorpusSettings) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
 
 
+def is_whole(folder: Path) -> bool:
+    """Whether `folder` is there and its files are those that were built: a crash may leave zeros in a renamed file."""
+    try:
+        recorded = json.loads((folder / HASHES).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return bool(recorded == hashes(folder))
+
+
+def hashes(folder: Path) -> dict[str, list[int | str]]:
+    """Size and hash of sampled blocks of every file in `folder`, by its name."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != HASHES)
+    return {str(path.relative_to(folder)): [path.stat().st_size, hash_blocks(path)] for path in files}
+
+
+def hash_blocks(path: Path) -> str:
+    """BLAKE2b of up to `BLOCKS` blocks of `path`, the first and the last among them."""
+    size = path.stat().st_size
+    last = max(0, -(-size // BLOCK) - 1)
+    digest = hashlib.blake2b(digest_size=16)
+    with path.open("rb") as stream:
+        for block in sorted({round(i * last / (BLOCKS - 1)) for i in range(BLOCKS)}):
+            stream.seek(block * BLOCK)
+            digest.update(stream.read(BLOCK))
+    return digest.hexdigest()
+
+
 def build_once(folder: Path, key: str, build: Callable[[Path], None]) -> Path:
     """The folder of `key`, built by `build(folder)` where it is not there yet.
 
@@ -58,7 +89,7 @@ def build_once(folder: Path, key: str, build: Callable[[Path], None]) -> Path:
     killed build leaves nothing that looks finished.
     """
     done = folder / key
-    if done.is_dir():
+    if is_whole(done):
         return done
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -71,12 +102,16 @@ def build_once(folder: Path, key: str, build: Callable[[Path], None]) -> Path:
     except OSError as error:
         raise DataError(f"data.cache={folder} cannot be written ({error.strerror}): name another folder") from None
     try:
-        if not done.is_dir():
+        if not is_whole(done):
+            if done.is_dir():
+                log.warning("The cached text in %s is damaged: it is encoded again.", done)
+                shutil.rmtree(done)
             building = folder / f"{key}.building"
             shutil.rmtree(building, ignore_errors=True)  # of a build that was killed
             building.mkdir()
             try:
                 build(building)
+                (building / HASHES).write_text(json.dumps(hashes(building)), encoding="utf-8")
                 building.rename(done)
             finally:
                 shutil.rmtree(building, ignore_errors=True)

@@ -76,8 +76,9 @@ def fit_temperature(logits: Floats, y: Ints) -> float:
     """The `T` that minimises the negative log-likelihood of `logits / T` (Guo et al. 2017, §4.2).
 
     To be fitted on validation data. The negative log-likelihood is convex in `1/T`, so its slope
-    `E_p[z] - z_y` has at most one zero; where it has none within `TEMPERATURES` (every prediction right, say,
-    which no confidence is too high for) the nearer end is returned. NaN where a logit is not finite.
+    `E_p[z] - z_y` has at most one zero. Where every prediction is right no confidence is too high and there is no
+    minimum: 1, no scaling, is returned. Where the logits say nothing, the upper end of `TEMPERATURES` is. NaN where
+    a logit is not finite.
     """
     z = np.asarray(logits, dtype=np.float64)
     if not np.isfinite(z).all():
@@ -91,7 +92,7 @@ def fit_temperature(logits: Floats, y: Ints) -> float:
     if slope(np.log(highest)) >= 0:
         return highest
     if slope(np.log(lowest)) <= 0:
-        return lowest
+        return 1.0
     return float(np.exp(brentq(slope, np.log(lowest), np.log(highest), xtol=1e-14)))
 
 
