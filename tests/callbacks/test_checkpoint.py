@@ -3,22 +3,41 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+import torch
+
 from probeta.callbacks.checkpoint import Checkpoint
 
 
-def test_processes_that_share_a_run_write_by_the_clock_of_the_first(monkeypatch) -> None:
-    """Each has a clock of its own: where one waited in writing and the others in a step, both waited for ever."""
+@pytest.mark.parametrize("moment", ["batch", "epoch"])
+def test_processes_that_share_a_run_write_by_the_clock_of_the_first(moment: str, monkeypatch) -> None:
+    """Each has a clock of its own: where one waited in writing and the other in a step, both waited for ever."""
     votes: list[bool] = []
 
-    def decide(vote: bool, all: bool) -> bool:
-        votes.append(vote)
-        return any(votes)
+    def add(vote: torch.Tensor) -> None:
+        votes.append(bool(vote))
+        vote.fill_(sum(votes))
 
-    def due(first: bool, late: bool) -> bool:
-        strategy = SimpleNamespace(reduce_boolean_decision=decide)
-        trainer: Any = SimpleNamespace(is_global_zero=first, world_size=2, strategy=strategy)
+    def writes(first: bool, late: bool) -> bool:
+        written: list[bool] = []
         monkeypatch.setattr(Checkpoint, "due", property(lambda self: late))
-        return Checkpoint().due_for_all(trainer)
+        monkeypatch.setattr(Checkpoint, "save", lambda self, trainer: written.append(True))
+        trainer: Any = SimpleNamespace(
+            is_global_zero=first,
+            world_size=2,
+            strategy=SimpleNamespace(root_device="cpu"),
+            num_training_batches=9,
+            accumulate_grad_batches=1,
+        )
+        model: Any = None
+        if moment == "batch":
+            Checkpoint().on_train_batch_end(trainer, model, None, None, 3)
+        else:
+            Checkpoint().on_train_epoch_end(trainer, model)
+        return bool(written)
 
-    assert due(first=True, late=False) is due(first=False, late=True) is False
-    assert due(first=True, late=True) is due(first=False, late=False) is True
+    monkeypatch.setattr(torch.distributed, "all_reduce", add)
+    assert not writes(first=True, late=False)
+    assert not writes(first=False, late=True)
+    assert writes(first=True, late=True)
+    assert writes(first=False, late=False)

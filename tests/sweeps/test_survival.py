@@ -170,3 +170,81 @@ def test_sigterm_ends_a_sweep_with_its_summary(tmp_path: Path) -> None:
     with open(directory / "summary.csv", newline="") as file:
         states = [row["status"] for row in csv.DictReader(file)]
     assert sorted(states) == ["interrupted", "not started", "not started", "not started"]
+
+
+LAUNCHERS = [[], JOBLIB, ["hydra/launcher=submitit_local"], ["hydra/launcher=ray"]]
+
+
+def skip_without(launcher: list[str]) -> None:
+    for name, package in (("ray", "ray"), ("submitit_local", "submitit")):
+        if f"hydra/launcher={name}" in launcher:
+            pytest.importorskip(package)
+
+
+def begun(folder: Path, launcher: list[str], jobs: int) -> subprocess.Popen[bytes]:
+    """A sweep of six long jobs, of which `jobs` have saved a step."""
+    with open(folder / "log", "w") as log:
+        arguments = ["seed=1,2,3,4,5,6", "steps=500", "delay=0.05", "name=ended", *launcher]
+        process = subprocess.Popen(
+            command(arguments), cwd=folder, env=environment(), stdout=log, stderr=log, start_new_session=True
+        )
+    while process.poll() is None and len(list(folder.glob("outputs/ended/*/checkpoints/last.ckpt"))) < jobs:
+        time.sleep(0.01)
+    return process
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("whom", ["driver", "everyone"])
+@pytest.mark.parametrize("launcher", LAUNCHERS, ids=["basic", "joblib", "submitit", "ray"])
+def test_a_signal_ends_the_jobs_that_run_and_starts_no_other(tmp_path: Path, launcher: list[str], whom: str) -> None:
+    for option in launcher:
+        pytest.importorskip(
+            {"hydra/launcher=ray": "ray", "hydra/launcher=submitit_local": "submitit"}.get(option, "os")
+        )
+    process = begun(tmp_path, launcher, jobs=2 if launcher else 1)
+    if whom == "driver":
+        process.send_signal(signal.SIGTERM)
+    else:
+        os.killpg(process.pid, signal.SIGINT)
+    assert process.wait(timeout=120) == (143 if whom == "driver" else 130), (tmp_path / "log").read_text()
+    states = [read_result(path.parent)["status"] for path in tmp_path.glob("outputs/ended/*/checkpoints")]  # type: ignore[index]
+    assert set(states) == {"interrupted"}
+    assert len(states) <= (os.cpu_count() or 1)
+    assert "6 jobs are not done; the same command goes on with them" in (tmp_path / "log").read_text()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("launcher", LAUNCHERS[1:], ids=["joblib", "submitit", "ray"])
+def test_workers_end_when_their_driver_is_killed(tmp_path: Path, launcher: list[str]) -> None:
+    pytest.importorskip(
+        {"hydra/launcher=ray": "ray", "hydra/launcher=submitit_local": "submitit"}.get(launcher[0], "os")
+    )
+    process = begun(tmp_path, launcher, jobs=2)
+    workers = {int(pid) for file in tmp_path.rglob("starts.txt") for pid in file.read_text().split()}
+    assert workers
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    deadline = time.monotonic() + 60
+    while any(alive(pid) for pid in workers) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not any(alive(pid) for pid in workers)
+    assert progress(tmp_path / "outputs" / "ended") < 6 * 500
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+@pytest.mark.slow
+def test_two_sweeps_of_the_same_jobs_share_them_out(tmp_path: Path) -> None:
+    arguments = ["seed=1,2,3,4", "steps=5", "delay=0.05", "name=shared"]
+    sweeps = [
+        subprocess.Popen(command(arguments), cwd=tmp_path, env=environment(), stdout=subprocess.DEVNULL)
+        for _ in range(2)
+    ]
+    assert [sweep.wait(timeout=120) for sweep in sweeps] == [0, 0]
+    assert list(starts(tmp_path / "outputs" / "shared").values()) == [1] * 4
+    assert not list(tmp_path.rglob("attempts"))

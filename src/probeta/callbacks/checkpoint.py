@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytorch_lightning as pl
 import torch
+import torch.distributed as dist
 from pytorch_lightning.callbacks import Checkpoint as LightningCheckpoint
 
 from probeta.errors import ConfigError
@@ -46,7 +47,12 @@ def is_between_steps(trainer: pl.Trainer, batch_idx: int) -> bool:
 
 def agreed(trainer: pl.Trainer, here: bool) -> bool:
     """Whether `here` holds in any process of the run: what they do together all must do, or some wait forever."""
-    return trainer.strategy.reduce_boolean_decision(here, all=False) if trainer.world_size > 1 else here
+    if trainer.world_size == 1:
+        return here
+    # One sum a batch, and no barrier around it as in Lightning's `reduce_boolean_decision`.
+    votes = torch.tensor(int(here), device=trainer.strategy.root_device)
+    dist.all_reduce(votes)
+    return bool(votes)
 
 
 class Checkpoint(LightningCheckpoint):
@@ -87,7 +93,7 @@ class Checkpoint(LightningCheckpoint):
         # The epoch's last batch is left to the epoch's end: between them validation would run twice.
         last_batch = batch_idx + 1 >= trainer.num_training_batches
         self.position = 0 if last_batch else batch_idx + 1
-        if not last_batch and self.due and is_between_steps(trainer, batch_idx):
+        if not last_batch and is_between_steps(trainer, batch_idx) and self.due_for_all(trainer):
             self.save(trainer)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:

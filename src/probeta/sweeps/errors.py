@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from probeta.errors import UserError
+
+
+class LauncherFailed(UserError):
+    """The launcher fails before any job has started: no run is at fault, and none is recorded."""
+
 
 class SweepFailed(SystemExit):
     """Some jobs failed: the table that explains them is printed, and the command exits with 1."""

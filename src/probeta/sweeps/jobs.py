@@ -16,7 +16,7 @@ from probeta.errors import RunDirectoryError
 from probeta.runs.directory import RunDirectory, is_locked, locked
 from probeta.runs.identity import SWITCHES, config_sha256
 from probeta.runs.reading import Damaged
-from probeta.runs.record import COMPLETED, INTERRUPTED, headline, read_result
+from probeta.runs.record import COMPLETED, INTERRUPTED, completed_before, headline, read_result
 from probeta.sweeps.naming import quoted
 
 KILLED = "WorkerKilled"
@@ -77,6 +77,8 @@ class SweepJob:
 class Decision:
     action: Action
     why: str = ""
+    forced: bool = False
+    """Whether to run what is completed, too."""
 
 
 def decide(job: SweepJob, *, rerun: bool = False) -> Decision:
@@ -92,7 +94,7 @@ def decide(job: SweepJob, *, rerun: bool = False) -> Decision:
     if not held - _EMPTY:
         return Decision(Action.RUN)
     if rerun:
-        return Decision(Action.RERUN, "rerun=true; the earlier run is kept under attempts/")
+        return Decision(Action.RERUN, "rerun=true; the earlier run is kept under attempts/", forced=True)
     try:
         result, doubt = read_result(job.path) or {}, ""
     except Damaged as damage:
@@ -153,16 +155,24 @@ def difference(before: Mapping[str, Any], after: Mapping[str, Any], most: int = 
 
 
 def prepare(job: SweepJob, decision: Decision) -> None:
-    """Make the directory ready: an earlier try goes to `attempts/`, a stale result out of the way."""
+    """Make the directory ready: an earlier try goes to `attempts/`, a stale result out of the way.
+
+    Raises `RunDirectoryInUse` where another process has begun with it since `decide` looked.
+    """
     if decision.action is Action.RERUN:
-        archive(job.path)
+        archive(job.path, unless=None if decision.forced else job.sha256)
     elif decision.action is Action.CONTINUE and (job.path / "result.json").exists():
         archive(job.path, only=("result.json",))
 
 
-def archive(path: Path, only: Iterable[str] | None = None) -> None:
-    """Move what `path` holds (or `only` these entries) to `attempts/<n>/`: nothing written is lost."""
+def archive(path: Path, only: Iterable[str] | None = None, unless: str | None = None) -> None:
+    """Move what `path` holds (or `only` these entries) to `attempts/<n>/`: nothing written is lost.
+
+    Not where it holds a completed run of the configuration `unless` (its hash): another process has made it.
+    """
     with locked(path):
+        if unless is not None and completed_before(RunDirectory(path), unless) is not None:
+            return
         entries = [e for e in path.iterdir() if e.name not in _KEPT and (only is None or e.name in only)]
         if not entries:
             return

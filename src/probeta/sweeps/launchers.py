@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from hydra.core.utils import JobReturn, JobStatus, configure_log, setup_globals
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig, OmegaConf, open_dict, read_write
+from omegaconf import DictConfig, open_dict, read_write
 
 from probeta.composition.job import BASIC_LAUNCHER, run_composed
+from probeta.runs.record import INTERRUPTED
+from probeta.runs.signals import Interrupted, Signals
+from probeta.sweeps.driver import END, Driver, attended
 from probeta.sweeps.jobs import SweepJob
+from probeta.sweeps.ray_cluster import ask_once, connect
 
 NOT_STARTED = "not started"
 
@@ -41,6 +46,7 @@ class GuardedTask:
     task: TaskFunction
     stop: str
     single_thread: bool
+    driver: Driver = field(default_factory=Driver.here)
 
     def __call__(self, config: DictConfig) -> Any:
         if Path(self.stop).exists():
@@ -51,7 +57,14 @@ class GuardedTask:
             # An import of torch would cost jobs that need none a second.
             if (torch := sys.modules.get("torch")) is not None:
                 torch.set_num_threads(1)
-        return self.task(config)
+        if self.driver.is_this_process():
+            return self.task(config)
+        try:
+            with attended(self.driver, self.stop):
+                return self.task(config)
+        except Interrupted:
+            # Raised on, it would end the worker, and with it what launchers hold of the other jobs.
+            return {"status": INTERRUPTED}
 
 
 class InProcess:
@@ -96,7 +109,35 @@ def launcher_for(context: HydraContext, task: TaskFunction, config: DictConfig, 
     guarded = GuardedTask(task, str(stop), single_thread=workers)
     if target == BASIC_LAUNCHER:
         return InProcess(context, guarded, config)
-    if "ray" in kind:
-        # Ray repeats a task whose worker died three times without a word: the sweep decides that.
-        OmegaConf.update(config, "hydra.launcher.ray.remote", {"max_retries": 0, "num_cpus": 1}, force_add=True)
+    if kind == "raylauncher":
+        ask_once(config)
     return Plugins.instance().instantiate_launcher(hydra_context=context, task_function=guarded, config=config)
+
+
+def launch_apart(launcher: Launcher, lines: Sequence[list[str]], first: int, stop: Path) -> Sequence[JobReturn]:
+    """Send jobs to the workers of a launcher of Hydra's. A signal asks every job to end, as if it had reached each
+    worker: `Interrupted` is raised when they have. A second one does not wait for them.
+    """
+    if type(launcher).__name__ == "RayLauncher":
+        connect(launcher.ray_cfg.init)  # type: ignore[attr-defined]  # first: it puts handlers over ours
+    over = threading.Event()
+    with Signals() as signals, signals.patiently():
+
+        def pass_on() -> None:
+            while not over.wait(0.2):
+                if signals.received is not None:
+                    print("ending the jobs that run; a second signal does not wait for them", flush=True)
+                    stop.parent.mkdir(parents=True, exist_ok=True)
+                    stop.write_text(END)
+                    return
+
+        thread = threading.Thread(target=pass_on, daemon=True)
+        thread.start()
+        try:
+            return launcher.launch(lines, initial_job_idx=first)
+        except Exception:
+            signals.check()
+            raise
+        finally:
+            over.set()
+            thread.join()

@@ -21,10 +21,23 @@ from hydra.core.utils import JobReturn, JobStatus
 from hydra.plugins.launcher import Launcher
 
 from probeta.composition.job import outcome_of
+from probeta.errors import RunDirectoryInUse
 from probeta.runs.directory import is_locked
-from probeta.runs.record import COMPLETED, FAILED, describe, new_record, sound_result, write_result
+from probeta.runs.record import (
+    BUSY,
+    COMPLETED,
+    FAILED,
+    INTERRUPTED,
+    describe,
+    headline,
+    new_record,
+    sound_result,
+    write_result,
+)
+from probeta.runs.signals import Interrupted
+from probeta.sweeps.errors import LauncherFailed
 from probeta.sweeps.jobs import KILLED, Action, Decision, SweepJob, decide, prepare
-from probeta.sweeps.launchers import NOT_STARTED, ComposedLauncher, InProcess
+from probeta.sweeps.launchers import NOT_STARTED, ComposedLauncher, InProcess, launch_apart
 
 QUIET = 10.0
 """Seconds without any sign of life after which what a broken launcher left behind is given up."""
@@ -60,6 +73,8 @@ class Rounds:
     fail_fast: bool = False
     batch_size: int | None = None
     ended: dict[str, Ended] = field(default_factory=dict)
+    busy: set[str] = field(default_factory=set)
+    """Jobs that another process is at."""
     _launched: int = 0
     _heard: set[str] = field(default_factory=set)
     _guard: threading.Lock = field(default_factory=threading.Lock)
@@ -74,7 +89,8 @@ class Rounds:
                 self._alone(batch[0])
             elif len(waiting) == len(batch):
                 # Nothing moved: the launcher fails before any job starts. Alone, the culprit shows.
-                started, waiting = waiting, []
+                self._refuse_launcher(batch)
+                started, waiting = [job for job in batch if job.name not in self.ended], []
             for job in started:
                 if not self._stopped():
                     self._alone(job)
@@ -89,13 +105,30 @@ class Rounds:
     def _stopped(self) -> bool:
         return self.stop.exists()
 
+    def _refuse_launcher(self, batch: Sequence[SweepJob]) -> None:
+        """Raise `LauncherFailed` where the first and the last job of `batch` fail alone too, before they start."""
+        for job in (batch[0], batch[-1]):
+            before = self._raised
+            _, waiting = self._launch([job])
+            if not waiting or self._raised is None or type(self._raised) is not type(before):
+                return
+        assert self._raised is not None
+        told = headline(_death(self._raised))
+        raise LauncherFailed(f"the launcher fails before any job starts: {told}") from self._raised
+
     def _alone(self, job: SweepJob) -> None:
         """Launch `job` by itself: if it dies again, it was its own doing."""
         decision = decide(job)
         if decision.action is Action.SKIP:
             self._end(job, sound_result(job.path) or {})
             return
-        prepare(job, decision)
+        try:
+            if decision.action is Action.BUSY:
+                raise RunDirectoryInUse(decision.why)
+            prepare(job, decision)
+        except RunDirectoryInUse:
+            self.busy.add(job.name)
+            return
         started, waiting = self._launch([job])
         if started or waiting:
             self._end(job, {"status": FAILED, "metrics": {}, "error": _death(self._raised), "recorded_by": "sweep"})
@@ -107,7 +140,7 @@ class Rounds:
         job.tries += 1
         del self.ended[job.name]
         self._heard.discard(job.name)
-        killed = ended.error.get("type") == KILLED
+        killed = ended.error.get("type") == KILLED or ended.result.get("status") == INTERRUPTED
         prepare(job, decide(job) if killed else Decision(Action.RERUN))
         return True
 
@@ -124,7 +157,14 @@ class Rounds:
             else:
                 watcher.start()
                 lines = [job.launch_overrides for job in batch]
-                returns = self.launcher.launch(lines, initial_job_idx=self._launched)
+                returns = launch_apart(self.launcher, lines, self._launched, self.stop)
+        except Interrupted:
+            for job in batch:
+                if (sound_result(job.path) or {}).get("status") == COMPLETED:
+                    self._look(job, before)
+            raise
+        except LauncherFailed:
+            raise
         except Exception as error:
             self._raised = error
             self._settle(batch, before)
@@ -137,7 +177,8 @@ class Rounds:
             self._returned(job, answer, before)
         for job in batch:
             self._look(job, before)
-        left = [job for job in batch if job.name not in self.ended and not self._stopped()]
+        done = self.ended.keys() | self.busy
+        left = [job for job in batch if job.name not in done and not self._stopped()]
         started = [job for job in left if _stamp(job, ".hydra/overrides.yaml") != before[job.name][0]]
         return started, [job for job in left if job not in started]
 
@@ -148,7 +189,13 @@ class Rounds:
         value = outcome_of(answer)
         if answer.status == JobStatus.FAILED:
             self._end(job, {"status": FAILED, "metrics": {}, "error": describe(value), "recorded_by": "sweep"})
-        elif isinstance(value, dict) and value.get("status") not in (None, NOT_STARTED):
+        elif not isinstance(value, dict) or value.get("status") in (None, NOT_STARTED):
+            return
+        elif value["status"] == BUSY:
+            self.busy.add(job.name)
+        elif (found := sound_result(job.path)) is not None:
+            self._end(job, found)  # made by another process before this one came to it
+        else:
             self._end(job, {**value, "recorded_by": "sweep"})
 
     def _look(self, job: SweepJob, before: dict[str, Any]) -> bool:

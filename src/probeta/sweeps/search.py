@@ -20,11 +20,12 @@ from probeta.errors import ConfigError, RunDirectoryError, check_whole
 from probeta.metrics.direction import check_optimized, maximised, shown
 from probeta.runs.atomic import write_atomic
 from probeta.runs.identity import SWEEP_SWITCHES
+from probeta.runs.signals import Signals
 from probeta.sweeps.errors import SweepFailed
 from probeta.sweeps.question import Definition, Wanted, command_line
 from probeta.sweeps.session import Session
 from probeta.sweeps.space import Space, read_space
-from probeta.sweeps.sweep import place, terminated
+from probeta.sweeps.sweep import place
 
 STUDY = "search"
 SAMPLERS = {"tpe": optuna.samplers.TPESampler, "random": optuna.samplers.RandomSampler}
@@ -71,7 +72,7 @@ class Search:
             compare=False,
         )
         session = Session(self.context, self.task, self.config, directory, definition)
-        with terminated():
+        with Signals() as signals, signals.at_once():
             return Trials(self, session, space, metric).run()
 
     def study(self, directory: Path, metric: str) -> optuna.Study:

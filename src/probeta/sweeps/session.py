@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -18,11 +19,12 @@ from omegaconf.errors import OmegaConfBaseException
 
 from probeta.composition.composer import Composer
 from probeta.config.switches import check_recipe, check_switches
-from probeta.errors import ConfigError, RunDirectoryError, TrainingDiverged, UserError
+from probeta.errors import ConfigError, RunDirectoryError, RunDirectoryInUse, TrainingDiverged, UserError
 from probeta.runs.atomic import write_atomic
+from probeta.runs.directory import RunDirectory
 from probeta.runs.identity import config_sha256
 from probeta.runs.reading import Damaged, check_kinds, read_json
-from probeta.runs.record import headline, sound_result, versions
+from probeta.runs.record import INTERRUPTED, completed_before, headline, sound_result, versions
 from probeta.runs.table import DEFINITION
 from probeta.sweeps.jobs import Action, Decision, SweepJob, decide, prepare
 from probeta.sweeps.launchers import launcher_for
@@ -57,7 +59,8 @@ class Session:
         self.composer = Composer(self.context.config_loader, self.config)  # type: ignore[arg-type]
         self.config = self.config.copy()
         OmegaConf.update(self.config, "hydra.sweep.dir", str(self.directory))
-        self.stop = self.directory / STOP
+        # Of this process: another sweep of the same jobs goes on when this one stops.
+        self.stop = self.directory / f"{STOP}.{os.getpid()}"
         self._rounds: Rounds | None = None
         self._checked: set[str] = set()
 
@@ -130,8 +133,12 @@ class Session:
             elif decision.action is Action.BUSY:
                 self.busy.append(job.name)
             else:
-                prepare(job, decision)
-                todo.append(job)
+                try:
+                    prepare(job, decision)
+                    todo.append(job)
+                except RunDirectoryInUse as error:
+                    decision = Decision(Action.BUSY, str(error))
+                    self.busy.append(job.name)
             if decision.action is not Action.RUN:
                 print(f"{'':>{2 * width + 1}} {decision.action.value:<9} {job.name}: {decision.why}", flush=True)
         if first:
@@ -139,6 +146,14 @@ class Session:
             print(f"{self.directory}: {len(todo)} of {len(jobs)} jobs to run, {kept} completed before", flush=True)
         if todo:
             self._launch(todo)
+        self._look_again(jobs)
+
+    def _look_again(self, jobs: Sequence[SweepJob]) -> None:
+        """At what another process was at: it may have completed it meanwhile."""
+        for job in jobs:
+            if job.name in self.busy and (result := completed_before(RunDirectory(job.path), job.sha256)) is not None:
+                self.busy.remove(job.name)
+                self.ended[job.name] = Ended(job, result)
 
     def _decide(self, jobs: Sequence[SweepJob], rerun: bool) -> list[Any]:
         decisions, refused = [], []
@@ -167,6 +182,7 @@ class Session:
                 batch_size=self.batch_size or default_batch(launcher),
             )
         self.ended.update(self._rounds.run(jobs))
+        self.busy += [job.name for job in jobs if job.name in self._rounds.busy and job.name not in self.ended]
 
     def _listen(self, ended: Ended) -> None:
         """A line as soon as a job has ended, and its record where it could leave none."""
@@ -227,8 +243,9 @@ class Session:
         if not self.directory.is_dir():
             return
         self.stop.unlink(missing_ok=True)
-        failed = [e for e in self.ended.values() if not e.completed]
-        waiting = [n for n in self.jobs if n not in self.ended and n not in self.busy]
+        interrupted = [n for n, e in self.ended.items() if e.result.get("status") == INTERRUPTED]
+        failed = [e for n, e in self.ended.items() if not e.completed and n not in interrupted]
+        waiting = [n for n in self.jobs if n in interrupted or (n not in self.ended and n not in self.busy)]
         from probeta.sweeps.report import write_report
 
         started = time.perf_counter()
@@ -244,7 +261,7 @@ class Session:
             for ended in failed:
                 print(f"  {ended.job.name}: {headline(ended.error)}", flush=True)
         if waiting:
-            print(f"{len(waiting)} jobs have not run; the same command goes on with them", flush=True)
+            print(f"{len(waiting)} jobs are not done; the same command goes on with them", flush=True)
         if self.busy:
             print(f"{len(self.busy)} jobs run in another process", flush=True)
 
@@ -265,8 +282,6 @@ class Session:
 
 def default_batch(launcher: object) -> int | None:
     """submitit starts every local job at once, however many cores there are; the others keep a queue."""
-    import os
-
     return os.cpu_count() if type(launcher).__name__ == "LocalLauncher" else None
 
 

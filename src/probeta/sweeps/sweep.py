@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from hydra.types import HydraContext, TaskFunction
@@ -16,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from probeta.composition.grid import Grid, expand
 from probeta.errors import ConfigError
 from probeta.runs.identity import SWEEP_SWITCHES
-from probeta.runs.signals import Interrupted
+from probeta.runs.signals import Signals
 from probeta.sweeps.deciding import run_until_decided
 from probeta.sweeps.errors import SweepFailed
 from probeta.sweeps.naming import sweep_name
@@ -46,7 +43,8 @@ class Sweep:
         study = Study.read(replaced(node, asked)) if node is not None else None
         grid = expand(given, self.context.config_loader)
         directory = place(self.config, grid, study.name if study else None)
-        with terminated():
+        # Outside its jobs a sweep ends where it stands, with its summary written.
+        with Signals() as signals, signals.at_once():
             if study is not None:
                 return self._study(study, given, directory)
             definition = Definition(name=directory.name, command=command_line())
@@ -121,21 +119,3 @@ def place(config: DictConfig, grid: Grid, study: str | None) -> Path:
     command = str(config.hydra.job.config_name)
     folder = sweep_name(command, fixed, grid.axes, study=study, name=None if name is None else str(name))
     return (root / folder).absolute()
-
-
-@contextmanager
-def terminated() -> Iterator[None]:
-    """SIGTERM ends a sweep like SIGINT: with its summary written."""
-
-    def handle(signum: int, frame: FrameType | None) -> None:
-        raise Interrupted(signum)
-
-    try:
-        previous = signal.signal(signal.SIGTERM, handle)
-    except ValueError:
-        yield
-        return
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, previous)

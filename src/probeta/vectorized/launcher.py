@@ -18,7 +18,7 @@ from probeta.composition.job import without_hydra
 from probeta.config.build import plain
 from probeta.runs.identity import config_sha256
 from probeta.sweeps.jobs import SweepJob
-from probeta.sweeps.launchers import NOT_STARTED, ComposedLauncher, GuardedTask, launcher_for
+from probeta.sweeps.launchers import NOT_STARTED, ComposedLauncher, GuardedTask, launch_apart, launcher_for
 from probeta.vectorized.train_jobs import Job, split_jobs, train_jobs
 
 log = logging.getLogger(__name__)
@@ -102,9 +102,12 @@ class EnsembleLauncher:
         if isinstance(fallback, ComposedLauncher):
             fallback.launch_composed(jobs, note)
             return
-        for job, back in zip(
-            jobs, fallback.launch([j.launch_overrides for j in jobs], initial_job_idx=0), strict=False
-        ):
+        lines = [job.launch_overrides for job in jobs]
+        if self.stop is None:
+            returned = fallback.launch(lines, initial_job_idx=0)
+        else:
+            returned = launch_apart(fallback, lines, 0, self.stop)
+        for job, back in zip(jobs, returned, strict=False):
             note(job, back)
 
     def compose_jobs(self, jobs: Sequence[SweepJob]) -> list[Job]:

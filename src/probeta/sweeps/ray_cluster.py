@@ -1,0 +1,41 @@
+"""`hydra/launcher=ray`: Ray, started here or joined where it runs already, before Hydra's plugin would."""
+
+from __future__ import annotations
+
+import logging
+import os
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from probeta.sweeps.errors import LauncherFailed
+
+OBJECT_STORE = 78_643_200
+"""Bytes, as the plugin gives a Ray of its own: our jobs hand over little."""
+
+
+def ask_once(config: DictConfig) -> None:
+    """Keep Ray from repeating a task whose worker died three times without a word: the sweep decides that."""
+    OmegaConf.update(config, "hydra.launcher.ray.remote", {"max_retries": 0, "num_cpus": 1}, force_add=True)
+
+
+def connect(init: DictConfig) -> None:
+    """Start Ray with the options `init`, or join the cluster that `init.address` or RAY_ADDRESS names.
+
+    The plugin, which finds it started, would give a running cluster options that only a new one may have, and leave
+    its failure to every job. Raises `LauncherFailed`.
+    """
+    import ray
+
+    if ray.is_initialized():
+        return
+    options: Any = {"logging_level": logging.WARNING, **OmegaConf.to_container(init, resolve=True)}  # type: ignore[dict-item]
+    address = options.get("address") or os.environ.get("RAY_ADDRESS")
+    if not address:
+        options.setdefault("object_store_memory", OBJECT_STORE)
+    try:
+        ray.init(**options)
+    except Exception as error:
+        why = " ".join(str(error).split())[:300] or type(error).__name__
+        told = f"hydra.launcher.ray.init.address={address}: no Ray cluster is joined there" if address else "Ray"
+        raise LauncherFailed(f"{told}: {why}") from error
