@@ -14,6 +14,7 @@ import torch.distributed as dist
 from pytorch_lightning.callbacks import Checkpoint as LightningCheckpoint
 
 from probeta.errors import ConfigError
+from probeta.runs.atomic import atomic, failures_named
 from probeta.runs.directory import RunDirectory
 
 
@@ -83,9 +84,8 @@ class Checkpoint(LightningCheckpoint):
 
     def save_final(self, path: Path) -> None:
         """Write the state at the end of training, taken before the best weights were put back."""
-        partial = path.with_suffix(".partial")
-        torch.save(self.final, partial)
-        partial.replace(path)
+        with atomic(path) as file:
+            torch.save(self.final, file)
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -115,7 +115,8 @@ class Checkpoint(LightningCheckpoint):
             logger.save()
         last = RunDirectory(Path(trainer.default_root_dir)).last
         partial = last.with_suffix(".partial")
-        trainer.save_checkpoint(partial)
+        with failures_named(last):
+            trainer.save_checkpoint(partial)
         if trainer.is_global_zero:
             partial.replace(last)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import sys
@@ -32,6 +33,8 @@ class Status:
 def exit_status() -> Iterator[Status]:
     """Turn what a command raises into a message and an exit status; tracebacks only with HYDRA_FULL_ERROR=1."""
     status = Status()
+    # On a full disk the handlers of run.log would bury the message under tracebacks of their own.
+    logging.raiseExceptions = False
     try:
         yield status
     except Interrupted as interruption:

@@ -26,6 +26,7 @@ from omegaconf import DictConfig, OmegaConf
 from probeta.composition.job import Command, outcome_of, without_hydra
 from probeta.config.switches import check_recipe, check_switches
 from probeta.errors import ConfigError, RunDirectoryError, UserError
+from probeta.runs.atomic import failures_named
 
 CONFIG = "pkg://probeta.conf"
 
@@ -123,13 +124,15 @@ def run_once(hydra: Hydra, name: str, command: Command, overrides: list[str]) ->
     prepare_directory(Path(config.hydra.run.dir))
     callbacks = Callbacks(config)
     callbacks.on_run_start(config=config, config_name=name)
-    ret = run_job(
-        hydra_context=HydraContext(config_loader=hydra.config_loader, callbacks=callbacks),
-        task_function=command,
-        config=config,
-        job_dir_key="hydra.run.dir",
-        job_subdir_key=None,
-    )
+    # What the command itself raises is returned: this names what Hydra cannot write.
+    with failures_named(Path(config.hydra.run.dir) / ".hydra"):
+        ret = run_job(
+            hydra_context=HydraContext(config_loader=hydra.config_loader, callbacks=callbacks),
+            task_function=command,
+            config=config,
+            job_dir_key="hydra.run.dir",
+            job_subdir_key=None,
+        )
     callbacks.on_run_end(config=config, config_name=name, job_return=ret)
     if ret.status == JobStatus.FAILED:
         raise outcome_of(ret)

@@ -15,6 +15,8 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 from omegaconf._utils import OmegaConfDumper
 
+from probeta.runs.atomic import failures_named, write_atomic
+
 BASIC_LAUNCHER = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
 """Hydra's default: it composes each job anew, and carries it out in its own process."""
 
@@ -57,13 +59,13 @@ def run_composed(context: HydraContext, task: TaskFunction, config: DictConfig, 
             answer.working_dir = str(path)
         configure_log(config.hydra.job_logging, config.hydra.verbose)
         if (kept := config.hydra.output_subdir) is not None:
-            (path / kept).mkdir(exist_ok=True)
             for name, node in (("config", own), ("overrides", config.hydra.overrides.task)):
-                (path / kept / f"{name}.yaml").write_text(OmegaConf.to_yaml(node), encoding="utf-8")
+                write_atomic(path / kept / f"{name}.yaml", OmegaConf.to_yaml(node))
             # Hydra's own settings are for people to read: libyaml writes them ten times as fast.
             tree = OmegaConf.to_container(hydra, enum_to_str=True)
             text = yaml.dump(tree, Dumper=getattr(yaml, "CSafeDumper", yaml.SafeDumper), sort_keys=False)
-            (path / kept / "hydra.yaml").write_text(text, encoding="utf-8")
+            with failures_named(path / kept / "hydra.yaml"):
+                (path / kept / "hydra.yaml").write_text(text, encoding="utf-8")
         with env_override(dict(config.hydra.job.env_set)):
             context.callbacks.on_job_start(config=config, task_function=task)
             try:
@@ -110,7 +112,8 @@ def unresolved(config: DictConfig) -> dict[str, Any]:
 def write_hydra(path: Path, config: Mapping[str, Any], hydra: Mapping[str, Any], overrides: Sequence[str]) -> None:
     """`.hydra/`, as Hydra writes it when a job starts."""
     folder = path / ".hydra"
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "config.yaml").write_text(to_yaml(dict(config)))
-    (folder / "hydra.yaml").write_text(to_yaml({"hydra": hydra}))
-    (folder / "overrides.yaml").write_text(to_yaml(list(overrides)))
+    with failures_named(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "config.yaml").write_text(to_yaml(dict(config)))
+        (folder / "hydra.yaml").write_text(to_yaml({"hydra": hydra}))
+        (folder / "overrides.yaml").write_text(to_yaml(list(overrides)))

@@ -13,7 +13,7 @@ from typing import Any
 
 from pytorch_lightning.loggers import Logger
 
-from probeta.runs.atomic import write_atomic
+from probeta.runs.atomic import failures_named, write_atomic
 from probeta.runs.reading import Damaged, read_text
 
 log = logging.getLogger(__name__)
@@ -100,7 +100,7 @@ class MetricsCSV(Logger):
         if new or not self.path.exists():
             self._write_all()
         else:
-            with self.path.open("a", newline="") as file:
+            with failures_named(self.path), self.path.open("a", newline="") as file:
                 csv.DictWriter(file, self.columns, lineterminator="\n").writerows(rows)
 
     def _write_all(self) -> None:
@@ -112,8 +112,9 @@ class MetricsCSV(Logger):
             write_atomic(self.path, text.getvalue())
         else:
             # Nothing can be lost yet, and waiting for the disk is what a thousand tiny runs would do most.
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self.path.write_text(text.getvalue())
+            with failures_named(self.path):
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+                self.path.write_text(text.getvalue())
 
     def finalize(self, status: str) -> None:
         self.save()

@@ -16,12 +16,39 @@ from typing import BinaryIO
 
 
 @contextmanager
+def failures_named(path: Path) -> Iterator[None]:
+    """An `OSError` inside (no space left, a file too large) names `path`: one of `write` and `flush` names no file.
+
+    What writes through a library (torch's archives) may raise that library's error instead, with its cause lost:
+    then the `OSError` that it met on the way is raised.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None or error.filename is not None:
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error
+    except RuntimeError as error:
+        met = error.__context__
+        while met is not None and not isinstance(met, OSError):
+            met = met.__context__
+        if met is None or met.errno is None:
+            raise
+        raise OSError(met.errno, met.strerror, str(path)) from error
+
+
+@contextmanager
 def atomic(path: Path) -> Iterator[BinaryIO]:
     """A binary file that becomes `path` where the block ends well, and is removed where it does not.
 
     It gets the permissions that the user's umask leaves; folders on the way are made.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    with failures_named(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield from _written(path)
+
+
+def _written(path: Path) -> Iterator[BinaryIO]:
     fresh = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
         with os.fdopen(os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666), "w+b") as file:

@@ -129,9 +129,9 @@ class Trials:
         """Optuna cannot mix trials that searched other keys, or chose between other values."""
         for trial in self.study.get_trials(deepcopy=False, states=ENDED)[:1]:
             if trial.distributions.keys() != self.space.searched.keys():
-                keys, now = (", ".join(sorted(d)) for d in (trial.distributions, self.space.searched))
+                keys, others = (", ".join(sorted(d)) for d in (trial.distributions, self.space.searched))
                 raise RunDirectoryError(
-                    f"{self.session.directory} holds a search for {keys}, now for {now}: name=NAME keeps them apart"
+                    f"{self.session.directory} holds a search for {keys}, now for {others}: name=NAME keeps them apart"
                 )
             for key, now in self.space.searched.items():
                 before = trial.distributions.get(key)

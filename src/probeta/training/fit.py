@@ -25,6 +25,7 @@ from probeta.config.processes import processes, strategy_for
 from probeta.data.datamodule import DataModule
 from probeta.errors import TrainingDiverged
 from probeta.models.module import Module
+from probeta.runs.atomic import atomic
 from probeta.runs.directory import RunDirectory
 from probeta.runs.memory import keep_freed_memory
 from probeta.runs.reading import Damaged
@@ -206,9 +207,8 @@ def write_weights(experiment: Experiment, trainer: pl.Trainer, run: RunDirectory
     """`best.ckpt`: the weights that were tested. `last.ckpt`: where training ended, to go on from."""
     run.checkpoints.mkdir(exist_ok=True)
     if keep in ("all", "best"):
-        partial = run.best.with_suffix(".partial")
-        torch.save({"state_dict": experiment.model.state_dict(), "pytorch-lightning_version": pl.__version__}, partial)
-        partial.replace(run.best)
+        with atomic(run.best) as file:
+            torch.save({"state_dict": experiment.model.state_dict(), "pytorch-lightning_version": pl.__version__}, file)
     checkpoint = experiment.callbacks.get("checkpoint")
     if keep != "all":
         run.last.unlink(missing_ok=True)

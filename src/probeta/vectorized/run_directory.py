@@ -14,6 +14,7 @@ from probeta.config.build import make_logger
 from probeta.data.datamodule import DataModule
 from probeta.errors import TrainingDiverged
 from probeta.models.module import Module
+from probeta.runs.atomic import atomic
 from probeta.runs.directory import RunDirectory
 from probeta.runs.record import Outcome
 from probeta.training.devices import record_device
@@ -72,12 +73,9 @@ def write_weights(member: Member, run: RunDirectory, keep: str) -> None:
     run.checkpoints.mkdir(exist_ok=True)
     if keep not in ("all", "best"):
         return
-    partial = run.best.with_suffix(".partial")
-    torch.save(
-        {"state_dict": member.model.state_dict(), "pytorch-lightning_version": metadata.version("pytorch-lightning")},
-        partial,
-    )
-    partial.replace(run.best)
+    version = metadata.version("pytorch-lightning")
+    with atomic(run.best) as file:
+        torch.save({"state_dict": member.model.state_dict(), "pytorch-lightning_version": version}, file)
 
 
 def write_rows(member: Member, run: RunDirectory) -> None:
