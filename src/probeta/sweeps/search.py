@@ -133,11 +133,11 @@ class Trials:
                 raise RunDirectoryError(
                     f"{self.session.directory} holds a search for {keys}, now for {others}: name=NAME keeps them apart"
                 )
-            for key, now in self.space.searched.items():
+            for key, asked in self.space.searched.items():
                 before = trial.distributions.get(key)
-                if before is not None and (type(before) is not type(now) or _choices(before) != _choices(now)):
+                if before is not None and (type(before) is not type(asked) or _choices(before) != _choices(asked)):
                     raise RunDirectoryError(
-                        f"{self.session.directory} holds a search with {key} in {before}, now {now}: "
+                        f"{self.session.directory} holds a search with {key} in {before}, now {asked}: "
                         "name=NAME keeps them apart"
                     )
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from hydra.errors import HydraException
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, read_write
 from omegaconf.errors import OmegaConfBaseException
 
 from probeta.composition.composer import Composer
@@ -58,7 +58,8 @@ class Session:
         self.check: Callable[[DictConfig], None] | None = getattr(self.task, "check", None)
         self.composer = Composer(self.context.config_loader, self.config)  # type: ignore[arg-type]
         self.config = self.config.copy()
-        OmegaConf.update(self.config, "hydra.sweep.dir", str(self.directory))
+        with read_write(self.config.hydra):  # Hydra 1.4 protects it
+            self.config.hydra.sweep.dir = str(self.directory)
         # Of this process: another sweep of the same jobs goes on when this one stops.
         self.stop = self.directory / f"{STOP}.{os.getpid()}"
         self._rounds: Rounds | None = None
