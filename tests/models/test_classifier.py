@@ -7,6 +7,7 @@ from sklearn.linear_model import LogisticRegression as SklearnLogistic
 from torch.nn import functional as F
 
 from probeta.data.batch import LabelledBatch
+from probeta.data.labelled import Split
 from probeta.data.spec import PointsSpec
 from probeta.errors import ConfigError
 from probeta.models.classifier import LogisticRegression, MLPClassifier
@@ -85,3 +86,19 @@ def test_the_notebook_s_accuracy_on_moons_over_five_seeds(train, overrides: list
         for seed in range(1, 6)
     ]
     assert np.mean(accuracies) == pytest.approx(figure, abs=0.01)
+
+
+def test_a_boundary_of_three_classes_says_which_is_most_probable_where() -> None:
+    from probeta.figures.boundary import boundary_figure
+    from probeta.models.artifacts import boundary
+
+    x, y = torch.tensor([[-3.0, -3.0], [3.0, -3.0], [0.0, 3.0]]), torch.arange(3)
+    net = torch.nn.Linear(2, 3)
+    with torch.no_grad():
+        net.weight.copy_(x)
+        net.bias.copy_(-x.square().sum(1) / 2)  # the nearest of the three points
+    arrays = boundary(net, {"train": Split(x, y)}, torch.device("cpu"))
+    corners = arrays["predicted"][0, 0], arrays["predicted"][0, -1], arrays["predicted"][-1, 60]
+    assert corners == (0, 1, 2)
+    texts = [text.get_text() for text in boundary_figure("three", **arrays).axes[0].get_legend().get_texts()]
+    assert [name for name in texts if name.startswith("class")] == ["class 0", "class 1", "class 2"]

@@ -253,11 +253,25 @@ def build_model(tree: Mapping[str, Any], spec: DataSpec) -> Module:
     return model.double() if double_precision(tree) else model
 
 
+def check_last_batch(data: Any, model: Module) -> None:
+    """Batch normalisation has no variance in a batch of one, which the last of an epoch may be."""
+    size = getattr(data, "batch_size", None)
+    if size is None or not any(isinstance(module, torch.nn.modules.batchnorm._BatchNorm) for module in model.modules()):
+        return
+    examples = len(data.splits["train"].y) if hasattr(data, "splits") else 0
+    if examples and examples % size == 1:
+        raise ConfigError(
+            f"data.batch_size={size} leaves a last batch of one of the {examples} training examples, which batch "
+            "normalisation cannot take: choose another size"
+        )
+
+
 def build(tree: Mapping[str, Any], **logger_arguments: Any) -> Experiment:
     """Everything of a run. `logger_arguments` are what only the run knows (its directory)."""
     check_keys(tree)
     data = build_data(tree)
     model = build_model(tree, data.spec)
+    check_last_batch(data, model)
     callbacks = {name: make(tree, f"callbacks.{name}") for name in tree.get("callbacks") or {}}
     loggers = [make_logger(tree, name, logger_arguments) for name in tree.get("logger") or {}]
     trainer = make({**tree, "trainer": {**tree["trainer"], "_partial_": True}}, "trainer")

@@ -39,8 +39,11 @@ def boundary(model: torch.nn.Module, splits: Mapping[str, Any], device: torch.de
     distinct = {name: split for name, split in splits.items() if name == "train" or split is not splits["train"]}
     points = torch.cat([split.x for split in distinct.values()])
     x1, x2, pairs = grid(points)
-    probability = torch.softmax(model(pairs.to(device)), dim=-1)[:, 1].reshape(GRID, GRID)
-    return {
+    by_class = torch.softmax(model(pairs.to(device)), dim=-1)
+    several = by_class.shape[1] > 2
+    probability = (by_class.amax(dim=1) if several else by_class[:, 1]).reshape(GRID, GRID)
+    predicted = {"predicted": as_numpy(by_class.argmax(dim=1).reshape(GRID, GRID))} if several else {}
+    return predicted | {
         "x1": as_numpy(x1),
         "x2": as_numpy(x2),
         "probability": as_numpy(probability),

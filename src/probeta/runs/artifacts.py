@@ -132,12 +132,12 @@ class Artifacts:
         return self.read("translations") or []
 
     def boundary(self) -> dict[str, Any] | None:
-        """The arrays of the decision boundary, `split` only where the run wrote it."""
+        """The arrays of the decision boundary, `split` and `predicted` only where the run wrote them."""
         arrays = self.read("boundary") or {}
         needed = ("x1", "x2", "probability", "points", "labels")
         if not all(name in arrays for name in needed):
             return None
-        return {name: arrays[name] for name in (*needed, "split") if name in arrays}
+        return {name: arrays[name] for name in (*needed, "split", "predicted") if name in arrays}
 
     def vocabulary(self, side: str) -> list[str] | None:
         """The tokens that the `source` or `target` side knew; `None` where no text was kept."""
