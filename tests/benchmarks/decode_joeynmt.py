@@ -16,7 +16,7 @@ import torch
 
 from probeta.data.pairs import EncodedPairs
 from probeta.data.vocabulary import BOS_ID, EOS_ID
-from probeta.inference.translator import side_by_side
+from probeta.inference.translator import map_in_threads
 from probeta.nn.decoding import beam_search, greedy
 from probeta.runs.memory import keep_freed_memory
 from tests.benchmarks import _joeynmt as joeynmt
@@ -61,7 +61,7 @@ def ours(corpus: multi30k.Corpus, beam: int, low: bool) -> Callable[[list[torch.
         with rounded(low):
             return search(net, source, max_length=LENGTH, bos_id=BOS_ID, eos_id=EOS_ID, prepared=prepared)
 
-    return lambda sources: list(side_by_side(decode, sources))
+    return lambda sources: list(map_in_threads(decode, sources))
 
 
 def rounded(low: bool) -> torch.autocast:

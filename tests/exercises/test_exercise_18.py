@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from probeta.exercises.exercise_18 import chosen, distinct, labels
+from probeta.exercises.exercise_18 import distinct, labels, pick_sentences
 from tests.exercises.conftest import Exercise, runs
 
 
@@ -28,7 +28,7 @@ def test_two_sentences_of_each_label_are_chosen_the_plainest_first() -> None:
     repetitions = [sentence([2, 2, 2, 2, k]) for k in (3, 4)]
     mixed = [sentence([0, 0, 0, 5, 0])]
     entries = [*mixed, *diagonal, *jumps, *repetitions, *diagonal]
-    assert chosen(entries) == [*diagonal, *jumps, *repetitions]
+    assert pick_sentences(entries) == [*diagonal, *jumps, *repetitions]
 
 
 def test_words_that_stand_twice_have_places_of_their_own() -> None:

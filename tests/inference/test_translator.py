@@ -12,7 +12,7 @@ import torch
 from probeta.data.codec import Language, TextCodec
 from probeta.data.tokenizers import WhitespaceTokenizer
 from probeta.errors import ConfigError
-from probeta.inference.translator import TextTranslator, side_by_side
+from probeta.inference.translator import TextTranslator, map_in_threads
 from probeta.models.decoding import Decoding
 from probeta.nn import cpu
 from probeta.nn.attention import Additive
@@ -112,7 +112,7 @@ def test_batches_side_by_side_keep_their_order_and_torchs_threads() -> None:
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     try:
-        seen = list(side_by_side(lambda part: (part, torch.get_num_threads(), get_ident()), range(40)))
+        seen = list(map_in_threads(lambda part: (part, torch.get_num_threads(), get_ident()), range(40)))
         after = torch.get_num_threads()
     finally:
         torch.set_num_threads(before)

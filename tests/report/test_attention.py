@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from probeta.metrics.translation_analysis import analysis
-from probeta.report.attention import MODELS, ROWS, SENTENCES, side_by_side
+from probeta.report.attention import MODELS, ROWS, SENTENCES, collect_attention
 from probeta.report.compare import write_comparison
 from probeta.runs.artifacts import Artifacts
 from probeta.runs.table import read_sweep
@@ -194,7 +194,7 @@ def test_a_large_study_keeps_its_page_small(tmp_path: Path) -> None:
         for model in range(5):
             overrides = [f"model=m{model}", f"seed={seed}"]
             translator(tmp_path, overrides, "transformer", texts, seed=10 * model + seed)
-    found = side_by_side(read_sweep(tmp_path).runs)
+    found = collect_attention(read_sweep(tmp_path).runs)
     assert found is not None
     # Every variant's first seed before any second one.
     assert found["models"][:6] == [*(f"m{i}, seed 0" for i in range(5)), "m0, seed 1"]
@@ -238,7 +238,7 @@ def test_an_empty_translation_is_not_one_without_attention(tmp_path: Path) -> No
     run = translator(tmp_path, ["model=stops_at_once", "seed=1"], "recurrent")
     rows = iter(range(len(TEXTS)))
     edit(run, lambda row: row.update(hypothesis=[], attention=[]) if next(rows) == 0 else None)
-    found = side_by_side(read_sweep(tmp_path).runs)
+    found = collect_attention(read_sweep(tmp_path).runs)
     assert found is not None
     by_text = {sentence["text"]: sentence["by"][0] for sentence in found["sentences"]}
     assert by_text[TEXTS[0]]["weights"] == [[[]]]
@@ -246,5 +246,5 @@ def test_an_empty_translation_is_not_one_without_attention(tmp_path: Path) -> No
 
 def test_runs_without_attention_have_no_such_section(tmp_path: Path) -> None:
     translator(tmp_path, ["model=blind", "seed=1"], "blind")
-    assert side_by_side(read_sweep(tmp_path).runs) is None
+    assert collect_attention(read_sweep(tmp_path).runs) is None
     assert 'id="attention-section"' not in write_report(tmp_path).page.read_text()

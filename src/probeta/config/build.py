@@ -141,13 +141,13 @@ def refusal(error: Exception, path: str) -> Exception:
     while isinstance(cause, InstantiationException) and cause.__cause__ is not None:
         cause = cause.__cause__
     if isinstance(cause, ConfigError):
-        return named(cause, path)
+        return with_full_key(cause, path)
     if isinstance(cause, (ValueError, TypeError, MisconfigurationException)) and not isinstance(cause, UserError):
         return ConfigError(f"{path}: {' '.join(str(cause).split())}")
     return cause if isinstance(cause, Exception) else error
 
 
-def named(error: ConfigError, path: str) -> ConfigError:
+def with_full_key(error: ConfigError, path: str) -> ConfigError:
     """`dropout=1.5 is not accepted` → `model.dropout=1.5 is not accepted`."""
     text = str(error)
     word = text.split("=")[0].split(" ")[0]
@@ -204,7 +204,7 @@ def check_optimizer(tree: Mapping[str, Any], model: Module) -> None:
         try:
             schedule(optimizer, total_steps=10, total_epochs=10)
         except ConfigError as error:
-            raise named(error, "scheduler") from None
+            raise with_full_key(error, "scheduler") from None
         except (ValueError, TypeError) as error:
             raise ConfigError(f"scheduler: {error}") from None
 

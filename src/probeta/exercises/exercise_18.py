@@ -42,13 +42,13 @@ def labels(entry: dict[str, Any]) -> tuple[str, ...]:
     return path(word_weights(whole, len(entry["hypothesis"]), len(entry["source"]) - 2)).labels
 
 
-def named(found: Sequence[str], language: Language) -> str:
+def join_labels(found: Sequence[str], language: Language) -> str:
     say = language.say
     names = {"diagonal": say("diagonal"), "jumps": say("jumps"), "repetitions": say("repetitions")}
     return ", ".join(names[label] for label in found) or say("none of the three")
 
 
-def chosen(entries: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def pick_sentences(entries: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """Two sentences of each label, those that have it alone first; then the first of the others."""
     found: list[dict[str, Any]] = []
     own = [(entry, labels(entry)) for entry in entries]
@@ -65,7 +65,7 @@ def answer(results: Results) -> Answer:
     plain = results.by_variant.get(REFERENCE, [])
     if not plain:
         return Answer([say("No run has completed yet.")])
-    picked = chosen(attended(plain[0], "test"))
+    picked = pick_sentences(attended(plain[0], "test"))
     told = [shares(results), *results.against("test/aer", REFERENCE)]
     charts = [heat_map(entry, results.language) for entry in picked]
     return Answer(told, results.judge(*expected(results)), [table(results, picked)], charts)
@@ -77,7 +77,7 @@ def shares(results: Results) -> str:
     for label in LABELS:
         values = list(results.of(REFERENCE, f"test/attention_{label}").values())
         parts.append(
-            f"{named([label], results.language)} {results.number(100 * fmean(values) if values else None, 3)} %"
+            f"{join_labels([label], results.language)} {results.number(100 * fmean(values) if values else None, 3)} %"
         )
     return results.say(
         "Labels of the unchanged model's test sentences (a sentence can have several): {parts}.",
@@ -117,7 +117,7 @@ def table(results: Results, picked: Sequence[dict[str, Any]]) -> Table:
         cells = [Cell(source, source)]
         for found in by_source:
             own = found.get(tuple(entry["source"]))
-            text = "–" if own is None else named(labels(own), results.language)
+            text = "–" if own is None else join_labels(labels(own), results.language)
             cells.append(Cell(text, text, "" if own is None else " ".join(own["hypothesis"]), prose=True))
         rows.append(cells)
     hint = say(
@@ -133,7 +133,7 @@ def heat_map(entry: dict[str, Any], language: Language) -> Chart:
     weights = entry["attention"]
     texts = [[language.decimals(w, 2) if w >= 0.05 else "" for w in row] for row in weights]
     return heat(
-        named(labels(entry), language), language.say("source"), language.say("Translation"),
+        join_labels(labels(entry), language), language.say("source"), language.say("Translation"),
         distinct(entry["source"]), distinct(entry["hypothesis"]), weights, texts, language.say("weight"),
         language.say("Reference:") + " " + " ".join(entry["reference"]),
     )  # fmt: skip

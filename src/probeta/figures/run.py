@@ -80,7 +80,7 @@ def epochs(columns: Mapping[str, Column], name: str) -> Curve:
     return Curve(columns["epoch"][there] + 1, columns[name][there])
 
 
-def chosen(columns: Mapping[str, Column], names: Mapping[str, str]) -> dict[str, Curve]:
+def select_curves(columns: Mapping[str, Column], names: Mapping[str, str]) -> dict[str, Curve]:
     """The curves that exist of `names` (column → words)."""
     return {
         words: epochs(columns, name)
@@ -109,7 +109,7 @@ def metric_figures(columns: Mapping[str, Column], best: float | None) -> dict[st
     marked = best is not None and best < np.nanmax(columns.get("epoch", np.zeros(1))) + 1
     figures = {}
     for name, (title, unit, wanted) in pairs.items():
-        if curves := chosen(columns, wanted):
+        if curves := select_curves(columns, wanted):
             log = None if name == "loss" else False
             figures[name] = line_figure(title, "epoch", unit, curves, log=log)
             if name == "learning_rate":
@@ -129,7 +129,7 @@ def layer_figures(columns: Mapping[str, Column]) -> dict[str, Figure]:
     figures = {}
     for prefix, (file, title, unit) in kinds.items():
         names = {name: name.removeprefix(f"{prefix}/") for name in columns if name.startswith(f"{prefix}/")}
-        layers = chosen(columns, names)
+        layers = select_curves(columns, names)
         total = layers.pop("total", None)
         if layers:
             figures[file] = layers_figure(title, "epoch", unit, layers, total)

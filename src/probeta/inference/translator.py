@@ -31,7 +31,7 @@ PRECISIONS = ("32", "bf16")
 LONGEST = 1000
 """Source tokens beyond this many are not read: one endless line must not take the memory of a whole batch."""
 
-SIDES = 4
+AT_A_TIME = 4
 """Batches that are searched at a time."""
 
 Part = TypeVar("Part")
@@ -107,7 +107,7 @@ class TextTranslator:
             with cpu.set_enabled(fast), self.rounded():
                 return self._search([lines[row] for row in rows], n_best, need_weights, prepared)
 
-        together = side_by_side if self.device.type == "cpu" else map
+        together = map_in_threads if self.device.type == "cpu" else map
         for rows, hypotheses in zip(batches, together(search, batches), strict=True):
             for row, best in zip(rows, hypotheses, strict=True):
                 found[row] = [self._translation(lines[row], hypothesis) for hypothesis in best]
@@ -161,13 +161,14 @@ class TextTranslator:
         )
 
 
-def side_by_side(work: Callable[[Part], Result], parts: Sequence[Part]) -> Iterator[Result]:
+def map_in_threads(work: Callable[[Part], Result], parts: Sequence[Part]) -> Iterator[Result]:
     """`work` of each part, in order, of which several run at a time, each with its share of torch's threads.
 
-    A step of a search is too small to be cut between cores; batches are not. More than `SIDES` would wait for Python.
+    A step of a search is too small to be cut between cores; batches are not. More than `AT_A_TIME` would wait for
+    Python.
     """
     threads = torch.get_num_threads()
-    sides = min(SIDES, threads, len(parts))
+    sides = min(AT_A_TIME, threads, len(parts))
     if sides < 2:
         yield from map(work, parts)
         return

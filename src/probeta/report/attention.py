@@ -43,7 +43,7 @@ class Translated:
     references: dict[Key, str] = field(default_factory=dict)
 
 
-def side_by_side(runs: Sequence[Run]) -> dict[str, Any] | None:
+def collect_attention(runs: Sequence[Run]) -> dict[str, Any] | None:
     """What the page needs to show sentences of `runs`; `None` where none of them has attention.
 
     `models` are names, `variants` what they are runs of; `sentences` have a `split`, `text`, `reference` and `by`, an

@@ -45,7 +45,7 @@ def render(
     metrics = chosen_metrics(summary)
     # In the study's order; of more variants than there is room for, the best.
     runs = summary.sweep.runs if len(summary.groups) <= attention.MODELS else in_rank(summary)
-    weights = attention.side_by_side(runs)
+    weights = attention.collect_attention(runs)
     decided = decisions_of(summary)
     tables = [*(answer.tables if answer else ()), *([decided.table(language)] if decided else ())]
     drawn = list(answer.charts) if answer else by_size.charts(summary, language)

@@ -196,7 +196,7 @@ def lines(study: Study, arguments: Sequence[str], seeds: str | None, params: Map
     return wanted
 
 
-def chosen(study: Study, session: Session) -> dict[str, tuple[str, ...]]:
+def choose_settings(study: Study, session: Session) -> dict[str, tuple[str, ...]]:
     """Variant → the overrides with the best mean of the search's metric over its seeds.
 
     A point counts only when all its seeds completed: a mean over the lucky ones would be no mean. Raises

@@ -19,7 +19,7 @@ from probeta.sweeps.errors import SweepFailed
 from probeta.sweeps.naming import sweep_name
 from probeta.sweeps.question import Definition, Wanted, command_line
 from probeta.sweeps.session import Session
-from probeta.sweeps.study import Study, chosen, extended, lines, replaced
+from probeta.sweeps.study import Study, choose_settings, extended, lines, replaced
 
 
 @dataclass
@@ -65,7 +65,7 @@ class Sweep:
             points = lines(study, given, search.seeds, search.params)
             first = self._session(definition, directory / "search")
             self._through(first, lambda session: session.carry_out(session.compose(points)))
-            study = extended(study, chosen(study, first))
+            study = extended(study, choose_settings(study, first))
         definition = Definition(
             name=study.name,
             command=command_line(),
