@@ -58,3 +58,9 @@ def test_an_installed_wheel_runs_from_any_folder(tmp_path: Path) -> None:
     assert json.loads((elsewhere / "run" / "result.json").read_text())["status"] == "completed"
     subprocess.run([*command, "-m", "seed=1,2", "name=two"], cwd=elsewhere, check=True, capture_output=True)
     assert (elsewhere / "outputs" / "two" / "summary.csv").is_file()
+
+
+def test_what_there_is_can_be_completed() -> None:
+    import probeta
+
+    assert {"load_run", "load_sweep"} <= set(dir(probeta))

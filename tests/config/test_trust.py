@@ -58,3 +58,8 @@ def test_a_user_s_own_class_is_built_when_they_say_so(tmp_path: Path, monkeypatc
 def test_targets_are_found_at_any_depth() -> None:
     tree = {"a": [{"_target_": "x"}], "b": {"_target_": "y", "c": {"d": {"_target_": "z"}}}}
     assert [(path, node["_target_"]) for path, node in targets(tree)] == [("a[0]", "x"), ("b", "y"), ("b.c.d", "z")]
+
+
+def test_a_package_that_python_does_not_find_is_told_how_it_is_found() -> None:
+    with pytest.raises(ConfigError, match=r"finds no nowhere_at_all; install it, or start with PYTHONPATH"):
+        resolve("nowhere_at_all.models.Mine", ("nowhere_at_all",))

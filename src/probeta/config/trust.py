@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from importlib.util import find_spec
 from typing import Any
 
 from probeta.config.signatures import describe, fits
@@ -65,7 +67,9 @@ def resolve(target: str, trust: Sequence[str] = ()) -> Callable[..., Any]:
             found = getattr(found, attribute, None)
         break
     if found is None:
-        raise ConfigError(f"_target_={target} does not exist")
+        missing = parts[0] not in sys.modules and find_spec(parts[0]) is None
+        how = f": Python finds no {parts[0]}; install it, or start with PYTHONPATH=FOLDER where it lies" * missing
+        raise ConfigError(f"_target_={target} does not exist{how}")
     if not (inspect.isclass(found) or inspect.isfunction(found)) or not within(found.__module__, allowed):
         raise not_trusted(target, parts[0])
     return found
