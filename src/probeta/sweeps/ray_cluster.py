@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from contextlib import suppress
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -33,9 +34,22 @@ def connect(init: DictConfig) -> None:
     address = options.get("address") or os.environ.get("RAY_ADDRESS")
     if not address:
         options.setdefault("object_store_memory", OBJECT_STORE)
+    else:
+        offer_token()
     try:
         ray.init(**options)
     except Exception as error:
         why = " ".join(str(error).split())[:300] or type(error).__name__
         told = f"hydra.launcher.ray.init.address={address}: no Ray cluster is joined there" if address else "Ray"
         raise LauncherFailed(f"{told}: {why}") from error
+
+
+def offer_token() -> None:
+    """Show the cluster Ray's token where there is one (RAY_AUTH_TOKEN, ~/.ray/auth_token): one that `ray start` has
+    begun asks for it. Ray does so by itself only for clusters of its own, or where RAY_AUTH_MODE=token.
+    """
+    with suppress(ImportError):  # versions without tokens, or that keep them elsewhere
+        from ray._private.authentication.authentication_token_setup import maybe_enable_token_auth_if_token_available
+
+        logging.getLogger(maybe_enable_token_auth_if_token_available.__module__).setLevel(logging.ERROR)
+        maybe_enable_token_auth_if_token_available(warn_if_disabled=False)
