@@ -14,6 +14,7 @@ PRIVATE = {
     "probeta/composition/app.py": {
         "hydra._internal.callbacks.Callbacks", "hydra._internal.hydra.Hydra", "hydra._internal.utils._run_hydra",
         "hydra._internal.utils.create_config_search_path", "hydra._internal.utils.get_args_parser",
+        "._get_node", "._is_none",
     },
     "probeta/composition/composer.py": {
         "hydra._internal.config_loader_impl.ConfigLoaderImpl", "._apply_overrides_to_config",
@@ -26,8 +27,8 @@ PRIVATE = {
 }  # fmt: skip
 
 
-OTHERS = {"._trial_id"}
-"""Attributes of other libraries in modules that import Hydra's public parts: Optuna's number of a trial."""
+OTHERS = {"._trial_id", "._BatchNorm", "._actions"}
+"""Attributes of Optuna, torch and argparse in modules that import Hydra's public parts."""
 
 
 def private(name: str) -> bool:
