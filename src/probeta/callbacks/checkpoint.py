@@ -14,7 +14,7 @@ import torch.distributed as dist
 from pytorch_lightning.callbacks import Checkpoint as LightningCheckpoint
 
 from probeta.errors import ConfigError
-from probeta.runs.atomic import atomic, failures_named
+from probeta.models.weights import save_archive
 from probeta.runs.directory import RunDirectory
 
 
@@ -84,8 +84,7 @@ class Checkpoint(LightningCheckpoint):
 
     def save_final(self, path: Path) -> None:
         """Write the state at the end of training, taken before the best weights were put back."""
-        with atomic(path) as file:
-            torch.save(self.final, file)
+        save_archive(self.final, path)
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -113,12 +112,10 @@ class Checkpoint(LightningCheckpoint):
         # Rows first: a run that is killed now must find in its log all that the checkpoint is past.
         for logger in trainer.loggers:
             logger.save()
-        last = RunDirectory(Path(trainer.default_root_dir)).last
-        partial = last.with_suffix(".partial")
-        with failures_named(last):
-            trainer.save_checkpoint(partial)
+        state = trainer._checkpoint_connector.dump_checkpoint()
         if trainer.is_global_zero:
-            partial.replace(last)
+            save_archive(state, RunDirectory(Path(trainer.default_root_dir)).last)
+        trainer.strategy.barrier("checkpoint")
 
     def state_dict(self) -> dict[str, Any]:
         return {"random": random_states(), "position": self.position}

@@ -10,6 +10,7 @@ import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Checkpoint
 
 from probeta.errors import check_whole
+from probeta.runs.atomic import write_atomic
 
 
 class Pruning(Checkpoint):
@@ -48,7 +49,7 @@ class Pruning(Checkpoint):
         if self._trial.should_prune():
             trainer.should_stop = True
             pruned = {"epoch": epoch, self.monitor: float(value)}
-            (Path(trainer.default_root_dir) / "pruned.json").write_text(json.dumps(pruned) + "\n")
+            write_atomic(Path(trainer.default_root_dir) / "pruned.json", json.dumps(pruned) + "\n")
 
 
 def _pruner(name: str) -> Any:

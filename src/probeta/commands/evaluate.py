@@ -16,8 +16,9 @@ def main(argv: list[str]) -> int:
     directory = required(values, "run", "DIR")
 
     from probeta.commands.outcome import metrics_table
+    from probeta.config.trust import trust_argument
     from probeta.inference.evaluate import compare_metrics, evaluate_run
-    from probeta.inference.load_run import load_run, trust_argument
+    from probeta.inference.load_run import load_run
     from probeta.runs.terminal import plain_console
 
     run = load_run(directory, trust_argument(values.get("trust")))

@@ -23,7 +23,8 @@ def main(argv: list[str]) -> int:
 
     points = read_points(values)
 
-    from probeta.inference.load_run import load_run, trust_argument
+    from probeta.config.trust import trust_argument
+    from probeta.inference.load_run import load_run
     from probeta.inference.predict import predict
 
     probabilities = predict(load_run(directory, trust_argument(values.get("trust"))), points)

@@ -18,12 +18,16 @@ def main(argv: list[str]) -> int:
     plain = [a.lstrip("+") for a in argv]
     resumed = [a.removeprefix("resume=") for a in plain if a.startswith("resume=") and a != "resume=null"]
     if resumed:
-        others = [a for a in plain if not a.startswith("resume=")]
+        trust = [a.removeprefix("trust=") for a in plain if a.startswith("trust=")]
+        others = [a for a in plain if not a.startswith(("resume=", "trust="))]
         if others:
             raise ConfigError(
-                f"{others[0]} is not accepted: a resumed run keeps its configuration, resume=DIR stands alone"
+                f"{others[0]} is not accepted: a resumed run keeps its configuration, resume=DIR stands alone "
+                "or with trust=[PACKAGE]"
             )
-        result = resume(os.path.expanduser(resumed[-1]))
+        from probeta.config.trust import trust_argument
+
+        result = resume(os.path.expanduser(resumed[-1]), trust_argument(trust[-1] if trust else None))
     else:
         with uncollected():
             from probeta.config.build import check

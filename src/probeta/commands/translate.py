@@ -95,7 +95,7 @@ def load(run: str, values: Mapping[str, str]) -> TextTranslator:
 
     lexicon = read_lexicon(Path(values["lexicon"])) if "lexicon" in values else None
 
-    from probeta.inference.load_run import trust_argument
+    from probeta.config.trust import trust_argument
     from probeta.inference.translator import load_translator
     from probeta.runs.memory import keep_freed_memory
 

@@ -23,7 +23,7 @@ from hydra.errors import ConfigCompositionException, HydraException
 from hydra.types import HydraContext, RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from probeta.composition.job import Command, outcome_of, without_hydra
+from probeta.composition.job import Command, outcome_of, record_resolved, without_hydra
 from probeta.config.switches import check_recipe, check_switches
 from probeta.errors import ConfigError, RunDirectoryError, UserError
 from probeta.runs.atomic import failures_named
@@ -115,7 +115,7 @@ def as_typed(argument: str) -> str:
 def run_once(hydra: Hydra, name: str, command: Command, overrides: list[str]) -> Any:
     """A single run: as Hydra's own `run`, but refused before its folder is written, and composed once."""
     config = compose(hydra, name, overrides)
-    task_config = without_hydra(config)
+    task_config = without_hydra(record_resolved(config))
     check_switches(task_config)
     if (named := task_config.get("name")) is not None:
         raise ConfigError(f"name={named} is not used: it is a sweep's; hydra.run.dir=DIR says where a single run goes")

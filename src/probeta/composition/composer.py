@@ -18,6 +18,7 @@ from hydra.errors import ConfigCompositionException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
+from probeta.composition.job import record_resolved
 from probeta.runs.identity import parse
 
 
@@ -57,7 +58,7 @@ class Composer:
         config: DictConfig = pickle.loads(self._base(overrides).task)
         values = [o for o in parse(lines) if self._is_value(o) and not o.is_hydra_override()]
         ConfigLoaderImpl._apply_overrides_to_config(values, config)
-        return config
+        return record_resolved(config) if any("${" in line for line in overrides) else config
 
     def _is_value(self, override: Override) -> bool:
         # Hydra's own rule (hydra._internal.defaults_list.Overrides): all else decides which files count.
@@ -72,7 +73,7 @@ class Composer:
             config = self.loader.load_configuration(
                 config_name=self.name, overrides=list(choices), run_mode=RunMode.RUN
             )
-            whole = pickle.dumps(config)
+            whole = pickle.dumps(record_resolved(config))
             with read_write(config), open_dict(config):
                 del config["hydra"]
             self._bases[choices] = Base(whole, pickle.dumps(config))
@@ -98,4 +99,4 @@ class Composer:
             lines = sorted(str(o.input_line) for o in task if o.key_or_group not in style.exclude_keys)
             job.override_dirname = style.item_sep.join(lines).replace("=", style.kv_sep)
         OmegaConf.copy_cache(from_config=self.master, to_config=config)
-        return config
+        return record_resolved(config) if any("${" in line for line in overrides) else config

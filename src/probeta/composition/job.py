@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -12,10 +13,10 @@ import yaml
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import JobReturn, JobRuntime, JobStatus, configure_log, env_override
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf, read_write
 from omegaconf._utils import OmegaConfDumper
 
-from probeta.runs.atomic import failures_named, write_atomic
+from probeta.runs.atomic import write_atomic
 
 BASIC_LAUNCHER = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
 """Hydra's default: it composes each job anew, and carries it out in its own process."""
@@ -34,6 +35,27 @@ class Command:
 
     def __call__(self, config: DictConfig) -> Any:
         return self.task(config)
+
+
+RESOLVER = re.compile(r"\$\{\s*[\w.]+\s*:")
+"""An interpolation that calls a resolver (`oc.env`), and may say something else elsewhere or tomorrow."""
+
+
+def record_resolved(config: DictConfig) -> DictConfig:
+    """`config` with what its resolvers say here and now in their place: what a run records depends on nothing else."""
+
+    def visit(node: DictConfig | ListConfig, keys: Iterable[Any]) -> None:
+        for key in keys:
+            child: Any = node._get_node(key)
+            value = child._value()
+            if isinstance(child, DictConfig | ListConfig) and isinstance(value, dict | list):
+                visit(child, list(value) if isinstance(value, dict) else range(len(value)))
+            elif isinstance(value, str) and RESOLVER.search(value):
+                node[key] = node[key]
+
+    with read_write(config):
+        visit(config, [key for key in config if key != "hydra"])
+    return config
 
 
 def without_hydra(config: DictConfig) -> DictConfig:
@@ -60,12 +82,11 @@ def run_composed(context: HydraContext, task: TaskFunction, config: DictConfig, 
         configure_log(config.hydra.job_logging, config.hydra.verbose)
         if (kept := config.hydra.output_subdir) is not None:
             for name, node in (("config", own), ("overrides", config.hydra.overrides.task)):
-                write_atomic(path / kept / f"{name}.yaml", OmegaConf.to_yaml(node))
+                write_atomic(path / kept / f"{name}.yaml", OmegaConf.to_yaml(node), sync=False)
             # Hydra's own settings are for people to read: libyaml writes them ten times as fast.
             tree = OmegaConf.to_container(hydra, enum_to_str=True)
             text = yaml.dump(tree, Dumper=getattr(yaml, "CSafeDumper", yaml.SafeDumper), sort_keys=False)
-            with failures_named(path / kept / "hydra.yaml"):
-                (path / kept / "hydra.yaml").write_text(text, encoding="utf-8")
+            write_atomic(path / kept / "hydra.yaml", text, sync=False)
         with env_override(dict(config.hydra.job.env_set)):
             context.callbacks.on_job_start(config=config, task_function=task)
             try:
@@ -112,8 +133,6 @@ def unresolved(config: DictConfig) -> dict[str, Any]:
 def write_hydra(path: Path, config: Mapping[str, Any], hydra: Mapping[str, Any], overrides: Sequence[str]) -> None:
     """`.hydra/`, as Hydra writes it when a job starts."""
     folder = path / ".hydra"
-    with failures_named(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "config.yaml").write_text(to_yaml(dict(config)))
-        (folder / "hydra.yaml").write_text(to_yaml({"hydra": hydra}))
-        (folder / "overrides.yaml").write_text(to_yaml(list(overrides)))
+    write_atomic(folder / "config.yaml", to_yaml(dict(config)), sync=False)
+    write_atomic(folder / "hydra.yaml", to_yaml({"hydra": hydra}), sync=False)
+    write_atomic(folder / "overrides.yaml", to_yaml(list(overrides)), sync=False)

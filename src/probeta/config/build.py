@@ -107,7 +107,7 @@ def check_keys(tree: Mapping[str, Any]) -> None:
         processes(tree["trainer"])
     for path, node in targets(tree):
         supplied = SUPPLIED.get(path, RUN_SUPPLIES if path.startswith("logger.") else ())
-        check_node(resolve(node["_target_"], trust), node, path, supplied)
+        check_node(resolve(node["_target_"], path, trust), node, path, supplied)
 
 
 def make(tree: Mapping[str, Any], path: str, **supplied: Any) -> Any:
@@ -158,8 +158,8 @@ def check(config: DictConfig) -> None:
     """Refuse what cannot be run, before anything is read or written. Draws no random numbers."""
     tree = plain(config)
     check_keys(tree)
-    model_class = resolve(tree["model"]["_target_"], trusted(tree))
-    data_class = resolve(tree["data"]["_target_"], trusted(tree))
+    model_class = resolve(tree["model"]["_target_"], "model", trusted(tree))
+    data_class = resolve(tree["data"]["_target_"], "data", trusted(tree))
     spec = EXAMPLES[getattr(model_class, "accepts", PointsSpec)]
     produced = spec_of(data_class)
     if produced is not None and produced is not type(spec):
@@ -243,7 +243,7 @@ def double_precision(tree: Mapping[str, Any]) -> bool:
 
 def build_model(tree: Mapping[str, Any], spec: DataSpec) -> Module:
     """The model as the run's seed initialises it."""
-    model_class = resolve(tree["model"]["_target_"], trusted(tree))
+    model_class = resolve(tree["model"]["_target_"], "model", trusted(tree))
     accepted = getattr(model_class, "accepts", type(spec))
     if not isinstance(spec, accepted):
         raise mismatch(tree, type(spec), accepted)
@@ -256,7 +256,7 @@ def build_model(tree: Mapping[str, Any], spec: DataSpec) -> Module:
 def check_last_batch(data: Any, model: Module) -> None:
     """Batch normalisation has no variance in a batch of one, which the last of an epoch may be."""
     size = getattr(data, "batch_size", None)
-    if size is None or not any(isinstance(module, torch.nn.modules.batchnorm._BatchNorm) for module in model.modules()):
+    if size is None or not any(isinstance(module, torch.nn.BatchNorm1d) for module in model.modules()):
         return
     examples = len(data.splits["train"].y) if hasattr(data, "splits") else 0
     if examples and examples % size == 1:
@@ -280,6 +280,6 @@ def build(tree: Mapping[str, Any], **logger_arguments: Any) -> Experiment:
 
 def make_logger(tree: Mapping[str, Any], name: str, arguments: Mapping[str, Any]) -> Logger:
     """One logger; ours are told the run's directory, Lightning's own are built as they are configured."""
-    accepted = parameters(resolve(tree["logger"][name]["_target_"], trusted(tree)))
+    accepted = parameters(resolve(tree["logger"][name]["_target_"], f"logger.{name}", trusted(tree)))
     logger: Logger = make(tree, f"logger.{name}", **{k: v for k, v in arguments.items() if k in accepted})
     return logger

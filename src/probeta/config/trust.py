@@ -1,8 +1,9 @@
 """What a configuration may build.
 
-A run directory can come from anywhere, and a `_target_` names any importable object: `torch.hub.load` is
-reachable through a dozen modules that begin with `torch.nn`. So what counts is not how the path begins
-but what it resolves to: a class or function that was itself defined in an allowed module.
+A run directory can come from anywhere, and a `_target_` names any importable object. So what may be built is listed:
+at each place of a configuration the subclasses of one class, and of those only the ones that are defined in a module of
+this project, of torch or of Lightning that is listed with it. Functions and methods are no targets, since a function
+that calls what it is given would call anything. Whom else to trust is said by the command, never by a directory.
 """
 
 from __future__ import annotations
@@ -11,23 +12,32 @@ import importlib
 import inspect
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
 from importlib.util import find_spec
 from typing import Any
 
 from probeta.config.signatures import describe, fits
 from probeta.errors import ConfigError
 
-OURS = tuple(
-    f"probeta.{part}" for part in ("callbacks", "data", "loggers", "metrics", "models", "nn", "probes", "sweeps")
+PLACES: Sequence[tuple[str, str, Sequence[str]]] = (
+    ("model", "probeta.models.module.Module", ("probeta.models",)),
+    ("data", "probeta.data.datamodule.DataModule", ("probeta.data",)),
+    ("decoding", "probeta.models.decoding.Decoding", ("probeta.models",)),
+    ("model.decoding", "probeta.models.decoding.Decoding", ("probeta.models",)),
+    ("probe", "probeta.probes.probe.Probe", ("probeta.probes",)),
+    ("callbacks.*.*", "torch.nn.Module", ("torch.nn.modules",)),
+    ("callbacks.*", "pytorch_lightning.Callback", ("probeta.callbacks", "pytorch_lightning.callbacks")),
+    ("logger.*", "pytorch_lightning.loggers.Logger", ("probeta.loggers", "pytorch_lightning.loggers")),
+    ("optimizer", "torch.optim.Optimizer", ("torch.optim",)),
+    ("scheduler", "torch.optim.lr_scheduler.LRScheduler", ("probeta.models.schedules", "torch.optim.lr_scheduler")),
+    ("trainer", "pytorch_lightning.Trainer", ("pytorch_lightning.trainer.trainer",)),
+    ("trainer.strategy", "pytorch_lightning.strategies.Strategy", ("pytorch_lightning.strategies",)),
+    ("*", "torch.nn.Module", ("probeta.nn", "torch.nn.modules")),
 )
-LIBRARIES = (
-    "torch.nn.modules",
-    "torch.optim",
-    "pytorch_lightning.callbacks",
-    "pytorch_lightning.loggers",
-    "pytorch_lightning.strategies",
-    "pytorch_lightning.trainer.trainer",
-)
+"""Place (the first that matches counts), what a class there derives from, and the modules that may define it."""
+
+ELSEWHERE = ("pytorch_lightning.callbacks", "pytorch_lightning.loggers", "pytorch_lightning.strategies")
+"""Classes that write to where they are told, or open connections: not from a directory, unless the command says so."""
 
 
 def within(module: str, packages: Sequence[str]) -> bool:
@@ -42,43 +52,54 @@ def trusted(tree: Mapping[str, Any]) -> Sequence[str]:
     return [trust] if isinstance(trust, str) else list(trust)
 
 
-def resolve(target: str, trust: Sequence[str] = ()) -> Callable[..., Any]:
-    """The class or function that `target` names; `ConfigError` where it is missing or not to be trusted."""
-    allowed = (*OURS, *LIBRARIES, *trust)
-    parts = target.split(".")
-    roots = {package.split(".")[0] for package in allowed}
-    if parts[0] not in roots:
-        raise not_trusted(target, parts[0])
-    found: Any = None
-    for length in range(len(parts) - 1, 0, -1):
-        name = ".".join(parts[:length])
-        # Importing runs a module's code: only modules of packages that may be built from are imported.
-        if not any(within(name, (package,)) or within(package, (name,)) for package in allowed):
-            continue
-        try:
-            found = importlib.import_module(name)
-        except ModuleNotFoundError as error:
-            if error.name and not within(name, (error.name,)):
-                raise ConfigError(
-                    f"_target_={target} needs the module {error.name!r}, which is not installed"
-                ) from None
-            continue
-        for attribute in parts[length:]:
-            found = getattr(found, attribute, None)
-        break
+def resolve(target: object, place: str, trust: Sequence[str] = ()) -> Callable[..., Any]:
+    """The class that `target` names at the key `place` (or the function, of a package in `trust`).
+
+    Raises `ConfigError` where it is missing, not listed or of another kind.
+    """
+    module, _, name = str(target).rpartition(".")
+    _, base, listed = next(row for row in PLACES if fnmatchcase(place, row[0]))
+    allowed = (*listed, *trust)
+    # Importing runs a module's code: only modules of packages that may be built from are imported, and their parents.
+    if not name or not any(within(module, (package,)) or within(package, (module,)) for package in allowed):
+        raise not_trusted(target, place)
+    found = getattr(imported(module, str(target)), name, None)
     if found is None:
-        missing = parts[0] not in sys.modules and find_spec(parts[0]) is None
-        how = f": Python finds no {parts[0]}; install it, or start with PYTHONPATH=FOLDER where it lies" * missing
-        raise ConfigError(f"_target_={target} does not exist{how}")
-    if not (inspect.isclass(found) or inspect.isfunction(found)) or not within(found.__module__, allowed):
-        raise not_trusted(target, parts[0])
-    return found
+        raise ConfigError(f"{place}._target_={target} does not exist")
+    if inspect.isclass(found) or inspect.isfunction(found):
+        if within(found.__module__, trust):
+            return found
+        if inspect.isclass(found) and within(found.__module__, listed):
+            if issubclass(found, named_class(base)):
+                return found
+            raise ConfigError(
+                f"{place}._target_={target} is not accepted: this place takes a {base.rpartition('.')[2]}"
+            )
+    raise not_trusted(target, place)
 
 
-def not_trusted(target: str, root: str) -> ConfigError:
+def imported(module: str, target: str) -> Any:
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name and not within(module, (error.name,)):
+            raise ConfigError(f"_target_={target} needs the module {error.name!r}, which is not installed") from None
+        root = target.partition(".")[0]
+        missing = root not in sys.modules and find_spec(root) is None
+        how = f": Python finds no {root}; install it, or start with PYTHONPATH=FOLDER where it lies" * missing
+        raise ConfigError(f"_target_={target} does not exist{how}") from None
+
+
+def named_class(path: str) -> Any:
+    module, _, name = path.rpartition(".")
+    return getattr(importlib.import_module(module), name)
+
+
+def not_trusted(target: object, place: str) -> ConfigError:
     return ConfigError(
-        f"_target_={target} is not built: only the classes of probeta, torch's modules and optimizers and "
-        f"Lightning's callbacks, loggers and strategies are; for your own say trust=[{root}]"
+        f"{place}._target_={target} is not built: only the classes of probeta, torch's modules, optimizers and "
+        f"schedulers and Lightning's callbacks, loggers and strategies are, each at its place; for your own say "
+        f"trust=[{str(target).split('.')[0]}]"
     )
 
 
@@ -92,3 +113,34 @@ def targets(tree: Any, path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
     elif isinstance(tree, list):
         for i, value in enumerate(tree):
             yield from targets(value, f"{path}[{i}]")
+
+
+def adopt(tree: Mapping[str, Any], trust: Sequence[str]) -> dict[str, Any]:
+    """The configuration `tree` of a directory, which may come from elsewhere, as far as it is obeyed.
+
+    Whom to trust is said by the command (`trust`), not there; so are the folders that the data are kept in.
+    Raises `ConfigError` for what would write elsewhere or open a connection and is not trusted.
+    """
+    for path, node in targets(tree):
+        target = str(node["_target_"])
+        found = resolve(target, path, trust)
+        if within(found.__module__, ELSEWHERE) and not within(found.__module__, trust):
+            package = ".".join(target.split(".")[:2])
+            raise ConfigError(
+                f"{path}._target_={target} is not built from a directory's configuration: it may write or connect to "
+                f"where that says; if you know where it comes from, say trust=[{package}]"
+            )
+    adopted = {**tree, "trust": list(trust)}
+    if isinstance(data := tree.get("data"), dict) and "_target_" in data:
+        kept = getattr(resolve(data["_target_"], "data", trust), "writes", ())
+        adopted["data"] = {key: value for key, value in data.items() if key not in kept}
+    return adopted
+
+
+def trust_argument(value: str | None) -> list[str]:
+    """`trust=[mypkg]` or `trust=mypkg,other` as a list of package names."""
+    names = [name.strip() for name in (value or "").strip("[]").split(",") if name.strip()]
+    for name in names:
+        if not all(part.isidentifier() for part in name.split(".")):
+            raise ConfigError.value("trust", value, "names of packages, trust=[mypkg]")
+    return names

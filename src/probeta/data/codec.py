@@ -17,6 +17,7 @@ from probeta.data.tokenizers import Tokenizer, from_state
 from probeta.data.vocabulary import BOS_ID, EOS_ID, PAD_ID, UNK_ID, Vocabulary
 from probeta.errors import RunDirectoryError
 from probeta.runs.artifacts import TEXT
+from probeta.runs.atomic import write_atomic
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,7 @@ class TextCodec:
                 # A file of its own, so that SentencePiece's tools can read it.
                 (folder / f"{side}.model").write_bytes(base64.b64decode(state.pop("model")))
             content[side] = {"name": language.name, "tokenizer": state, "vocabulary": language.vocabulary.tokens}
-        (folder / TEXT).write_text(json.dumps(content, ensure_ascii=False, indent=0), encoding="utf-8")
+        write_atomic(folder / TEXT, json.dumps(content, ensure_ascii=False, indent=0))
 
     @classmethod
     def load(cls, folder: Path) -> TextCodec:

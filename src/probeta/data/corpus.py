@@ -25,6 +25,7 @@ from probeta.data.sequence_writer import SequenceWriter, count_ids, open_sequenc
 from probeta.data.tokenizers import SentencePieceTokenizer, SpacyTokenizer, Tokenizer, WhitespaceTokenizer
 from probeta.data.vocabulary import BOS_ID, EOS_ID, UNK_ID
 from probeta.errors import DataError
+from probeta.runs.atomic import write_atomic
 
 SIDES = ("source", "target")
 CHUNK = 8192
@@ -95,7 +96,7 @@ def build_corpus(folder: Path, files: Files, settings: CorpusSettings) -> None:
             f"{files['train'][0]}: all {too_long} pairs are longer than data.max_length={settings.max_length} tokens"
         )
     described = {"roles": {split: role for split, (role, _) in splits.items()}, "counts": counts}
-    (folder / "corpus.json").write_text(json.dumps(described), encoding="utf-8")
+    write_atomic(folder / "corpus.json", json.dumps(described))
 
 
 def open_corpus(folder: Path, settings: CorpusSettings) -> Corpus:

@@ -39,6 +39,9 @@ class ParallelTextData(TextData):
     Raises `DataError` with file and line for unequal line counts, invalid UTF-8 and an empty corpus.
     """
 
+    writes = ("cache",)
+    """Arguments that name folders to write into: not obeyed where the configuration comes from a directory."""
+
     def __init__(
         self,
         root: str,

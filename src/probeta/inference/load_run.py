@@ -7,13 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from probeta.config.build import build_data, build_model, check_keys, plain
+from probeta.config.trust import adopt
 from probeta.data.datamodule import DataModule
 from probeta.data.text import TextData
-from probeta.errors import ConfigError, RunDirectoryError
+from probeta.errors import RunDirectoryError
 from probeta.models.module import Module
+from probeta.models.weights import load_archive, weights_sha256
 from probeta.runs.directory import RunDirectory
 from probeta.runs.record import read_result
-from probeta.training.fit import load_checkpoint, quiet
+from probeta.training.fit import quiet
 
 
 @dataclass
@@ -59,16 +61,19 @@ def load_run(directory: str | Path, trust: list[str] | None = None) -> Run:
         raise RunDirectoryError(f"{directory} has no checkpoint (checkpoints=none): there are no weights to load")
     tree = plain(run.load_config())
     tree["data"] = {**tree["data"], **run.recorded_places()}
-    # A run directory may come from elsewhere: whom to trust is said here, not there.
-    tree["trust"] = list(trust or [])
+    tree = adopt(tree, trust or [])
     check_keys(tree)
     text = run.artifacts.text
     data = None if text.is_dir() else build_data(tree)
     spec = TextData.load(text).spec if data is None else data.spec
     model = build_model(tree, spec)
+    state: dict[str, Any] = load_archive(checkpoint).get("state_dict") or {}
+    recorded = result.get("weights_sha256")
     try:
-        model.load_state_dict(load_checkpoint(checkpoint)["state_dict"])
-    except (RuntimeError, KeyError) as error:
+        if checkpoint == run.best and recorded and weights_sha256(state) != recorded:
+            raise RunDirectoryError(f"{checkpoint} holds other weights than the run recorded in {run.result}")
+        model.load_state_dict(state)
+    except (RuntimeError, KeyError, TypeError, AttributeError) as error:
         raise RunDirectoryError(
             f"{checkpoint} does not fit the model of {run.config}: {str(error).splitlines()[0]}"
         ) from None
@@ -76,12 +81,3 @@ def load_run(directory: str | Path, trust: list[str] | None = None) -> Run:
     if data is not None and data.sha256() == result.get("data_sha256"):
         found._data = data
     return found
-
-
-def trust_argument(value: str | None) -> list[str]:
-    """`trust=[mypkg]` or `trust=mypkg,other` as a list of package names."""
-    names = [name.strip() for name in (value or "").strip("[]").split(",") if name.strip()]
-    for name in names:
-        if not all(part.isidentifier() for part in name.split(".")):
-            raise ConfigError.value("trust", value, "names of packages, trust=[mypkg]")
-    return names

@@ -7,13 +7,13 @@ import io
 import logging
 import time
 from argparse import Namespace
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from pytorch_lightning.loggers import Logger
 
-from probeta.runs.atomic import failures_named, write_atomic
+from probeta.runs.atomic import append, failures_named, write_atomic
 from probeta.runs.reading import Damaged, read_text
 
 log = logging.getLogger(__name__)
@@ -37,7 +37,7 @@ class MetricsCSV(Logger):
         self._flushed = time.monotonic()
         if resume_step is not None and self.path.exists():
             self._keep(resume_step)
-            self._write_all()
+            write_atomic(self.path, self._text(self.written, header=True))
 
     def _keep(self, resume_step: int) -> None:
         """Take over the rows up to `resume_step`, as far as the file holds them."""
@@ -97,24 +97,20 @@ class MetricsCSV(Logger):
         new = [name for row in rows for name in row if name not in self.columns]
         self.columns += list(dict.fromkeys(new))
         self.written += rows
-        if new or not self.path.exists():
-            self._write_all()
+        if new or not self.path.is_file() or self.path.is_symlink():
+            # Nothing can be lost while there is no file: no need to wait for the disk.
+            write_atomic(self.path, self._text(self.written, header=True), sync=self.path.is_file())
         else:
-            with failures_named(self.path), self.path.open("a", newline="") as file:
-                csv.DictWriter(file, self.columns, lineterminator="\n").writerows(rows)
+            with failures_named(self.path):
+                append(self.path, self._text(rows, header=False))
 
-    def _write_all(self) -> None:
+    def _text(self, rows: Sequence[Mapping[str, Any]], header: bool) -> str:
         text = io.StringIO()
         writer = csv.DictWriter(text, self.columns, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(self.written)
-        if self.path.exists():
-            write_atomic(self.path, text.getvalue())
-        else:
-            # Nothing can be lost yet, and waiting for the disk is what a thousand tiny runs would do most.
-            with failures_named(self.path):
-                self.path.parent.mkdir(parents=True, exist_ok=True)
-                self.path.write_text(text.getvalue())
+        if header:
+            writer.writeheader()
+        writer.writerows(rows)
+        return text.getvalue()
 
     def finalize(self, status: str) -> None:
         self.save()

@@ -38,30 +38,38 @@ def failures_named(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def atomic(path: Path) -> Iterator[BinaryIO]:
+def atomic(path: Path, sync: bool = True) -> Iterator[BinaryIO]:
     """A binary file that becomes `path` where the block ends well, and is removed where it does not.
 
-    It gets the permissions that the user's umask leaves; folders on the way are made.
+    It gets the permissions that the user's umask leaves; folders on the way are made. `sync=False` does not wait for
+    the disk: for what can be written again, where a thousand tiny runs would do little else.
     """
     with failures_named(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        yield from _written(path)
+        yield from _written(path, sync)
 
 
-def _written(path: Path) -> Iterator[BinaryIO]:
+def _written(path: Path, sync: bool) -> Iterator[BinaryIO]:
     fresh = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
         with os.fdopen(os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666), "w+b") as file:
             yield file
             file.flush()
-            os.fsync(file.fileno())
+            if sync:
+                os.fsync(file.fileno())
         os.replace(fresh, path)
     except BaseException:
         fresh.unlink(missing_ok=True)
         raise
 
 
-def write_atomic(path: Path, content: str | bytes) -> None:
+def write_atomic(path: Path, content: str | bytes, sync: bool = True) -> None:
     """`atomic` for what is held in memory; text is written as UTF-8."""
-    with atomic(path) as file:
+    with atomic(path, sync) as file:
         file.write(content.encode() if isinstance(content, str) else content)
+
+
+def append(path: Path, content: str) -> None:
+    """Add to the end of a file that is there already; `OSError` where `path` is a link."""
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC), "a", newline="") as file:
+        file.write(content)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,7 +77,21 @@ class RunDirectory:
             raise RunDirectoryError(f"no run directory at {self.path}: it has no .hydra/config.yaml")
         tree = OmegaConf.to_container(config, resolve=False)
         assert isinstance(tree, dict)
-        return OmegaConf.create(update_config({str(key): value for key, value in tree.items()}))
+        tree = update_config({str(key): value for key, value in tree.items()})
+        for key, value in self.recorded_places().items():
+            # Recorded as it was meant, where an earlier version left the question to the environment.
+            if isinstance(tree.get("data"), dict) and "${" in str(tree["data"].get(key)):
+                tree["data"][key] = value
+        self._refuse_resolvers(tree)
+        return OmegaConf.create(tree)
+
+    def _refuse_resolvers(self, tree: Any, path: str = "") -> None:
+        """A directory may come from elsewhere: nothing in it is looked up in the reader's environment."""
+        if isinstance(tree, Mapping | list):
+            for key, value in tree.items() if isinstance(tree, Mapping) else enumerate(tree):
+                self._refuse_resolvers(value, f"{path}.{key}" if path else str(key))
+        elif isinstance(tree, str) and re.search(r"\$\{\s*[\w.]+\s*:", tree):
+            raise RunDirectoryError(f"{self.config}: {path}={tree} is not obeyed: it reads outside the run directory")
 
 
 @contextmanager

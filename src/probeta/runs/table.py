@@ -99,7 +99,8 @@ def read_sweep(directory: str | Path) -> SweepRuns:
         runs = [_read_run(root, {}, {}, damage)]
         runs[0].variant = root.name
         return SweepRuns(root, runs, definition, [], damage)
-    listed: dict[str, Any] = definition.get("jobs") or {}
+    # A sweep's directory may come from elsewhere: its jobs lie in it, whatever its list says.
+    listed: dict[str, Any] = {n: job for n, job in (definition.get("jobs") or {}).items() if Path(n).name == n}
     lost = _sound(root / "failures.json", {}, damage, {})
     names = [p.name for p in root.iterdir() if p.is_dir() and (p.name in listed or _is_run(p))]
     names += [name for name in listed if name not in names]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import pickle
 import time
 import warnings
 from collections.abc import Iterator, Mapping
@@ -25,10 +24,9 @@ from probeta.config.processes import processes, strategy_for
 from probeta.data.datamodule import DataModule
 from probeta.errors import TrainingDiverged
 from probeta.models.module import Module
-from probeta.runs.atomic import atomic
+from probeta.models.weights import load_archive, save_archive, weights_sha256
 from probeta.runs.directory import RunDirectory
 from probeta.runs.memory import keep_freed_memory
-from probeta.runs.reading import Damaged
 from probeta.runs.record import Outcome
 from probeta.runs.signals import Interrupted, Signals
 from probeta.training.compiling import compile_net
@@ -55,7 +53,7 @@ def train(
     environment = Environment(rank)
     # A run may go on, or be evaluated, from another folder than it was started in.
     tree["data"] = {**tree["data"], **run.recorded_places()}
-    resume = load_checkpoint(run.last) if run.last.is_file() else None
+    resume = load_archive(run.last) if run.last.is_file() else None
     if rank.number > 0:
         tree["logger"] = None  # rank 0 writes for all
     experiment = build(tree, directory=run.path, resume_step=None if resume is None else resume["global_step"])
@@ -101,7 +99,12 @@ def train(
         device=device,
         data_sha256=data.sha256(),
         best_checkpoint="checkpoints/best.ckpt" if run.best.is_file() else None,
-        extra={"threads": torch.get_num_threads(), **model.facts(), **data.facts()},
+        extra={
+            "threads": torch.get_num_threads(),
+            "weights_sha256": weights_sha256(model.state_dict()),
+            **model.facts(),
+            **data.facts(),
+        },
     )
 
 
@@ -120,19 +123,6 @@ def quiet() -> None:
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", module=r"(pytorch_lightning|lightning_fabric|torch\.utils\.data)")
-
-
-def load_checkpoint(path: Path) -> dict[str, Any]:
-    """A checkpoint as plain tensors and containers: nothing in it is executed. `Damaged` where it is none."""
-    if not path.stat().st_size:
-        raise Damaged(path, "it is empty")
-    try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, KeyError, ValueError, OSError, pickle.UnpicklingError) as error:
-        raise Damaged(path, f"it cannot be read as a checkpoint ({str(error).splitlines()[0][:160]})") from None
-    if not isinstance(checkpoint, dict) or "state_dict" not in checkpoint:
-        raise Damaged(path, "it holds no weights")
-    return checkpoint
 
 
 def make_trainer(
@@ -207,8 +197,8 @@ def write_weights(experiment: Experiment, trainer: pl.Trainer, run: RunDirectory
     """`best.ckpt`: the weights that were tested. `last.ckpt`: where training ended, to go on from."""
     run.checkpoints.mkdir(exist_ok=True)
     if keep in ("all", "best"):
-        with atomic(run.best) as file:
-            torch.save({"state_dict": experiment.model.state_dict(), "pytorch-lightning_version": pl.__version__}, file)
+        kept = {"state_dict": experiment.model.state_dict(), "pytorch-lightning_version": pl.__version__}
+        save_archive(kept, run.best)
     checkpoint = experiment.callbacks.get("checkpoint")
     if keep != "all":
         run.last.unlink(missing_ok=True)

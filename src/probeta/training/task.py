@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import shlex
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from probeta.errors import RunDirectoryError
 from probeta.runs.directory import RunDirectory
@@ -40,14 +41,15 @@ def run_in(path: Path, config: DictConfig, **how: Any) -> dict[str, Any]:
     try:
         result = execute(partial(train, multirun=multirun), config, path, **how)
     except Interrupted as interruption:
-        again = shlex.join(["probeta", "train", f"resume={path}"])
+        trust = [f"trust=[{','.join(config.trust)}]"] if config.get("trust") else []
+        again = shlex.join(["probeta", "train", f"resume={path}", *trust])
         if not multirun and RunDirectory(path).last.is_file():
             interruption.add_note(f"go on with: {again}")
         raise
     return {**result, "path": str(path)}
 
 
-def resume(directory: str) -> dict[str, Any]:
+def resume(directory: str, trust: Sequence[str] = ()) -> dict[str, Any]:
     """Continue the run in `directory` from its last checkpoint, as if it had never stopped."""
     run = RunDirectory.existing(directory)
     before = sound_result(run.path) or {}
@@ -55,13 +57,17 @@ def resume(directory: str) -> dict[str, Any]:
         raise RunDirectoryError(f"resume={directory} is completed: there is nothing left to do")
     if not run.last.is_file():
         raise RunDirectoryError(f"resume={directory} has no checkpoints/last.ckpt: start the run again")
+    from probeta.config.build import plain
+    from probeta.config.trust import adopt
+
+    config = OmegaConf.create(adopt(plain(run.load_config()), trust))
     console()
     try:
         overrides = read_lines(run.path / ".hydra" / "overrides.yaml") or []
     except Damaged as damage:
         log.warning("%s; the run goes on by its config.yaml, and result.json will name no overrides", damage)
         overrides = []
-    return run_in(run.path, run.load_config(), overrides=overrides)
+    return run_in(run.path, config, overrides=overrides)
 
 
 def console() -> None:

@@ -49,7 +49,7 @@ DROPOUT = ("dropout", "output_dropout")
 def reason_against(tree: Tree) -> str | None:
     """Why the run `tree` (a resolved configuration) needs a process of its own; `None` where it does not."""
     model = tree["model"]["_target_"]
-    if not getattr(resolve(model, trusted(tree)), "vectorizes", False):
+    if not getattr(resolve(model, "model", trusted(tree)), "vectorizes", False):
         return f"{model.rsplit('.', 1)[-1]} does not say that it can be vectorized"
     if tree.get("checkpoints") == "all":
         return "checkpoints=all keeps the Trainer's own state"

@@ -14,7 +14,8 @@ from probeta.config.build import make_logger
 from probeta.data.datamodule import DataModule
 from probeta.errors import TrainingDiverged
 from probeta.models.module import Module
-from probeta.runs.atomic import atomic
+from probeta.models.weights import save_archive, weights_sha256
+from probeta.runs.atomic import write_atomic
 from probeta.runs.directory import RunDirectory
 from probeta.runs.record import Outcome
 from probeta.training.devices import record_device
@@ -62,6 +63,7 @@ def write_run(member: Member, run: RunDirectory, size: int, data_sha256: str) ->
         best_checkpoint="checkpoints/best.ckpt" if run.best.is_file() else None,
         extra={
             "threads": torch.get_num_threads(),
+            "weights_sha256": weights_sha256(model.state_dict()),
             **model.facts(),
             **data.facts(),
             "ensemble_size": size,
@@ -74,8 +76,7 @@ def write_weights(member: Member, run: RunDirectory, keep: str) -> None:
     if keep not in ("all", "best"):
         return
     version = metadata.version("pytorch-lightning")
-    with atomic(run.best) as file:
-        torch.save({"state_dict": member.model.state_dict(), "pytorch-lightning_version": version}, file)
+    save_archive({"state_dict": member.model.state_dict(), "pytorch-lightning_version": version}, run.best)
 
 
 def write_rows(member: Member, run: RunDirectory) -> None:
@@ -99,4 +100,5 @@ def write_notes(member: Member, run: RunDirectory) -> None:
         notes.insert(0, f"Note: {note}.")
     if notes:
         stamp = time.strftime("%Y-%m-%d %H:%M:%S")
-        (run.path / "run.log").write_text("".join(f"{stamp},000 INFO {__name__}: {note}\n" for note in notes))
+        lines = "".join(f"{stamp},000 INFO {__name__}: {note}\n" for note in notes)
+        write_atomic(run.path / "run.log", lines, sync=False)
