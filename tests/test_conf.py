@@ -96,7 +96,7 @@ def choose(
         group, _, name = case.partition("/")
         beside = BESIDE.get(case, ["model=seq2seq_attn"] if group == "attention" else [])
         if group == "model":
-            model: Any = resolve(configure(f"model={name}").model._target_)
+            model: Any = resolve(configure(f"model={name}").model._target_, "model")
             beside = [f"data={DATA[model.accepts]}"]
         elif not beside and group not in ("data", "experiment"):
             beside = ["data=moons"]

@@ -21,7 +21,7 @@ def test_what_a_model_says_it_logs_is_what_an_epoch_logs(train, tmp_path: Path, 
     train(*RUNS[name], "trainer=cpu", "trainer.max_epochs=1")
     with (tmp_path / "run" / "metrics.csv").open(newline="") as file:
         row = next(csv.DictReader(file))
-    model = resolve(configure(*RUNS[name]).model._target_, ())
+    model = resolve(configure(*RUNS[name]).model._target_, "model")
     assert {key for key, value in row.items() if key.startswith(("train/", "val/")) and value} == model.logged()
 
 

@@ -29,8 +29,8 @@ def earlier(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 def test_every_target_of_an_earlier_run_is_found(earlier: Path) -> None:
     nodes = list(targets(plain(RunDirectory.existing(earlier).load_config())))
     assert nodes
-    for _, node in nodes:
-        resolve(node["_target_"])
+    for place, node in nodes:
+        resolve(node["_target_"], place)
 
 
 @pytest.mark.parametrize(("name", "metric"), [("classifier", "test/acc"), ("translator", "test/loss")])

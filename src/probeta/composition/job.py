@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -13,7 +13,7 @@ import yaml
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import JobReturn, JobRuntime, JobStatus, configure_log, env_override
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig, ListConfig, OmegaConf, read_write
+from omegaconf import DictConfig, OmegaConf, read_write
 from omegaconf._utils import OmegaConfDumper
 
 from probeta.runs.atomic import write_atomic
@@ -44,18 +44,24 @@ RESOLVER = re.compile(r"\$\{\s*[\w.]+\s*:")
 def record_resolved(config: DictConfig) -> DictConfig:
     """`config` with what its resolvers say here and now in their place: what a run records depends on nothing else."""
 
-    def visit(node: DictConfig | ListConfig, keys: Iterable[Any]) -> None:
-        for key in keys:
-            child: Any = node._get_node(key)
-            value = child._value()
-            if isinstance(child, DictConfig | ListConfig) and isinstance(value, dict | list):
-                visit(child, list(value) if isinstance(value, dict) else range(len(value)))
-            elif isinstance(value, str) and RESOLVER.search(value):
-                node[key] = node[key]
-
+    written = OmegaConf.to_container(config, resolve=False)
+    assert isinstance(written, dict)
     with read_write(config):
-        visit(config, [key for key in config if key != "hydra"])
+        for path in resolver_paths({key: value for key, value in written.items() if key != "hydra"}):
+            OmegaConf.update(config, path, OmegaConf.select(config, path))
     return config
+
+
+def resolver_paths(tree: Any, path: str = "") -> Iterator[str]:
+    """Where in plain containers a value calls a resolver."""
+    if isinstance(tree, dict):
+        for key, value in tree.items():
+            yield from resolver_paths(value, f"{path}.{key}" if path else str(key))
+    elif isinstance(tree, list):
+        for i, value in enumerate(tree):
+            yield from resolver_paths(value, f"{path}[{i}]")
+    elif isinstance(tree, str) and RESOLVER.search(tree):
+        yield path
 
 
 def without_hydra(config: DictConfig) -> DictConfig:

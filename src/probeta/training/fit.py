@@ -177,9 +177,11 @@ def keep_best(experiment: Experiment) -> None:
 
 
 def evaluate(trainer: pl.Trainer, model: Module, data: DataModule) -> dict[str, float]:
-    """Metrics of the kept weights on every split, in evaluation mode."""
+    """Metrics of the kept weights on every split, in evaluation mode, in which the model stays."""
     loaders = model.start_evaluation(data)
     trainer.test(model, dataloaders=list(loaders.values()), verbose=False)
+    # `test` puts back the mode of training, with dropout and batch statistics in whatever is drawn afterwards.
+    model.eval()
     return {name: value for split in loaders for name, value in model.evaluated[split].items()}
 
 

@@ -1,0 +1,19 @@
+"""What a run records depends on nothing that a reader's environment says."""
+
+from __future__ import annotations
+
+import pytest
+from omegaconf import OmegaConf
+
+from probeta.composition.job import record_resolved
+
+
+def test_resolvers_are_recorded_as_what_they_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PLACE", "there")
+    tree = {"a": {"root": "${oc.env:PLACE}/x", "n": "${b}"}, "b": 2, "c": [{"d": "${oc.env:NOT_SET,7}"}], "hydra": 1}
+    config = OmegaConf.create({**tree, "hydra": {"dir": "${now:%Y}"}})
+    OmegaConf.set_readonly(config, True)
+    record_resolved(config)
+    assert OmegaConf.to_container(config, resolve=False) == {
+        "a": {"root": "there/x", "n": "${b}"}, "b": 2, "c": [{"d": "7"}], "hydra": {"dir": "${now:%Y}"},
+    }  # fmt: skip
