@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 from contextlib import suppress
 from typing import Any
 
@@ -37,6 +38,10 @@ def connect(init: DictConfig) -> None:
     else:
         offer_token()
     try:
+        if address and ":" in address and "://" not in address:
+            # Ray itself would ask for minutes.
+            host, _, port = str(address).rpartition(":")
+            socket.create_connection((host, int(port)), timeout=10).close()
         ray.init(**options)
     except Exception as error:
         why = " ".join(str(error).split())[:300] or type(error).__name__
