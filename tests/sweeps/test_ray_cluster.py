@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -41,6 +43,8 @@ def cluster(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monkey
         "--include-dashboard=false",
     ]
     nodes = []
+    # Not in Ray's usual place, where other programs would find the cluster; short, as it holds the paths of sockets.
+    folder = tempfile.mkdtemp(prefix="ray")
     log = tmp_path_factory.mktemp("ray") / "log"
     try:
         for place in (head, [f"--address={address}"]):
@@ -49,7 +53,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monkey
                 nodes.append(
                     subprocess.Popen(
                         [sys.executable, "-m", "ray.scripts.scripts", "start", *place, *small],
-                        env={**environment(), "RAY_AUTH_MODE": "token"},
+                        env={**environment(), "RAY_AUTH_MODE": "token", "RAY_TMPDIR": folder},
                         stdout=file,
                         stderr=file,
                         start_new_session=True,
@@ -66,6 +70,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monkey
                 node.wait(timeout=30)
             except subprocess.TimeoutExpired:
                 os.killpg(node.pid, signal.SIGKILL)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.mark.slow

@@ -34,7 +34,8 @@ def connect(init: DictConfig) -> None:
     options: Any = {"logging_level": logging.WARNING, **OmegaConf.to_container(init, resolve=True)}  # type: ignore[dict-item]
     address = options.get("address") or os.environ.get("RAY_ADDRESS")
     if not address:
-        options.setdefault("object_store_memory", OBJECT_STORE)
+        # Not null, with which Ray joins whatever was begun on this machine, even what is gone.
+        options |= {"address": "local", "object_store_memory": options.get("object_store_memory") or OBJECT_STORE}
     else:
         offer_token()
     try:
