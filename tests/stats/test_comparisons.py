@@ -6,44 +6,13 @@ import random
 
 import numpy as np
 import pytest
-from hypothesis import example, given
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from probeta.stats.comparisons import compare, holm, paired_p
-from probeta.stats.intervals import bootstrap_interval
+from probeta.stats.comparisons import Values, compare, holm, paired_p, signed_rank_p
 
 numbers = st.floats(-1e3, 1e3, allow_nan=False).map(lambda x: round(x, 3))
-
-
-def test_the_bootstrap_interval_is_that_of_scipy() -> None:
-    values = np.random.default_rng(3).normal(5.0, 2.0, 40)
-    theirs = stats.bootstrap((values,), np.mean, method="percentile", n_resamples=20_000, rng=1).confidence_interval
-    ours = bootstrap_interval(list(values))
-    assert ours is not None
-    assert ours[0] == pytest.approx(theirs.low, abs=0.05)
-    assert ours[1] == pytest.approx(theirs.high, abs=0.05)
-
-
-def test_the_bootstrap_interval_of_three_values_is_that_of_all_resamples() -> None:
-    values = [1.0, 2.0, 4.0]
-    means = sorted(sum(pick) / 3 for pick in itertools.product(values, repeat=3))
-    ours = bootstrap_interval(values)
-    assert ours is not None
-    assert ours == pytest.approx(np.quantile(means, [0.025, 0.975], method="inverted_cdf"))
-
-
-@given(st.lists(numbers, min_size=2, max_size=9))
-@example([683.664] * 3)  # whose mean is rounded up
-def test_the_interval_lies_within_the_values_and_around_their_mean(values: list[float]) -> None:
-    interval = bootstrap_interval(values)
-    assert interval is not None
-    assert min(values) <= interval[0] <= interval[1] <= max(values)
-
-
-def test_one_value_has_no_interval_and_no_test() -> None:
-    assert bootstrap_interval([1.0]) is None
-    assert paired_p([1.0]) is None
 
 
 @given(st.lists(st.tuples(numbers, numbers), min_size=2, max_size=12))
@@ -112,3 +81,77 @@ def test_noise_is_rarely_called_a_difference() -> None:
         calls += any(c.differs for c in compare(groups))
     # 5 % in expectation; the bound is 4 standard deviations above it.
     assert calls / 400 < 0.05 + 4 * math.sqrt(0.05 * 0.95 / 400)
+
+
+def float32(right: int, total: int = 240) -> float:
+    """As a quotient of two float32 numbers."""
+    return float(np.float32(right) / np.float32(total))
+
+
+def test_one_test_point_more_at_each_seed_is_a_tie_of_differences() -> None:
+    a, b = ({seed: float32(k - less) for seed, k in enumerate((233, 230, 236))} for less in (0, 1))
+    [found] = compare({"b": b, "a": a})
+    assert (found.p, found.differs) == (0.25, False)
+    assert found.interval is not None
+    assert found.interval.ends is None
+
+
+def test_test_and_interval_agree() -> None:
+    generator = np.random.default_rng(2)
+    for n in (2, 3, 5, 10):
+        for _ in range(100):
+            a, b = generator.normal(1.0, 1.0, size=n), generator.normal(size=n)
+            [c] = compare({"b": dict(enumerate(b)), "a": dict(enumerate(a))})
+            assert c.p is not None
+            assert c.interval is not None
+            assert (c.p < 0.05) == (c.interval.low > 0 or c.interval.high < 0)
+
+
+@pytest.mark.parametrize("points", [48, 240])
+@pytest.mark.parametrize(("seeds", "variants"), [(2, 3), (3, 8), (5, 4), (10, 5)])
+def test_equal_accuracies_rarely_differ(points: int, seeds: int, variants: int) -> None:
+    generator, calls, studies = np.random.default_rng(0), 0, 300
+    for _ in range(studies):
+        right = generator.binomial(points, 0.97, size=(variants, seeds))
+        groups = {f"v{i}": {s: float32(int(k), points) for s, k in enumerate(row)} for i, row in enumerate(right)}
+        calls += any(c.differs for c in compare(groups))
+    # 5 % in expectation; the bound is 4 standard deviations above it.
+    assert calls / studies < 0.05 + 4 * math.sqrt(0.05 * 0.95 / studies)
+
+
+@pytest.mark.parametrize("n", [5, 10, 20])
+def test_a_variant_whose_poor_runs_fail_is_not_called_better(n: int) -> None:
+    generator, calls, studies = np.random.default_rng(0), 0, 600
+    for _ in range(studies):
+        a, b = 0.9 + 0.03 * generator.normal(size=(2, n))
+        kept = {i: v for i, v in enumerate(a) if v > 0.88}
+        [c] = compare({"b": dict(enumerate(b)), "a": Values(kept, set(range(n)) - set(kept))})
+        calls += c.differs and (c.sign > 0) == (c.a == "a")
+    assert calls / studies < 0.025 + 4 * math.sqrt(0.025 * 0.975 / studies)
+
+
+def test_a_failed_run_is_the_worst_whichever_way_is_better() -> None:
+    whole, broken = {seed: 0.5 + seed / 100 for seed in range(8)}, Values({7: 0.6}, range(7))
+    for up in (True, False):
+        [c] = compare({"whole": whole, "broken": broken}, up=up)
+        assert (c.a, c.failed, c.ranked, c.interval) == ("broken", (7, 0), True, None)
+        assert c.sign == (-1 if up else 1)
+
+
+@given(st.lists(st.integers(-4, 4), min_size=2, max_size=9))
+def test_signed_ranks_are_all_sign_flips(differences: list[int]) -> None:
+    d = np.array([x for x in differences if x], dtype=float)
+    ranks = stats.rankdata(np.abs(d)) if len(d) else d
+    sums = [
+        abs(sum(r * f for r, f in zip(ranks, flip, strict=True))) for flip in itertools.product((-1, 1), repeat=len(d))
+    ]
+    seen = abs((ranks * np.sign(d)).sum())
+    assert signed_rank_p(differences)[0] == pytest.approx(np.mean(np.array(sums) >= seen - 1e-9))
+
+
+def test_holm_is_that_of_statsmodels() -> None:
+    multitest = pytest.importorskip("statsmodels.stats.multitest")
+    generator = np.random.default_rng(4)
+    for _ in range(50):
+        p = list(generator.random(generator.integers(1, 9)) ** 2)
+        assert holm(p) == pytest.approx(list(multitest.multipletests(p, method="holm")[1]))

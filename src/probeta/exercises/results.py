@@ -70,13 +70,16 @@ class Results:
         return sorted(found, key=lambda v: (isinstance(v, str), v))
 
     def at(self, metric: str, **settings: Any) -> dict[Any, float]:
-        """Replicate → mean of the metric over the runs with these settings."""
-        values: dict[Any, list[float]] = {}
-        for run in self.runs:
-            v = run.metrics.get(metric)
-            if v is not None and run.settings.items() >= settings.items():
-                values.setdefault(run.replicate, []).append(float(v))
-        return {replicate: fmean(found) for replicate, found in values.items()}
+        """Replicate → mean of the metric over the variants with these settings, where it has all of them: without its
+        failed deep nets, a width would seem better.
+        """
+        matching = [run for run in self.summary.sweep.runs if run.settings.items() >= settings.items()]
+        cells = {run.variant for run in matching}
+        values: dict[Any, dict[str, float]] = {}
+        for run in matching:
+            if run.completed and (v := run.metrics.get(metric)) is not None:
+                values.setdefault(run.replicate, {})[run.variant] = float(v)
+        return {replicate: fmean(found.values()) for replicate, found in values.items() if found.keys() == cells}
 
     def lead(self, metric: str) -> str:
         """Which variant is ahead in `metric`, and whether by more than noise."""

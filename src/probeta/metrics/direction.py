@@ -85,6 +85,17 @@ def check_optimized(key: str, metric: str) -> None:
         )
 
 
+def bounds(metric: str) -> tuple[float, float]:
+    """What the metric cannot leave: 0 and 1 of a share, 0 and 100 of BLEU and chrF, 0 of a loss; else no bound."""
+    name = next((part for part in reversed(metric.split("/")) if not part.isdigit()), metric)
+    word = name.split("_")[0]
+    if word in ("bleu", "chrf"):
+        return (0.0, 1.0) if name.startswith("bleu_sentence") else (0.0, 100.0)
+    if word in ("acc", "f1", "precision", "recall", "exact", "ece", "aer", "auc"):
+        return 0.0, 1.0
+    return (0.0, math.inf) if word in ("loss", "nll", "epochs", "errors") else (-math.inf, math.inf)
+
+
 def leading(metrics: Iterable[str]) -> list[str]:
     """The metrics that a summary shows where nobody said which, most telling first."""
     known = set(metrics)

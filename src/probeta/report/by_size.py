@@ -20,7 +20,7 @@ SIZES = {"length": "source words", "reordering": "longest jump on the source, in
 
 def charts(summary: Summary, language: Language) -> list[Chart]:
     """A chart for each score and size that the runs measured: the mean over seeds of every variant, with the 95 %
-    bootstrap interval.
+    interval.
     """
     families: dict[tuple[str, str], dict[float, str]] = {}
     for name in summary.metrics:
@@ -47,7 +47,7 @@ def _series(places: Mapping[float, str], measured: Mapping[str, Any]) -> dict[st
     found = [measured[places[at]] for at in x]
     if len(x) < 2:
         return None
-    intervals = [m.interval or (m.mean, m.mean) for m in found]
+    intervals = [(m.interval and m.interval.ends) or (m.mean, m.mean) for m in found]
     return {
         "x": x,
         "mean": [short(m.mean) for m in found],

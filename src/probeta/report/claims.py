@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,10 +16,13 @@ import numpy as np
 from probeta.report.answer import Claim, Verdict
 from probeta.report.language import Language
 from probeta.stats.comparisons import ALPHA, Comparison, compare, holm, paired_p
-from probeta.stats.intervals import bootstrap_interval
+from probeta.stats.intervals import mean_interval
 
-Values = Mapping[Any, float]
-Groups = Mapping[str, Values]
+LEAST_RATIO = math.log(1.01)
+"""A factor nearer to 1 than 1.01 is not worth a verdict, however little noise there is."""
+
+Sample = Mapping[Any, float]
+Groups = Mapping[str, Sample]
 
 
 @dataclass(frozen=True)
@@ -27,8 +30,8 @@ class Expectation:
     """A claim that `above` lies above `below` in some quantity, seed by seed."""
 
     statement: str
-    above: Values
-    below: Values
+    above: Sample
+    below: Sample
     because: str = ""
     ratio: bool = False
     """Compare quotients, as suits what spreads over orders of magnitude: values must be above 0."""
@@ -37,11 +40,13 @@ class Expectation:
 def judge(expectations: Sequence[Expectation], language: Language) -> list[Claim]:
     """Two-sided paired t-tests of all `expectations`, with Holm's correction over them.
 
-    A claim holds, or fails, where the difference is more than noise at 5 %; else it is open. One without two
+    A claim holds, or fails, where the difference is more than noise at 5 % (and a factor no nearer to 1 than 1.01);
+    else it is open. One without two
     shared seeds is open.
     """
-    differences = [_differences(e) for e in expectations]
-    p = [paired_p(d) for d in differences]
+    found = [_differences(e) for e in expectations]
+    differences = [d for d, _ in found]
+    p = [paired_p(d, scale) for d, scale in found]
     tested = [i for i, value in enumerate(p) if value is not None]
     adjusted = dict(zip(tested, holm([p[i] or 0.0 for i in tested]), strict=True))
     claims = []
@@ -51,31 +56,35 @@ def judge(expectations: Sequence[Expectation], language: Language) -> list[Claim
             claims.append(Claim(e.statement, Verdict.OPEN, evidence, e.because))
             continue
         mean, chance = float(np.mean(d)), adjusted[i]
-        verdict = Verdict.OPEN if chance >= ALPHA else Verdict.HOLDS if mean > 0 else Verdict.FAILS
-        claims.append(Claim(e.statement, verdict, _evidence(e.ratio, d, chance, language), e.because))
+        small = e.ratio and abs(mean) < LEAST_RATIO
+        verdict = Verdict.OPEN if chance >= ALPHA or small else Verdict.HOLDS if mean > 0 else Verdict.FAILS
+        claims.append(Claim(e.statement, verdict, _evidence(e.ratio, d, found[i][1], chance, language), e.because))
     return claims
 
 
-def _differences(e: Expectation) -> list[float]:
+def _differences(e: Expectation) -> tuple[list[float], float]:
+    """Seed by seed, and the magnitude of what was subtracted (for what counts as rounding)."""
     shared = [key for key in e.above if key in e.below]
     pairs = [(e.above[key], e.below[key]) for key in shared]
     if e.ratio:
-        return [math.log(a) - math.log(b) for a, b in pairs if a > 0 and b > 0]
-    return [a - b for a, b in pairs]
+        # A relative error of a value is an absolute one of its logarithm.
+        return [math.log(a) - math.log(b) for a, b in pairs if a > 0 and b > 0], 1.0
+    return [a - b for a, b in pairs], max((max(abs(a), abs(b)) for a, b in pairs), default=0.0)
 
 
-def _evidence(ratio: bool, differences: Sequence[float], p: float, language: Language) -> str:
+def _evidence(ratio: bool, differences: Sequence[float], scale: float, p: float, language: Language) -> str:
     mean = float(np.mean(differences))
-    interval = bootstrap_interval(differences)
+    interval = mean_interval(differences, scale=scale)
+    assert interval is not None  # two differences were tested
     if ratio:
         mean = math.exp(mean)
-        interval = interval and (math.exp(interval[0]), math.exp(interval[1]))
-        message = language.say("factor {value} (95 % interval {interval}; {n} seeds, {p})")
+        interval = replace(interval, low=math.exp(interval.low), high=math.exp(interval.high))
+        message = language.say("factor {value} ({interval}; {n} seeds, {p})")
         value = language.number(mean, 3)
     else:
-        message = language.say("difference {value} (95 % interval {interval}; {n} seeds, {p})")
+        message = language.say("difference {value} ({interval}; {n} seeds, {p})")
         value = language.signed(mean, 3)
-    return message.format(value=value, interval=language.interval(interval), n=len(differences), p=language.p(p))
+    return message.format(value=value, interval=language.interval_named(interval), n=len(differences), p=language.p(p))
 
 
 def counted(statement: str, hits: int, total: int, language: Language, because: str = "") -> Claim:
@@ -92,6 +101,7 @@ def lead(metric: str, groups: Groups, language: Language, *, up: bool = True) ->
     groups = {name: values for name, values in groups.items() if values}
     if not groups:
         return language.say("{metric}: no run has completed.", metric=metric)
+    groups, shared = over_shared_seeds(groups)
     metric = metric[:1].upper() + metric[1:]
     sign = 1.0 if up else -1.0
     means = {name: float(np.mean(list(values.values()))) for name, values in groups.items()}
@@ -104,8 +114,8 @@ def lead(metric: str, groups: Groups, language: Language, *, up: bool = True) ->
         told = language.say("{metric}: {names} share the best mean, {mean}.", metric=metric,
                             names=language.list(ties), mean=shown)  # fmt: skip
     else:
-        interval = bootstrap_interval(list(groups[best].values()))
-        numbers = language.say("95 % interval {interval}", interval=language.interval(interval)) if interval else ""
+        interval = mean_interval(list(groups[best].values()))
+        numbers = language.interval_named(interval) if interval else ""
         n = language.count("{n} seed", "{n} seeds", len(groups[best]))
         if up:
             message = language.say("{metric}: the highest mean is that of {name}, {mean} ({numbers}).")
@@ -113,7 +123,17 @@ def lead(metric: str, groups: Groups, language: Language, *, up: bool = True) ->
             message = language.say("{metric}: the lowest mean is that of {name}, {mean} ({numbers}).")
         together = ", ".join(filter(None, (numbers, n)))
         told = message.format(metric=metric, name=best, mean=shown, numbers=together)
-    return " ".join(filter(None, (told, _ahead(best, ties, groups, means, sign, language))))
+    return " ".join(filter(None, (told, _ahead(best, ties, groups, means, sign, language) if shared else "")))
+
+
+def over_shared_seeds(groups: Groups) -> tuple[Groups, bool]:
+    """The values at the seeds that all variants have: means in a sentence are of what is tested in it. Where they
+    share none, `groups` as they are and False: nothing is then tested.
+    """
+    shared = set.intersection(*(set(values) for values in groups.values()))
+    if not shared:
+        return groups, False
+    return {name: {seed: v for seed, v in values.items() if seed in shared} for name, values in groups.items()}, True
 
 
 def _ahead(
@@ -176,14 +196,10 @@ def against(metric: str, groups: Groups, reference: str, language: Language) -> 
 
 def _against(metric: str, c: Comparison, language: Language) -> str:
     if c.differs:
-        message = language.say(
-            "{metric}: {a} differs from {b} by {difference}, more than noise (95 % interval {interval}, {p})."
-        )
+        message = language.say("{metric}: {a} differs from {b} by {difference}, more than noise ({interval}, {p}).")
     else:
-        message = language.say(
-            "{metric}: {a} differs from {b} by {difference}, no more than noise (95 % interval {interval}, {p})."
-        )
+        message = language.say("{metric}: {a} differs from {b} by {difference}, no more than noise ({interval}, {p}).")
     return message.format(
         metric=metric, a=c.a, b=c.b, difference=language.signed(c.difference, 3),
-        interval=language.interval(c.interval), p=language.p(c.p_holm or 0.0),
+        interval=language.interval_named(c.interval) if c.interval else "", p=language.p(c.p_holm or 0.0),
     )  # fmt: skip

@@ -21,6 +21,7 @@ from babel.support import Translations
 
 from probeta.errors import ConfigError
 from probeta.metrics.direction import shown
+from probeta.stats.intervals import Interval, Method
 
 LANGUAGES = {"en": "English", "es": "Español"}
 """Code → its own name."""
@@ -82,11 +83,21 @@ class Language:
     def signed(self, value: float, digits: int = 4) -> str:
         return f"{'+' if value > 0 else ''}{self.number(value, digits)}"
 
-    def interval(self, interval: tuple[float, float] | None) -> str:
-        """`0.1 to 0.3`; empty where there is none."""
+    def interval(self, interval: Interval | tuple[float, float] | None) -> str:
+        """`0.1 to 0.3`, `all 5 equal`; empty where there is none."""
         if interval is None:
             return ""
+        if isinstance(interval, Interval):
+            if interval.ends is None:
+                return self.say("all {n} equal", n=interval.n)
+            told = self.interval(interval.ends)
+            return self.say("{interval} (BCa)", interval=told) if interval.method is Method.BCA else told
         return self.say("{low} to {high}", low=self.number(interval[0]), high=self.number(interval[1]))
+
+    def interval_named(self, interval: Interval) -> str:
+        """`95 % interval 0.1 to 0.3`; `all 5 equal`, which is no interval."""
+        told = self.interval(interval)
+        return told if interval.ends is None else self.say("95 % interval {interval}", interval=told)
 
     def p(self, p: float) -> str:
         """`p = 0.03`; below a thousandth the exact value would say more than five seeds can."""

@@ -152,9 +152,9 @@ def _differences(summary: Summary, language: Language) -> list[dict[str, Any]]:
     up = maximised(summary.primary or "")
     rows = []
     for c in sorted(summary.comparisons, key=lambda c: (not c.differs, c.p_holm is None, c.p_holm or 0.0)):
-        better = language.say("first is better") if (c.difference > 0) == up else language.say("first is worse")
+        better = language.say("first is better") if (c.sign > 0) == up else language.say("first is worse")
         if direction(summary.primary or "") is None:
-            better = language.say("first is higher") if c.difference > 0 else language.say("first is lower")
+            better = language.say("first is higher") if c.sign > 0 else language.say("first is lower")
         verdict = language.say("no difference shown") if c.p_holm is not None else language.say("not tested")
         rows.append(
             {
@@ -180,7 +180,7 @@ def _strips(summary: Summary, metrics: Sequence[str], language: Language) -> lis
         for name in metrics:
             m = group.measured[name]
             values = [v for run in group.runs if run.completed and (v := run.metrics.get(name)) is not None]
-            entry["values"][name] = {"all": values, "mean": m.mean, "interval": m.interval}
+            entry["values"][name] = {"all": values, "mean": m.mean, "interval": m.interval and m.interval.ends}
         found.append(entry)
     return found
 

@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from probeta.metrics.direction import direction, leading, maximised
+from probeta.metrics.direction import bounds, direction, leading, maximised
 from probeta.report.language import Language
 from probeta.runs.record import headline
 from probeta.runs.table import Run, SweepRuns
-from probeta.stats.comparisons import ALPHA, Comparison, compare
-from probeta.stats.intervals import bootstrap_interval
+from probeta.stats.comparisons import ALPHA, Comparison, Values, compare
+from probeta.stats.intervals import UNBOUNDED, Interval, mean_interval
 
 MANY = 40
 """Variants above which only those that matter most are compared and drawn."""
@@ -27,7 +27,7 @@ class Measured:
     n: int
     mean: float | None
     std: float | None
-    interval: tuple[float, float] | None
+    interval: Interval | None
     best: float | None
     worst: float | None
 
@@ -96,19 +96,22 @@ def summarise(sweep: SweepRuns) -> Summary:
 
 
 def measure(runs: Sequence[Run], metric: str) -> Measured:
-    """Sample mean and standard deviation (n - 1), bootstrap interval, best and worst by `metric`'s direction."""
+    """Sample mean and standard deviation (n - 1), 95 % interval, best and worst by `metric`'s direction."""
     return measured(
-        [float(v) for r in runs if r.completed and (v := r.metrics.get(metric)) is not None], maximised(metric)
+        [float(v) for r in runs if r.completed and (v := r.metrics.get(metric)) is not None],
+        maximised(metric),
+        bounds(metric),
     )
 
 
-def measured(values: Sequence[float], up: bool = True) -> Measured:
-    """The statistics of `values`, of which the greatest is the best where `up`."""
+def measured(values: Sequence[float], up: bool = True, limits: tuple[float, float] = UNBOUNDED) -> Measured:
+    """The statistics of `values`, of which the greatest is the best where `up`; the quantity cannot leave `limits`."""
     if not values:
         return Measured(0, None, None, None, None, None)
     best, worst = (max(values), min(values)) if up else (min(values), max(values))
     spread = statistics.stdev(values) if len(values) > 1 else None
-    return Measured(len(values), statistics.fmean(values), spread, bootstrap_interval(values), best, worst)
+    interval = mean_interval(values, bounds=limits, bootstrap=True)
+    return Measured(len(values), statistics.fmean(values), spread, interval, best, worst)
 
 
 def _comparisons(sweep: SweepRuns, groups: Sequence[Group], metrics: Sequence[str]) -> tuple[Comparison, ...]:
@@ -121,15 +124,16 @@ def _comparisons(sweep: SweepRuns, groups: Sequence[Group], metrics: Sequence[st
     if reference is None and len(groups) > MANY:
         # All pairs of very many variants would be neither readable nor, after correction, of any power.
         return ()
-    values = {
-        group.variant: {
-            run.replicate: float(v)
-            for run in group.runs
-            if run.completed and (v := run.metrics.get(metrics[0])) is not None
-        }
-        for group in groups
+    values = {group.variant: _values(group, metrics[0]) for group in groups}
+    return tuple(compare(values, reference, up=maximised(metrics[0])))
+
+
+def _values(group: Group, metric: str) -> Values:
+    """Replicate → value; failed are the runs that failed or diverged."""
+    found = {
+        run.replicate: float(v) for run in group.runs if run.completed and (v := run.metrics.get(metric)) is not None
     }
-    return tuple(compare(values, reference))
+    return Values(found, (run.replicate for run in group.runs if run.status == "failed"))
 
 
 def _size(sweep: SweepRuns) -> int:
@@ -184,7 +188,7 @@ def groups_csv(summary: Summary) -> str:
         row: list[Any] = [group.variant, len(group.runs), sum(r.completed for r in group.runs), group.failed]
         for name in summary.metrics:
             m = group.measured[name]
-            low, high = m.interval or (None, None)
+            low, high = (m.interval and m.interval.ends) or (None, None)
             row += [m.n, *("" if v is None else v for v in (m.mean, m.std, low, high, m.best, m.worst))]
         rows.append(row)
     return _csv([header, *rows])
@@ -210,20 +214,22 @@ def verdict(comparison: Comparison, metric: str, language: Language) -> str:
     if c.p_holm is None:
         told = language.count("not tested, they share {n} seed", "not tested, they share {n} seeds", c.seeds)
         return language.say("{a} and {b}: {what}", a=language.say(c.a), b=language.say(c.b), what=told)
-    interval = f", {language.say('95 % interval {interval}', interval=language.interval(c.interval))}" * bool(
-        c.interval
-    )
+    interval = f", {language.interval_named(c.interval)}" if c.interval else ""
     numbers = language.say(
         "{metric} {change} over {n} shared seeds{interval}; p = {p}, Holm {holm}",
         metric=name, change=language.signed(c.difference), n=c.seeds, interval=interval,
         p=language.number(c.p, 2), holm=language.number(c.p_holm, 2),
     )  # fmt: skip
+    if sum(c.failed):
+        lost = language.say("failed: {k} and {j}", k=c.failed[0], j=c.failed[1])
+        ranks = language.say("signed ranks, failed runs ranked worst") if c.ranked else ""
+        numbers = "; ".join(filter(None, (lost, ranks, numbers)))
     if not c.differs:
         message = language.say("{a} and {b}: no difference shown ({numbers})")
     elif direction(metric) is None:
         message = language.say("{a} is higher than {b} ({numbers})")
-        message = message if c.difference > 0 else language.say("{a} is lower than {b} ({numbers})")
-    elif (c.difference > 0) == maximised(metric):
+        message = message if c.sign > 0 else language.say("{a} is lower than {b} ({numbers})")
+    elif (c.sign > 0) == maximised(metric):
         message = language.say("{a} is better than {b} ({numbers})")
     else:
         message = language.say("{a} is worse than {b} ({numbers})")

@@ -1,31 +1,125 @@
-"""The interval of a mean over seeds."""
+"""The interval of a mean: one way for reports, exercises, probes and charts."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from functools import lru_cache
+from dataclasses import dataclass
+from enum import Enum
 
 import numpy as np
 from numpy.typing import NDArray
 
-RESAMPLES = 5000
+Floats = NDArray[np.float64]
+
+RESOLUTION = 2.0**-22
+"""Relative differences below this are rounding: metrics are sums in float32, whose steps are 2⁻²⁴ to 2⁻²³."""
+
+UNBOUNDED = (-math.inf, math.inf)
+BOOTSTRAP_FROM = 20
+"""Values from which on skewed ones are resampled."""
+SKEWED = 0.01
+"""Level of the test of skewness (D'Agostino 1970) below which values count as skewed."""
 
 
-def bootstrap_interval(values: Sequence[float], level: float = 0.95) -> tuple[float, float] | None:
-    """Percentile bootstrap interval of the mean (Efron & Tibshirani 1993, ch. 13); `None` for n < 2.
+class Method(Enum):
+    """How an interval was computed."""
 
-    The resamples are the same for every group of one size, so the same values give the same interval.
+    T = "Student's t"
+    BCA = "BCa bootstrap"
+    EQUAL = "all equal"
+
+
+@dataclass(frozen=True)
+class Interval:
+    """The interval of a mean of `n` values. Where all are equal (`Method.EQUAL`) it is no statement about other
+    values: `low` and `high` are then the one value.
     """
-    if len(values) < 2:
+
+    low: float
+    high: float
+    n: int
+    method: Method = Method.T
+
+    @property
+    def ends(self) -> tuple[float, float] | None:
+        """`None` where all values are equal: n equal values do not bound the next one."""
+        return None if self.method is Method.EQUAL else (self.low, self.high)
+
+
+def mean_interval(
+    values: Sequence[float] | Floats,
+    level: float = 0.95,
+    bounds: tuple[float, float] = UNBOUNDED,
+    *,
+    bootstrap: bool = False,
+    scale: float = 0.0,
+) -> Interval | None:
+    """The interval that covers the mean of what `values` are drawn from with probability `level`.
+
+    Student's t: x̄ ± t₍ₙ₋₁₎ s / √n, exact for normal values; accuracies near 0.97 of 240 points are covered in about
+    94 of 100 samples, exponential values in 92 of 100 at n = 20 (BCa: 94), log-normal ones in 86 (BCa: 84).
+
+    Args:
+        values: independent draws, usually one per seed.
+        level: between 0 and 1.
+        bounds: what the quantity cannot leave (0 and 1 of an accuracy); the interval is cut to it.
+        bootstrap: take the BCa bootstrap (Efron 1987) instead where there are at least `BOOTSTRAP_FROM` values and
+            they are skewed. Only for a mean by itself: the interval of a difference agrees with its t-test.
+        scale: magnitude of the numbers that `values` are differences of, for what counts as rounding.
+
+    Returns `None` for fewer than two values.
+    """
+    x = merge_rounding(values, scale)
+    n = len(x)
+    if n < 2:
         return None
+    if np.ptp(x) == 0.0:
+        return Interval(float(x[0]), float(x[0]), n, Method.EQUAL)
+    if bootstrap and n >= BOOTSTRAP_FROM and is_skewed(x):
+        low, high = _bca(x, level)
+        method = Method.BCA
+    else:
+        from scipy.special import stdtrit
+
+        mean, half = float(x.mean()), float(stdtrit(n - 1, (1 + level) / 2)) * float(x.std(ddof=1)) / math.sqrt(n)
+        low, high, method = mean - half, mean + half, Method.T
+    return Interval(max(low, bounds[0]), min(high, bounds[1]), n, method)
+
+
+def merge_rounding(values: Sequence[float] | Floats, scale: float = 0.0) -> Floats:
+    """`values` with those that differ by no more than rounding made the same number (0 where that is within it).
+
+    Two runs with the same count of right answers, or two pairs with the same difference of counts, are ties; as
+    quotients in float32 they are not. `scale` is the magnitude of the numbers that were subtracted.
+    """
     x = np.asarray(values, dtype=np.float64)
-    means = x[_resamples(len(x))].mean(axis=1)
-    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
-    # Rounding in the mean of equal values must not put the interval beside them.
-    low, high = np.clip([low, high], x.min(), x.max())
-    return float(low), float(high)
+    if len(x) == 0:
+        return x
+    finite = np.abs(x[np.isfinite(x)])
+    tolerance = RESOLUTION * max(scale, float(finite.max(initial=0.0)))
+    order = np.argsort(x, kind="stable")
+    with np.errstate(invalid="ignore"):  # two infinities
+        steps = np.diff(x[order]) > tolerance
+    cluster = np.concatenate([[0], np.cumsum(steps)])
+    first = np.flatnonzero(np.concatenate([[True], steps]))
+    merged = np.empty_like(x)
+    merged[order] = x[order][first][cluster]
+    merged[np.abs(merged) <= RESOLUTION * scale] = 0.0
+    return merged
 
 
-@lru_cache(maxsize=64)
-def _resamples(n: int) -> NDArray[np.intp]:
-    return np.random.default_rng(n).integers(0, n, size=(RESAMPLES, n))
+def is_skewed(values: Sequence[float] | Floats) -> bool:
+    """Whether D'Agostino's test finds `values` (8 or more) skewed."""
+    from scipy.stats import skewtest
+
+    return bool(skewtest(np.asarray(values)).pvalue < SKEWED)
+
+
+def _bca(x: Floats, level: float) -> tuple[float, float]:
+    from scipy.stats import bootstrap
+
+    # The same resamples for every sample of one size, so that the same values give the same interval.
+    rng = np.random.default_rng(len(x))
+    found = bootstrap((x,), np.mean, confidence_level=level, n_resamples=5000, method="BCa", rng=rng)
+    return float(found.confidence_interval.low), float(found.confidence_interval.high)

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+
+from probeta.exercises.results import Results
+from probeta.report.answer import Verdict
+from probeta.report.claims import Expectation, judge, lead
+from probeta.report.language import Language
+from probeta.report.summary import summarise
+from probeta.runs.table import Run, SweepRuns
+
+ENGLISH = Language("en")
+
+
+def test_who_is_behind_on_every_shared_seed_does_not_lead() -> None:
+    a = {0: 0.80, 1: 0.81, 2: 0.79, 3: 0.80, **dict.fromkeys(range(4, 14), 0.99)}
+    b = {0: 0.90, 1: 0.91, 2: 0.892, 3: 0.901}
+    told = lead("test accuracy", {"A": a, "B": b}, ENGLISH)
+    assert "that of B, 0.9007" in told
+    assert "4 seeds" in told
+    assert "Ahead of A" in told
+
+
+def test_variants_without_a_shared_seed_are_not_compared() -> None:
+    told = lead("loss", {"A": {1: 0.1, 2: 0.2}, "B": {3: 0.3, 4: 0.4}}, ENGLISH, up=False)
+    assert "noise" not in told
+
+
+def test_a_claim_holds_fails_or_stays_open() -> None:
+    low = {seed: seed / 100 for seed in range(6)}
+    high = {seed: value + 1 + seed / 1000 for seed, value in low.items()}
+    verdicts = [c.verdict for c in judge([Expectation("", *sides) for sides in ((high, low), (low, high), (low, low))],
+                                         ENGLISH)]  # fmt: skip
+    assert verdicts == [Verdict.HOLDS, Verdict.FAILS, Verdict.OPEN]
+    [alone] = judge([Expectation("", {1: 1.0}, {1: 0.0})], ENGLISH)
+    assert alone.verdict is Verdict.OPEN
+
+
+def test_a_factor_of_almost_one_has_no_verdict() -> None:
+    noise = np.random.default_rng(0).normal(0, 1e-5, 32)
+    for factor, verdict in ((1.0001, Verdict.OPEN), (1.05, Verdict.HOLDS)):
+        above = {i: factor * math.exp(e) for i, e in enumerate(noise)}
+        [claim] = judge([Expectation("", above, dict.fromkeys(above, 1.0), ratio=True)], ENGLISH)
+        assert claim.verdict is verdict
+
+
+def test_failed_deep_nets_do_not_pass_as_an_effect_of_width() -> None:
+    noise, runs = np.random.default_rng(0), []
+    for seed in range(10):
+        for width in (8, 128):
+            for depth in (1, 3):
+                ended = not (width == 128 and depth == 3 and seed < 8)
+                value = (0.95 if depth == 1 else 0.85) + 0.003 * noise.normal()
+                runs.append(
+                    Run(f"{seed}{width}{depth}", Path("/x"), "completed" if ended else "failed",
+                        settings={"model.width": width, "model.depth": depth}, replicate=(seed,),
+                        variant=f"{width},{depth}", metrics={"val/acc": value} if ended else {})
+                )  # fmt: skip
+    results = Results(summarise(SweepRuns(Path("/x"), runs, {"compare": False}, [])), ENGLISH)
+    wide, narrow = (results.at("val/acc", **{"model.width": width}) for width in (128, 8))
+    assert (len(wide), len(narrow)) == (2, 10)
+    [claim] = results.judge(Expectation("Wider nets validate better", wide, narrow))
+    assert claim.verdict is Verdict.OPEN
