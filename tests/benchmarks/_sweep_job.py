@@ -24,9 +24,13 @@ def task(config: DictConfig) -> dict[str, Any]:
 
 
 def main() -> None:
+    from probeta.commands.plugins import register_plugins
     from probeta.composition.app import launch
+    from probeta.composition.job import Command
+    from probeta.config.build import check
 
-    launch("train", task, sys.argv[1:], lambda config: None)
+    register_plugins()
+    launch(Command("train", task, check), sys.argv[1:])
 
 
 if __name__ == "__main__":
