@@ -11,9 +11,12 @@ from probeta.composition.job import record_resolved
 def test_resolvers_are_recorded_as_what_they_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PLACE", "there")
     tree = {"a": {"root": "${oc.env:PLACE}/x", "n": "${b}"}, "b": 2, "c": [{"d": "${oc.env:NOT_SET,7}"}], "hydra": 1}
+    tree["c"].append({"e": "${oc.${f}:PLACE}"})  # type: ignore[attr-defined]
+    tree["f"] = "env"
     config = OmegaConf.create({**tree, "hydra": {"dir": "${now:%Y}"}})
     OmegaConf.set_readonly(config, True)
     record_resolved(config)
     assert OmegaConf.to_container(config, resolve=False) == {
-        "a": {"root": "there/x", "n": "${b}"}, "b": 2, "c": [{"d": "7"}], "hydra": {"dir": "${now:%Y}"},
+        "a": {"root": "there/x", "n": "${b}"}, "b": 2, "c": [{"d": "7"}, {"e": "there"}], "f": "env",
+        "hydra": {"dir": "${now:%Y}"},
     }  # fmt: skip

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from omegaconf import DictConfig, OmegaConf, read_write
 from omegaconf._utils import OmegaConfDumper
 
 from probeta.runs.atomic import write_atomic
+from probeta.runs.directory import calls_resolver
 
 BASIC_LAUNCHER = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
 """Hydra's default: it composes each job anew, and carries it out in its own process."""
@@ -35,10 +35,6 @@ class Command:
 
     def __call__(self, config: DictConfig) -> Any:
         return self.task(config)
-
-
-RESOLVER = re.compile(r"\$\{\s*[\w.]+\s*:")
-"""An interpolation that calls a resolver (`oc.env`), and may say something else elsewhere or tomorrow."""
 
 
 def record_resolved(config: DictConfig) -> DictConfig:
@@ -60,7 +56,7 @@ def resolver_paths(tree: Any, path: str = "") -> Iterator[str]:
     elif isinstance(tree, list):
         for i, value in enumerate(tree):
             yield from resolver_paths(value, f"{path}[{i}]")
-    elif isinstance(tree, str) and RESOLVER.search(tree):
+    elif isinstance(tree, str) and calls_resolver(tree):
         yield path
 
 

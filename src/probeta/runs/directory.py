@@ -18,6 +18,21 @@ from probeta.runs.moved import update_config
 from probeta.runs.reading import read_config, read_json
 
 
+REFERENCE = re.compile(r"\$\{[\w.\[\]/@-]+\}")
+"""An interpolation that names another key, as `${recipe.max_epochs}`."""
+
+
+def calls_resolver(text: str) -> bool:
+    """Whether an interpolation in `text` is more than a reference to another key: it calls a resolver (`oc.env`),
+    which may say something else elsewhere or tomorrow.
+
+    References are taken away from the inside out, since a resolver's name may hold some: `${oc.${x}:HOME}`.
+    """
+    while (shorter := REFERENCE.sub("x", text)) != text:
+        text = shorter
+    return "${" in text
+
+
 @dataclass(frozen=True)
 class RunDirectory:
     """`outputs/train/<date_time>-<unique>/`: the paths in it that others rely on."""
@@ -90,7 +105,7 @@ class RunDirectory:
         if isinstance(tree, Mapping | list):
             for key, value in tree.items() if isinstance(tree, Mapping) else enumerate(tree):
                 self._refuse_resolvers(value, f"{path}.{key}" if path else str(key))
-        elif isinstance(tree, str) and re.search(r"\$\{\s*[\w.]+\s*:", tree):
+        elif isinstance(tree, str) and calls_resolver(tree):
             raise RunDirectoryError(f"{self.config}: {path}={tree} is not obeyed: it reads outside the run directory")
 
 

@@ -1,0 +1,37 @@
+"""What a run's directory may say, and where what is written into it may lie."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from omegaconf import OmegaConf
+
+from probeta.errors import RunDirectoryError
+from probeta.runs.directory import RunDirectory, calls_resolver
+
+
+@pytest.mark.parametrize("text", ["1", "a ${b} c", "${a.b}", "${.a}", "${..a[0]}", "${a.${b}}", "${${a}}", "$a {b:c}"])
+def test_references_to_other_keys_are_obeyed(text: str) -> None:
+    assert not calls_resolver(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["${oc.env:HOME}", "x${ oc.env : HOME }", "${oc.${a}:HOME}", "${${a}:HOME}", "${oc.${a.${b}}:HOME}", "${now:}"]
+)
+def test_resolvers_are_seen_however_their_name_is_put_together(text: str) -> None:
+    assert calls_resolver(text)
+
+
+@pytest.mark.parametrize("value", ["${oc.env:MINE}", "${oc.${lang}:MINE}", "ftp://${oc.${lang}:MINE}@elsewhere"])
+def test_a_directory_s_configuration_reads_nothing_of_its_reader(
+    value: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MINE", "secret")
+    run = RunDirectory(tmp_path)
+    run.config.parent.mkdir()
+    tree = {"lang": "env", "trainer": {"precision": value}}
+    assert "secret" in OmegaConf.create(tree).trainer.precision, "what is refused would otherwise be read"
+    run.config.write_text(OmegaConf.to_yaml(tree))
+    with pytest.raises(RunDirectoryError, match="trainer.precision=.* is not obeyed"):
+        run.load_config()
