@@ -38,7 +38,7 @@ def test_a_trial_that_others_beat_is_given_up(tmp_path: Path) -> None:
     for name, curve, epochs in (("worse", [0.9] * 4, 1), ("better", [0.1] * 4, 4)):
         folder = tmp_path / name
         folder.mkdir()
-        note = {"storage": storage, "study": "search", "trial": study.ask()._trial_id, "pruner": "median"}
+        note = {"study": "search", "trial": study.ask()._trial_id, "pruner": "median"}
         (folder / "trial.json").write_text(json.dumps(note))
         assert trained(folder, curve) == epochs
         assert (folder / "pruned.json").exists() == (name == "worse")
@@ -52,3 +52,12 @@ def test_a_run_of_its_own_is_never_given_up(tmp_path: Path) -> None:
 def test_no_epochs_between_reports_is_refused() -> None:
     with pytest.raises(ConfigError, match="every_n_epochs"):
         Pruning("val/loss", every_n_epochs=0)
+
+
+def test_only_the_database_beside_the_run_is_opened(tmp_path: Path) -> None:
+    folder = tmp_path / "sweep" / "run"
+    folder.mkdir(parents=True)
+    note = {"storage": f"sqlite:///{tmp_path}/elsewhere.db", "study": "search", "trial": 1, "pruner": "none"}
+    (folder / "trial.json").write_text(json.dumps(note))
+    assert trained(folder, [9.0] * 3) == 3
+    assert [p.name for p in tmp_path.rglob("*") if p.is_file()] == ["trial.json"]

@@ -14,7 +14,7 @@ from typing import Any, cast
 import pytest
 import torch
 
-from probeta.config.trust import PLACES, adopt, resolve, targets
+from probeta.config.trust import PLACES, adopt, relocate, resolve, targets
 from probeta.errors import ConfigError
 from probeta.models.classifier import MLPClassifier
 
@@ -185,3 +185,9 @@ def test_whom_a_directory_trusts_and_where_it_writes_is_not_obeyed() -> None:
     adopted = adopt({"trust": ["os"], "data": data}, ["mine"])
     assert adopted["trust"] == ["mine"]
     assert adopted["data"] == {"_target_": data["_target_"], "root": "here"}
+
+
+def test_a_directory_s_record_of_its_data_says_where_they_lie_and_nothing_else() -> None:
+    data = {"_target_": "probeta.data.parallel_text.ParallelTextData", "root": "here"}
+    places = {"root": "/there", "cache": "/elsewhere", "_target_": "os.system", "tokens": "spacy"}
+    assert relocate({"data": data}, places) == {"data": {**data, "root": "/there"}}

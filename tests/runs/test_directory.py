@@ -17,7 +17,8 @@ def test_references_to_other_keys_are_obeyed(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["${oc.env:HOME}", "x${ oc.env : HOME }", "${oc.${a}:HOME}", "${${a}:HOME}", "${oc.${a.${b}}:HOME}", "${now:}"]
+    "text",
+    ["${oc.env:HOME}", "x${ oc.env : HOME }", "${oc.${a}:HOME}", "${${a}:HOME}", "${oc.${a.${b}}:HOME}", "${now:}"],
 )
 def test_resolvers_are_seen_however_their_name_is_put_together(text: str) -> None:
     assert calls_resolver(text)
@@ -33,5 +34,5 @@ def test_a_directory_s_configuration_reads_nothing_of_its_reader(
     tree = {"lang": "env", "trainer": {"precision": value}}
     assert "secret" in OmegaConf.create(tree).trainer.precision, "what is refused would otherwise be read"
     run.config.write_text(OmegaConf.to_yaml(tree))
-    with pytest.raises(RunDirectoryError, match="trainer.precision=.* is not obeyed"):
+    with pytest.raises(RunDirectoryError, match=r"trainer\.precision=.* is not obeyed"):
         run.load_config()

@@ -10,8 +10,8 @@ import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from probeta.errors import ConfigError, RunDirectoryError
+from probeta.runs.directory import search_address
 from probeta.sweeps.errors import SweepFailed
-from probeta.sweeps.search import storage
 from probeta.sweeps.space import read_space
 
 Sweep = Callable[..., Any]
@@ -120,6 +120,6 @@ def test_a_finished_search_repeated_tells_what_it_found(
 @pytest.mark.parametrize("name", ["q?x", "50%", "a#b", "a b%20"])
 def test_the_database_of_a_search_lies_in_its_folder(name: str, tmp_path: Path) -> None:
     (tmp_path / name).mkdir()
-    optuna.create_study(storage=storage(tmp_path / name))
+    optuna.create_study(storage=search_address(tmp_path / name))
     assert (tmp_path / name / "search.db").is_file()
     assert len(list(tmp_path.iterdir())) == 1

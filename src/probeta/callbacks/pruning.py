@@ -11,6 +11,7 @@ from pytorch_lightning.callbacks import Checkpoint
 
 from probeta.errors import check_whole
 from probeta.runs.atomic import write_atomic
+from probeta.runs.directory import search_address, search_database
 
 
 class Pruning(Checkpoint):
@@ -29,13 +30,17 @@ class Pruning(Checkpoint):
         self._trial: Any = None
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        note = Path(trainer.default_root_dir) / "trial.json"
-        if not note.is_file():
+        run = Path(trainer.default_root_dir).absolute()
+        note = run / "trial.json"
+        # A directory may come from elsewhere: the database is the one beside its runs, never one that it names.
+        if not note.is_file() or not search_database(run.parent).is_file():
             return
         import optuna  # half a second that only trials pay
 
         place = json.loads(note.read_text())
-        study = optuna.load_study(study_name=place["study"], storage=place["storage"], pruner=_pruner(place["pruner"]))
+        study = optuna.load_study(
+            study_name=place["study"], storage=search_address(run.parent), pruner=_pruner(place["pruner"])
+        )
         self._trial = optuna.trial.Trial(study, place["trial"])
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:

@@ -137,6 +137,13 @@ def adopt(tree: Mapping[str, Any], trust: Sequence[str]) -> dict[str, Any]:
     return adopted
 
 
+def relocate(tree: Mapping[str, Any], places: Mapping[str, Any]) -> dict[str, Any]:
+    """`tree` with the recorded `places` of its data: what the class reads from (`located`), and nothing else."""
+    data = tree["data"]
+    known = getattr(resolve(data["_target_"], "data", trusted(tree)), "located", ())
+    return {**tree, "data": {**data, **{key: place for key, place in places.items() if key in known}}}
+
+
 def trust_argument(value: str | None) -> list[str]:
     """`trust=[mypkg]` or `trust=mypkg,other` as a list of package names."""
     names = [name.strip() for name in (value or "").strip("[]").split(",") if name.strip()]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytorch_lightning as pl
 
@@ -24,6 +25,11 @@ class DataModule(pl.LightningDataModule):
         self.shuffle_seed = shuffle_seed
         self.setup("fit")
 
+    located: ClassVar[Sequence[str]] = ()
+    """Arguments that name a folder to read from (kept as attributes): a run records them as absolute paths."""
+    writes: ClassVar[Sequence[str]] = ()
+    """Arguments that name a folder to write to: not obeyed where a run directory's configuration states them."""
+
     def files(self) -> Any:
         """The files that the data are read from, where there are any; `DataError` names one that is missing."""
 
@@ -37,8 +43,8 @@ class DataModule(pl.LightningDataModule):
 
     @property
     def recorded(self) -> dict[str, str]:
-        """Settings that a run writes down so that it goes on from any folder (absolute paths)."""
-        return {}
+        """What a run writes down so that it goes on from any folder: the arguments in `located`."""
+        return {name: str(getattr(self, name)) for name in self.located}
 
     def save(self, folder: Path) -> None:
         """Write what using the model needs without the data (tokenizers, vocabularies) into `folder`."""

@@ -39,8 +39,8 @@ class ParallelTextData(TextData):
     Raises `DataError` with file and line for unequal line counts, invalid UTF-8 and an empty corpus.
     """
 
+    located = ("root",)
     writes = ("cache",)
-    """Arguments that name folders to write into: not obeyed where the configuration comes from a directory."""
 
     def __init__(
         self,
@@ -92,11 +92,6 @@ class ParallelTextData(TextData):
         self.cache = Path(cache).expanduser().absolute() if cache else None
         self.counts: dict[str, dict[str, int]] = {}
         self.data_sha256 = ""
-
-    @property
-    def recorded(self) -> dict[str, str]:
-        """Keys of this class whose value depends on where the command was given, as absolute paths."""
-        return {"root": str(self.root)}
 
     def files(self) -> Files:
         """The files of each split that has some; training must."""

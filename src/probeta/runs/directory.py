@@ -17,7 +17,6 @@ from probeta.runs.artifacts import Artifacts
 from probeta.runs.moved import update_config
 from probeta.runs.reading import read_config, read_json
 
-
 REFERENCE = re.compile(r"\$\{[\w.\[\]/@-]+\}")
 """An interpolation that names another key, as `${recipe.max_epochs}`."""
 
@@ -107,6 +106,18 @@ class RunDirectory:
                 self._refuse_resolvers(value, f"{path}.{key}" if path else str(key))
         elif isinstance(tree, str) and calls_resolver(tree):
             raise RunDirectoryError(f"{self.config}: {path}={tree} is not obeyed: it reads outside the run directory")
+
+
+def search_database(sweep: Path) -> Path:
+    """The file that a search keeps its trials in, in the directory of its `sweep`."""
+    return sweep / "search.db"
+
+
+def search_address(sweep: Path) -> str:
+    """`search_database` as Optuna is told it, whatever characters the path holds."""
+    from sqlalchemy import URL  # with optuna: only searches pay for it
+
+    return URL.create("sqlite", database=str(search_database(sweep))).render_as_string(hide_password=False)
 
 
 @contextmanager

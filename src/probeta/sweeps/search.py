@@ -13,12 +13,12 @@ import optuna
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 from optuna.trial import FrozenTrial, Trial, TrialState
-from sqlalchemy import URL
 
 from probeta.composition.grid import Grid
 from probeta.errors import ConfigError, RunDirectoryError, check_whole
 from probeta.metrics.direction import check_optimized, maximised, shown
 from probeta.runs.atomic import write_atomic
+from probeta.runs.directory import search_address
 from probeta.runs.identity import SWEEP_SWITCHES
 from probeta.runs.signals import Signals
 from probeta.sweeps.errors import SweepFailed
@@ -87,7 +87,7 @@ class Search:
             raise RunDirectoryError(f"{directory} cannot be written: {error.strerror or error}") from None
         study = optuna.create_study(
             study_name=STUDY,
-            storage=storage(directory),
+            storage=search_address(directory),
             load_if_exists=True,
             direction="maximize" if maximised(metric) else "minimize",
             pruner=PRUNERS[self.pruner](),
@@ -188,8 +188,7 @@ class Trials:
     def _mark(self, path: Path, trial: Trial) -> None:
         """Tell the job which trial it is, for the pruning callback: `trial.json`."""
         path.mkdir(parents=True, exist_ok=True)
-        note = {"storage": storage(self.session.directory), "study": STUDY, "trial": trial._trial_id}
-        note["pruner"] = self.search.pruner
+        note = {"study": STUDY, "trial": trial._trial_id, "pruner": self.search.pruner}
         write_atomic(path / "trial.json", json.dumps(note) + "\n")
 
     def _pruned(self, names: Sequence[str]) -> bool:
@@ -238,11 +237,6 @@ class Trials:
             return (f"trials: {done}",)
         point = " ".join(self.space.lines(dict(best.params))[len(self.space.fixed) :])
         return (f"trials: {done}", f"best trial {best.number}: {point} ({self.metric} {shown(best.value)})")
-
-
-def storage(directory: Path) -> str:
-    """The address of the search's database in `directory`, whatever characters that holds."""
-    return URL.create("sqlite", database=str(directory / "search.db")).render_as_string(hide_password=False)
 
 
 def _choices(distribution: Any) -> Any:

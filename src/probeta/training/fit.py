@@ -21,6 +21,7 @@ from probeta.callbacks.interruption import Interruption
 from probeta.callbacks.progress import EpochProgress
 from probeta.config.build import Experiment, build, plain
 from probeta.config.processes import processes, strategy_for
+from probeta.config.trust import relocate
 from probeta.data.datamodule import DataModule
 from probeta.errors import TrainingDiverged
 from probeta.models.module import Module
@@ -52,7 +53,8 @@ def train(
     rank = rank or Rank()
     environment = Environment(rank)
     # A run may go on, or be evaluated, from another folder than it was started in.
-    tree["data"] = {**tree["data"], **run.recorded_places()}
+    if places := run.recorded_places():
+        tree = relocate(tree, places)
     resume = load_archive(run.last) if run.last.is_file() else None
     if rank.number > 0:
         tree["logger"] = None  # rank 0 writes for all
