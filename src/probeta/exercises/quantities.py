@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping
 from statistics import median
 from typing import Any
 
+from probeta.runs.cells import read_table
 from probeta.runs.table import Run, read_curves
 
 Curve = Mapping[int, float]
@@ -27,7 +27,7 @@ def measurements(run: Run, probe: str) -> list[dict[str, Any]]:
     """The rows of a probe's `measurements.csv`, as text; none where the run has not left any."""
     try:
         with (run.path / "measurements.csv").open(newline="", encoding="utf-8") as file:
-            return [row for row in csv.DictReader(file) if row["probe"] == probe]
+            return [row for row in read_table(file) if row["probe"] == probe]
     except OSError:
         return []
 

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from probeta.runs.cells import unmark_text
+
 Floats = NDArray[np.float64]
 
 
@@ -24,7 +26,7 @@ class Table:
         with path.open(newline="") as file:
             reader = csv.reader(file)
             header = next(reader, [])
-            rows = list(reader)
+            rows = [[unmark_text(cell) for cell in row] for row in reader]
         return cls({name: typed([row[i] for row in rows]) for i, name in enumerate(header)})
 
     def __getitem__(self, name: str) -> NDArray[Any]:

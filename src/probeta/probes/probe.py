@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -16,6 +14,7 @@ from torch.utils._pytree import tree_map
 
 from probeta.errors import ConfigError
 from probeta.runs.atomic import write_atomic
+from probeta.runs.cells import format_table
 
 Row = Mapping[str, Any]
 
@@ -93,12 +92,8 @@ class CheckFailed(RuntimeError):
 def write_measurements(path: Path, probe: str, rows: list[Row]) -> None:
     """All rows as CSV with a `probe` column in front; columns in order of first appearance."""
     columns = list(dict.fromkeys(name for row in rows for name in row))
-    text = io.StringIO()
-    writer = csv.DictWriter(text, ["probe", *columns], lineterminator="\n", restval="")
-    writer.writeheader()
-    for row in rows:
-        writer.writerow({"probe": probe, **{k: format_number(v) for k, v in row.items()}})
-    write_atomic(path, text.getvalue())
+    cells = ([probe, *(format_number(row.get(name, "")) for name in columns)] for row in rows)
+    write_atomic(path, format_table([["probe", *columns], *cells]))
 
 
 def format_number(value: Any) -> Any:

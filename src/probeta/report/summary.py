@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +9,7 @@ from typing import Any
 
 from probeta.metrics.direction import bounds, direction, leading, maximised
 from probeta.report.language import Language
+from probeta.runs.cells import format_table
 from probeta.runs.record import headline
 from probeta.runs.table import Run, SweepRuns
 from probeta.stats.comparisons import ALPHA, Comparison, Values, compare
@@ -176,7 +175,7 @@ def runs_csv(summary: Summary) -> str:
         timing = [run.result.get("duration_s", ""), run.result.get("fit_s", ""), run.result.get("device") or ""]
         values = [run.metrics.get(name, "") for name in metrics]
         rows.append([run.variant, *replicate, *settings, run.status, *values, error, run.name, *timing])
-    return _csv([header, *rows])
+    return format_table([header, *rows])
 
 
 def groups_csv(summary: Summary) -> str:
@@ -191,7 +190,7 @@ def groups_csv(summary: Summary) -> str:
             low, high = (m.interval and m.interval.ends) or (None, None)
             row += [m.n, *("" if v is None else v for v in (m.mean, m.std, low, high, m.best, m.worst))]
         rows.append(row)
-    return _csv([header, *rows])
+    return format_table([header, *rows])
 
 
 def ranked(summary: Summary) -> list[Group]:
@@ -258,17 +257,6 @@ def states(runs: Sequence[Run], language: Language) -> str:
 
 def _error(run: Run) -> str:
     return headline(run.error) if run.error else ""
-
-
-def _csv(rows: Sequence[Sequence[Any]]) -> str:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([[_cell(value) for value in row] for row in rows])
-    return text.getvalue()
-
-
-def _cell(value: Any) -> Any:
-    """Text that a spreadsheet would take for a formula gets the apostrophe that says it is text (OWASP)."""
-    return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
 
 
 __all__ = [

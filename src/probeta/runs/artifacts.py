@@ -7,8 +7,6 @@ damaged: a page is written without it.
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import zipfile
 from collections.abc import Callable, Mapping
@@ -17,6 +15,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from probeta.runs.atomic import atomic
+from probeta.runs.cells import format_table, read_table
 
 TEXT = "text.json"
 """In `artifacts/text/`: tokenizers and vocabularies of both languages."""
@@ -46,14 +45,12 @@ def _read_arrays(path: Path) -> dict[str, Any]:
 
 def _write_table(file: BinaryIO, rows: list[list[Any]]) -> None:
     """`rows`, the first of which names the columns."""
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
-    file.write(text.getvalue().encode())
+    file.write(format_table(rows).encode())
 
 
 def _read_table(path: Path) -> list[dict[str, str]]:
     with path.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
+        return read_table(file)
 
 
 def _write_lines(file: BinaryIO, lines: list[str]) -> None:
