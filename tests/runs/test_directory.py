@@ -8,7 +8,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from probeta.errors import RunDirectoryError
-from probeta.runs.directory import RunDirectory, calls_resolver
+from probeta.runs.directory import RunDirectory, calls_resolver, is_locked, locked
 
 
 @pytest.mark.parametrize("text", ["1", "a ${b} c", "${a.b}", "${.a}", "${..a[0]}", "${a.${b}}", "${${a}}", "$a {b:c}"])
@@ -36,3 +36,22 @@ def test_a_directory_s_configuration_reads_nothing_of_its_reader(
     run.config.write_text(OmegaConf.to_yaml(tree))
     with pytest.raises(RunDirectoryError, match=r"trainer\.precision=.* is not obeyed"):
         run.load_config()
+
+
+def test_a_link_to_a_folder_elsewhere_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    run = tmp_path / "run"
+    (run / "artifacts").mkdir(parents=True)
+    (run / "artifacts" / "text").symlink_to(tmp_path / "mine")
+    with pytest.raises(RunDirectoryError, match=r"artifacts/text is a link to .*mine"), locked(run):
+        pytest.fail("the run was locked")
+    assert list((tmp_path / "mine").iterdir()) == []
+
+
+def test_a_link_within_a_run_and_a_link_to_the_run_are_followed(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    (run / "checkpoints").mkdir(parents=True)
+    (run / "latest").symlink_to("checkpoints")
+    (tmp_path / "name").symlink_to(run)
+    with locked(tmp_path / "name"):
+        assert is_locked(run)

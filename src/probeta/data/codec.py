@@ -101,13 +101,12 @@ class TextCodec:
 
     def save(self, folder: Path) -> None:
         """Write `text.json` and, for SentencePiece, `source.model` and `target.model` into `folder`."""
-        folder.mkdir(parents=True, exist_ok=True)
         content: dict[str, object] = {"format": 1, "shared": self.shared}
         for side, language in (("source", self.source), ("target", self.target)):
             state = language.tokenizer.state()
             if "model" in state:
                 # A file of its own, so that SentencePiece's tools can read it.
-                (folder / f"{side}.model").write_bytes(base64.b64decode(state.pop("model")))
+                write_atomic(folder / f"{side}.model", base64.b64decode(state.pop("model")))
             content[side] = {"name": language.name, "tokenizer": state, "vocabulary": language.vocabulary.tokens}
         write_atomic(folder / TEXT, json.dumps(content, ensure_ascii=False, indent=0))
 

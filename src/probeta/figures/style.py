@@ -21,6 +21,8 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.ticker import ScalarFormatter
 
+from probeta.runs.atomic import write_atomic
+
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 LINES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 3)), (0, (8, 3)))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
@@ -120,7 +122,6 @@ def legend_below(drawn: Figure, columns: int = 1) -> None:
 
 def save(drawn: Figure, path: Path, formats: Sequence[str] = ("png",)) -> list[Path]:
     """Write `path` with each of the `formats` as its ending; the same figure gives the same bytes."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     written = []
     with own_settings():
         typeset(drawn)
@@ -129,6 +130,6 @@ def save(drawn: Figure, path: Path, formats: Sequence[str] = ("png",)) -> list[P
             metadata = {"svg": {"Date": None}, "png": {"Software": None}}.get(kind)
             content = io.BytesIO()
             drawn.savefig(content, format=kind, metadata=metadata)
-            target.write_bytes(content.getvalue())
+            write_atomic(target, content.getvalue(), sync=False)
             written.append(target)
     return written

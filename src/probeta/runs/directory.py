@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -120,9 +121,25 @@ def search_address(sweep: Path) -> str:
     return URL.create("sqlite", database=str(search_database(sweep))).render_as_string(hide_password=False)
 
 
+def refuse_links_out(path: Path) -> None:
+    """`RunDirectoryError` where a link in the run directory `path` leads to a folder outside it.
+
+    Files are renamed into place, which replaces a link; through a link to a folder they would land elsewhere, and
+    replace what lies there.
+    """
+    for parent, folders, _ in os.walk(path):
+        for name in folders:
+            folder = Path(parent, name)
+            if folder.is_symlink() and not folder.resolve().is_relative_to(path.resolve()):
+                raise RunDirectoryError(
+                    f"{folder} is a link to {folder.resolve()}: what a run writes lies in its folder"
+                )
+
+
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
     """Hold the run directory `path` for this process; the kernel frees it if the process is killed."""
+    refuse_links_out(path)
     # Not 0: a sweep that looks whether a run is alive holds the lock for a moment.
     lock = FileLock(path / ".lock", timeout=0.5)
     try:

@@ -16,6 +16,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict, read_write
 
 from probeta.composition.job import BASIC_LAUNCHER, run_composed
+from probeta.runs.atomic import write_atomic
 from probeta.runs.record import INTERRUPTED
 from probeta.runs.signals import Interrupted, Signals
 from probeta.sweeps.driver import END, Driver, attended
@@ -127,8 +128,7 @@ def launch_apart(launcher: Launcher, lines: Sequence[list[str]], first: int, sto
             while not over.wait(0.2):
                 if signals.received is not None:
                     print("ending the jobs that run; a second signal does not wait for them", flush=True)
-                    stop.parent.mkdir(parents=True, exist_ok=True)
-                    stop.write_text(END)
+                    write_atomic(stop, END)
                     return
 
         thread = threading.Thread(target=pass_on, daemon=True)

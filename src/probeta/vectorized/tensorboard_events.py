@@ -21,6 +21,7 @@ from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.compat.proto.summary_pb2 import Summary
 from torch.utils.tensorboard.summary import hparams
 
+from probeta.runs.atomic import write_atomic
 from probeta.vectorized.curves import Row
 
 _numbers = itertools.count()
@@ -86,4 +87,4 @@ def write_events(runs: Sequence[tuple[Path, list[bytes]]]) -> None:
     framed = iter(frame_records([payload for _, events in runs for payload in events]))
     for folder, events in runs:
         name = f"events.out.tfevents.{int(time.time())}.{socket.gethostname()}.{os.getpid()}.{next(_numbers)}"
-        (folder / name).write_bytes(b"".join(itertools.islice(framed, len(events))))
+        write_atomic(folder / name, b"".join(itertools.islice(framed, len(events))), sync=False)
