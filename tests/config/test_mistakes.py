@@ -54,6 +54,7 @@ from probeta.errors import UserError
             ["model.max_positions=20", "decoding.max_length=100"],
         ),
         (["data=moons", "model._target_=os.system"], ["os.system", "trust"]),
+        (["data=moons", "+model._args_=[1]"], ["model._args_", "model.width"]),
         (["data=moons", "model.width=${nowhere}"], ["nowhere"]),
     ],
 )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import Any
@@ -17,15 +17,13 @@ from typing import Any
 import numpy as np
 import pytorch_lightning as pl
 import torch
-from hydra.errors import InstantiationException
-from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from probeta.config.processes import processes
-from probeta.config.signatures import check_node, parameters
+from probeta.config.signatures import RESERVED, check_node, parameters
 from probeta.config.trust import resolve, targets, trusted
 from probeta.data.datamodule import DataModule
 from probeta.data.spec import DataSpec, PointsSpec, SequenceSpec, TextSpec
@@ -111,40 +109,54 @@ def check_keys(tree: Mapping[str, Any]) -> None:
 
 
 def make(tree: Mapping[str, Any], path: str, **supplied: Any) -> Any:
-    """Instantiate the node at `path`; what its constructor refuses is named by its full key."""
+    """Build the node at `path`; what its constructor refuses is named by its full key."""
     node: Any = tree
     for key in path.split("."):
         node = node.get(key)
     if node is None:
         return None
     try:
-        # What is supplied is passed by us and not by Hydra, which would turn a dataclass into a dictionary.
-        made = instantiate(node, _convert_="all", **({"_partial_": True} if supplied else {}))
+        made = instantiate(node, path, trusted(tree), bool(supplied))
         return made(**supplied) if supplied else made
     except Exception as error:
         raise refusal(error, path) from error
 
 
+def instantiate(node: Any, path: str, trust: Sequence[str], partially: bool = False) -> Any:
+    """`node` with each node in it that has a `_target_` built, the innermost first. `_partial_: true`, or
+    `partially` for `node` itself, leaves the call to whoever has its other arguments.
+
+    Not Hydra's function of this name: it looks a `_target_` up by rules of its own, and calls whatever it finds.
+    """
+    if isinstance(node, list):
+        return [instantiate(value, f"{path}[{i}]", trust) for i, value in enumerate(node)]
+    if not isinstance(node, dict):
+        return node
+    built = {key: instantiate(v, f"{path}.{key}", trust) for key, v in node.items() if key not in RESERVED}
+    if "_target_" not in node:
+        return built
+    target = resolve(node["_target_"], path, trust)
+    return partial(target, **built) if partially or node.get("_partial_") else target(**built)
+
+
 def factory(tree: Mapping[str, Any], path: str) -> Any:
     """`make` for a `_partial_` node, which holds no state: equal ones are made once, for all runs of a process."""
-    return _factory(path, json.dumps(tree.get(path)))
+    return _factory(path, json.dumps([tree.get(path), list(trusted(tree))]))
 
 
 @lru_cache(maxsize=256)
-def _factory(path: str, node: str) -> Any:
-    return make({path: json.loads(node)}, path)
+def _factory(path: str, text: str) -> Any:
+    node, trust = json.loads(text)
+    return make({path: node, "trust": trust}, path)
 
 
 def refusal(error: Exception, path: str) -> Exception:
-    """What a constructor raised, as the mistake that it names: by its full key and without Hydra's wrapping."""
-    cause: BaseException = error
-    while isinstance(cause, InstantiationException) and cause.__cause__ is not None:
-        cause = cause.__cause__
-    if isinstance(cause, ConfigError):
-        return with_full_key(cause, path)
-    if isinstance(cause, (ValueError, TypeError, MisconfigurationException)) and not isinstance(cause, UserError):
-        return ConfigError(f"{path}: {' '.join(str(cause).split())}")
-    return cause if isinstance(cause, Exception) else error
+    """What a constructor raised, as the mistake that it names, by its full key."""
+    if isinstance(error, ConfigError):
+        return with_full_key(error, path)
+    if isinstance(error, (ValueError, TypeError, MisconfigurationException)) and not isinstance(error, UserError):
+        return ConfigError(f"{path}: {' '.join(str(error).split())}")
+    return error
 
 
 def with_full_key(error: ConfigError, path: str) -> ConfigError:

@@ -15,7 +15,10 @@ from probeta.errors import ConfigError
 
 CallableOrigin = get_origin(Callable[[], None])
 
-RESERVED = ("_target_", "_partial_", "_args_", "_recursive_", "_convert_")
+RESERVED = ("_target_", "_partial_")
+"""Keys of a node that are no arguments. Hydra's others (`_args_`, `_convert_`, `_recursive_`) are not accepted: what
+they pass on would go past the checks by name.
+"""
 
 
 @cache
