@@ -64,3 +64,27 @@ def test_what_there_is_can_be_completed() -> None:
     import probeta
 
     assert {"load_run", "load_sweep"} <= set(dir(probeta))
+
+
+def test_every_module_imports_where_signals_and_flags_are_missing(tmp_path: Path) -> None:
+    """As on Windows, which has no SIGHUP, SIGUSR1 and SIGKILL, and no fork: nothing is asked for at import."""
+    code = (
+        "import importlib, os, pkgutil, signal\n"
+        "import torch, pytorch_lightning, hydra, joblib, optuna, spacy, tensorboard\n"
+        "for name in ('SIGHUP', 'SIGUSR1', 'SIGUSR2', 'SIGKILL'): delattr(signal, name)\n"
+        "for name in ('O_CLOEXEC', 'O_NOFOLLOW', 'fork'): delattr(os, name)\n"
+        "import probeta\n"
+        "names = [module.name for module in pkgutil.walk_packages(probeta.__path__, 'probeta.')]\n"
+        "names.remove('probeta.__main__')\n"
+        "for name in names: importlib.import_module(name)\n"
+        "from pathlib import Path\n"
+        "from probeta.runs.atomic import append, write_atomic\n"
+        "from probeta.runs.signals import Signals\n"
+        "with Signals() as signals: write_atomic(Path('written'), 'a'); append(Path('written'), 'b')\n"
+        "print(len(names), Path('written').read_text())\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    count, written = done.stdout.split()
+    assert int(count) > 200
+    assert written == "ab"

@@ -126,3 +126,12 @@ def test_runs_are_the_same_to_the_bit_in_one_process_and_in_two(tmp_path: Path) 
         assert a["metrics"] == b["metrics"]
         for key, tensor in weights(path).items():
             assert torch.equal(tensor, weights(other)[key]), key
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_where_the_system_does_not_fork_the_ensembles_train_in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("probeta.vectorized.processes.get_all_start_methods", lambda: ["spawn"])
+    assert processes() == 1
+    monkeypatch.undo()
+    monkeypatch.setattr("sys.platform", "darwin")
+    assert processes() == 1

@@ -14,6 +14,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+NO_FOLLOW, BINARY = getattr(os, "O_NOFOLLOW", 0), getattr(os, "O_BINARY", 0)
+"""Flags that only some systems have: the first one everywhere but on Windows, the second one only there."""
+
 
 @contextmanager
 def failures_named(path: Path) -> Iterator[None]:
@@ -52,7 +55,7 @@ def atomic(path: Path, sync: bool = True) -> Iterator[BinaryIO]:
 def _written(path: Path, sync: bool) -> Iterator[BinaryIO]:
     fresh = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
-        with os.fdopen(os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666), "w+b") as file:
+        with os.fdopen(os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_EXCL | BINARY, 0o666), "w+b") as file:
             yield file
             file.flush()
             if sync:
@@ -71,5 +74,5 @@ def write_atomic(path: Path, content: str | bytes, sync: bool = True) -> None:
 
 def append(path: Path, content: str) -> None:
     """Add to the end of a file that is there already; `OSError` where `path` is a link."""
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC), "a", newline="") as file:
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_APPEND | NO_FOLLOW | BINARY), "a", newline="") as file:
         file.write(content)

@@ -9,8 +9,10 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any, ClassVar
 
-ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
+NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1")
 """A terminal, `kill` or a scheduler, a closed terminal, a scheduler's warning before its time limit."""
+ENDING = tuple(number for name in NAMES if (number := getattr(signal, name, None)) is not None)
+"""Those of them that the system has: Windows lacks the last two."""
 
 
 class Interrupted(BaseException):
@@ -54,7 +56,7 @@ class Signals:
 
     def __enter__(self) -> Signals:
         for signum in ENDING:
-            if signum == signal.SIGHUP and signal.getsignal(signum) == signal.SIG_IGN:
+            if signum.name == "SIGHUP" and signal.getsignal(signum) == signal.SIG_IGN:
                 continue
             try:
                 self._previous[signum] = signal.signal(signum, self._handle)

@@ -7,10 +7,11 @@ from __future__ import annotations
 import os
 import pickle
 import signal
+import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
-from multiprocessing import get_context
+from multiprocessing import get_all_start_methods, get_context
 from multiprocessing.connection import Connection, wait
 from typing import Any, TypeVar
 
@@ -29,8 +30,11 @@ Work = Callable[[Share, Callable[[Any], None], Callable[[], None]], None]
 
 
 def processes() -> int:
-    """As many as torch may use threads. One where there is an accelerator, which forked processes cannot share."""
-    return torch.get_num_threads() if len(available()) == 1 else 1
+    """As many as torch may use threads. One where there is an accelerator, which forked processes cannot share, and
+    where the system does not fork, or not safely beside its own libraries' threads (macOS).
+    """
+    forks = "fork" in get_all_start_methods() and sys.platform != "darwin"
+    return torch.get_num_threads() if forks and len(available()) == 1 else 1
 
 
 def share_out(groups: Sequence[Sequence[Member]], count: int) -> list[list[list[Member]]]:
