@@ -36,6 +36,9 @@ DEFINITION: dict[str, type | tuple[type, ...]] = {
     "compare": bool,
     "title": str,
     "exercise": int,
+    "until": str,
+    "max_seeds": int,
+    "equivalence_margin": (float, int),
     "jobs": dict,
 }
 """What readers of a `sweep.json` rely on."""
