@@ -21,6 +21,8 @@ from probeta.stats.sequential import (
     e_values,
     forecast,
     looks,
+    settle,
+    sign_e_values,
 )
 
 
@@ -64,7 +66,32 @@ def test_the_confidence_sequence_inverts_the_e_process() -> None:
 def test_all_differences_equal_is_evidence_and_all_zero_is_none() -> None:
     assert e_values([0.0, 0.0, 0.0])[-1] == pytest.approx(0.5)
     assert e_values([1.0] * 5)[-1] == pytest.approx(6.0**2)
-    assert anytime_p([0.0] * 10) == 1.0
+    assert anytime_p([0.0] * 10)[-1] == 1.0
+
+
+def test_over_all_signs_of_given_sizes_the_evidence_is_exactly_one() -> None:
+    """Symmetry and nothing else: 2¹⁰ equally likely signs of any ten sizes, a zero among them."""
+    sizes = np.abs(np.random.default_rng(10).standard_cauchy(10))
+    sizes[4] = 0.0
+    signs = np.array(list(itertools.product((-1.0, 1.0), repeat=10)))
+    np.testing.assert_allclose(sign_e_values(sizes * signs).mean(axis=0), 1.0, rtol=1e-12)
+
+
+def test_the_evidence_of_the_signs_is_its_mixture_integrated() -> None:
+    d = np.random.default_rng(11).normal(0.5, 1.0, 9)
+    z = [0.0, *(d[i] / np.sqrt(np.mean(d[:i] ** 2)) for i in range(1, 9))]
+
+    def integrand(theta: float) -> float:
+        return float(np.prod([np.exp(theta * x) / np.cosh(theta * x) for x in z]) * norm.pdf(theta, scale=1.5))
+
+    assert sign_e_values(d)[-1] == pytest.approx(quad(integrand, -12, 12)[0], rel=0.02)  # 24 points
+
+
+def test_differences_of_one_point_up_or_down_raise_few_false_alarms() -> None:
+    """The normal e-process alone calls 9 % of such studies: it is the evidence of the signs that holds here."""
+    d = np.random.default_rng(12).choice([-1.0, 1.0], size=(2000, 100))
+    assert (e_values(d)[:, 2:] > 20).any(axis=1).mean() > 0.05
+    assert (anytime_p(d)[:, -1] < 0.05).mean() <= 0.05
 
 
 def test_under_the_null_the_mean_of_e_is_at_most_one() -> None:
@@ -82,8 +109,8 @@ def test_looking_after_every_seed_raises_few_false_alarms(law: str) -> None:
         "accuracy": lambda: (random.binomial(240, 0.98, size) - random.binomial(240, 0.98, size)) / 240,
         "heavy": lambda: random.standard_t(2, size),
     }[law]()
-    alarms = (e_values(d)[:, 2:] > 20).any(axis=1).mean()
-    assert alarms <= 0.05
+    assert (e_values(d)[:, 2:] > 20).any(axis=1).mean() <= 0.05
+    assert (anytime_p(d)[:, -1] < 0.05).mean() <= 0.05
 
 
 def test_the_confidence_sequence_holds_at_all_seeds_together() -> None:
@@ -145,3 +172,10 @@ def test_the_forecast_names_about_what_it_takes() -> None:
 def test_looks_grow_by_a_half_and_end_with_the_last_seed() -> None:
     assert looks(20) == [3, 5, 8, 12, 18, 20]
     assert looks(2) == [2]
+
+
+def test_quotients_in_float32_are_ties() -> None:
+    a = {seed: float(np.float32(right) / np.float32(240)) for seed, right in enumerate((233, 230, 236, 229, 240))}
+    b = {seed: float(np.float32(right - 1) / np.float32(240)) for seed, right in enumerate((233, 230, 236, 229, 240))}
+    decision = settle({"a": a, "b": b}, None, [5])[0]
+    assert decision.low == decision.high == pytest.approx(-1 / 240, rel=1e-4)

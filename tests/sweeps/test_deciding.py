@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,7 @@ from probeta.composition.job import Command
 from probeta.errors import ConfigError
 from probeta.runs.table import read_sweep
 from probeta.sweeps.errors import SweepFailed
+from probeta.sweeps.report import write_report
 
 Sweep = Callable[..., Any]
 DECIDED = ("study=widths", "++study.until=decided", "++study.max_seeds=20")
@@ -24,14 +26,15 @@ def seeds(folder: Path, variant: str) -> list[int]:
     return sorted(run.result["seed"] for run in read_sweep(folder).runs if run.variant == variant)
 
 
-def test_a_clear_difference_stops_after_five_seeds(
+def test_a_clear_difference_stops_after_eight_seeds(
     sweep: Sweep, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     sweep(*DECIDED)
     folder = tmp_path / "outputs" / "widths"
+    # Eight equal differences, for by chance alone all signs are the same in one of 128 studies.
     # The study's own seeds come first, then the whole numbers that are not among them.
-    assert seeds(folder, "narrow") == seeds(folder, "wide") == [0, 1, 2, 3, 4]
-    assert "after 5 seeds: 1 of 1 comparisons of test/loss settled" in capsys.readouterr().out
+    assert seeds(folder, "narrow") == seeds(folder, "wide") == list(range(8))
+    assert "after 8 seeds: 1 of 1 comparisons of test/loss settled" in capsys.readouterr().out
 
 
 def test_variants_that_are_the_same_get_all_seeds_or_a_margin(sweep: Sweep, tmp_path: Path) -> None:
@@ -65,6 +68,15 @@ def test_a_comparison_with_failed_runs_is_withheld(sweep: Sweep, tmp_path: Path)
         sweep(*DECIDED, failing)
     assert len(seeds(tmp_path / "outputs" / "widths", "wide")) == 3
     assert "withheld" in (tmp_path / "outputs" / "widths" / "summary.md").read_text()
+
+
+def test_a_damaged_definition_decides_nothing_and_is_named(sweep: Sweep, tmp_path: Path) -> None:
+    sweep(*DECIDED)
+    file = tmp_path / "outputs" / "widths" / "sweep.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "max_seeds": "many"}))
+    text = write_report(file.parent).text
+    assert "max_seeds is text where a number is expected" in text
+    assert "Decisions" not in text
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,16 @@ from probeta.report.charts import lines
 from probeta.report.language import Language
 from probeta.runs.table import SweepRuns
 from probeta.stats.comparisons import compare
-from probeta.stats.sequential import EQUIVALENT, LARGER, Decision, Outcomes, confidence_sequence, looks, settle
+from probeta.stats.sequential import (
+    EQUIVALENT,
+    LARGER,
+    Decision,
+    Outcomes,
+    confidence_sequence,
+    looks,
+    paired_differences,
+    settle,
+)
 
 DRAWN = 12
 """Comparisons that are drawn."""
@@ -110,12 +119,11 @@ class Decided:
 
     def chart(self, d: Decision, language: Language) -> Chart:
         """The mean difference and its confidence sequence against the number of seeds, with no difference at 0."""
-        a, b = self.outcomes[d.a], self.outcomes[d.b]
-        differences = [x - y for seed in a if seed in b and (x := a[seed]) is not None and (y := b[seed]) is not None]
-        low, high = confidence_sequence(differences[: d.seeds])
+        differences = paired_differences(self.outcomes[d.a], self.outcomes[d.b])[0][: d.seeds]
+        low, high = confidence_sequence(differences)
         drawn: dict[str, list[float]] = {"x": [], "mean": [], "low": [], "high": []}
         total = 0.0
-        for n, difference in enumerate(differences[: d.seeds], 1):
+        for n, difference in enumerate(differences, 1):
             total += difference
             if math.isfinite(low[n - 1]) and math.isfinite(high[n - 1]):
                 for key, value in (("x", n), ("mean", total / n), ("low", low[n - 1]), ("high", high[n - 1])):

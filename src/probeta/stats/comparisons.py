@@ -114,15 +114,15 @@ def compare(
 
     Holm's correction is over all these comparisons.
     """
-    found = [
-        c for a, b in _pairs(groups, reference) if (c := compare_pair(a, b, groups[a], groups[b], up=up)) is not None
-    ]
+    pairs = pair_variants(groups, reference)
+    found = [c for a, b in pairs if (c := compare_pair(a, b, groups[a], groups[b], up=up)) is not None]
     tested = [c for c in found if c.p is not None]
     adjusted = iter(holm([c.p or 0.0 for c in tested]))
     return [replace(c, p_holm=None if c.p is None else next(adjusted)) for c in found]
 
 
-def _pairs(groups: Iterable[str], reference: str | None) -> list[tuple[str, str]]:
+def pair_variants(groups: Iterable[str], reference: str | None) -> list[tuple[str, str]]:
+    """Who is compared with whom: each with `reference`, or all pairs where there is none among `groups`."""
     names = list(groups)
     if reference is not None and reference in names:
         return [(name, reference) for name in names if name != reference]

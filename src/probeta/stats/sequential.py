@@ -8,14 +8,18 @@ Sources: Lai, "On confidence sequences", Annals of Statistics 4 (1976); Pérez-O
 "E-statistics, group invariance and anytime-valid testing" (2022); Wang & Ramdas, "Anytime-valid t-tests and
 confidence sequences for Gaussian means with unknown variance" (2024), arXiv 2310.03722.
 
-Assumed: differences are independent from seed to seed, and normal; under "both variants are the same" they are
-symmetric, which is what keeps the error small for other distributions (accuracies of few points, heavy tails).
-Strongly skewed differences of variants that are not the same are not covered.
+Its guarantee is for normal differences. Under "both variants are the same" paired differences are symmetric, but not
+normal: where they are one point of a test set, up or down, at every seed, it raises false alarms in 9 % of studies. So
+evidence must be that of a second process too, of the signs given the sizes, exact for any symmetric differences. By
+simulation, looked at after every seed to 100, that leaves 1 to 3 % (±1, normal, accuracies of 240 points, Student's
+t with 2 degrees); effects of 0.5, 1, 2 and 4 standard deviations are decided after 44, 15, 9 and 8 seeds on average.
+
+Assumed: differences are independent from seed to seed. The confidence sequence is that of the first process; a mean
+difference other than 0, of strongly skewed differences, may be left out more often.
 """
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -23,12 +27,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from probeta.stats.comparisons import ALPHA, holm
+from probeta.stats.comparisons import ALPHA, holm, pair_variants
+from probeta.stats.intervals import merge_rounding
 
 Floats = NDArray[np.float64]
 
 VARIANCE = 1.0
 """τ², the variance of the mixture over effects in standard deviations: effects of about 1 are found soonest."""
+
+SIGNS_SCALE = 1.5
+"""Standard deviation of the mixture of `sign_e_values`, chosen so that eight equal differences are enough for one."""
 
 FIRST_LOOK = 3
 """Seeds before the first look: two differences say nothing of their spread."""
@@ -57,10 +65,46 @@ def e_values(differences: Sequence[float] | Floats, variance: float = VARIANCE) 
         return np.exp(log_e)
 
 
-def anytime_p(differences: Sequence[float] | Floats, variance: float = VARIANCE) -> float:
-    """p = 1 / max E_n over the looks so far, at most 1: valid at whatever seed one stops; 1 before the first look."""
-    looks = e_values(differences, variance)[FIRST_LOOK - 1 :]
-    return float(min(1.0, 1.0 / looks.max())) if looks.size else 1.0
+def sign_e_values(differences: Sequence[float] | Floats) -> Floats:
+    """M_n for each n: evidence against differences that are symmetric about 0, whatever their sizes.
+
+    M_n = E_θ ∏ exp(θ z_i) / cosh(θ z_i), with z_i the difference over the root mean square of those before it and
+    θ ~ N(0, `SIGNS_SCALE`²), on the 24 points of its Gauss–Hermite quadrature. Given the sizes, each factor has mean 1
+    over the two signs: a martingale under symmetry, with no assumption on the sizes (after de la Peña, Annals of
+    Probability 27, 1999).
+
+    Args:
+        differences: `(…, n)`, in the order of the seeds.
+
+    Returns:
+        `(…, n)`; 1 for the first, which has none before it.
+    """
+    d = np.asarray(differences, dtype=np.float64)
+    before = np.cumsum(d * d, axis=-1) - d * d
+    size = np.sqrt(before / np.maximum(np.arange(d.shape[-1]), 1))
+    z = np.divide(d, size, out=np.zeros_like(d), where=size > 0)
+    nodes, weights = np.polynomial.hermite_e.hermegauss(24)
+    evidence = np.zeros_like(d)
+    for node, weight in zip(nodes * SIGNS_SCALE, weights / weights.sum(), strict=True):
+        x = node * z
+        evidence += weight * np.exp(np.cumsum(x - np.logaddexp(x, -x) + math.log(2), axis=-1))
+    return evidence
+
+
+def anytime_p(differences: Sequence[float] | Floats, variance: float = VARIANCE) -> Floats:
+    """For each n, p = 1 / max min(E_m, M_m) over the seeds so far, at most 1: valid at whatever seed one stops, if
+    differences are symmetric or normal where there is no difference. 1 before the first look.
+
+    Args:
+        differences: `(…, n)`, in the order of the seeds.
+
+    Returns:
+        `(…, n)`.
+    """
+    evidence = np.minimum(e_values(differences, variance), sign_e_values(differences))
+    evidence[..., : FIRST_LOOK - 1] = 1.0
+    p: Floats = 1.0 / np.maximum.accumulate(np.maximum(evidence, 1.0), axis=-1)
+    return p
 
 
 def confidence_sequence(
@@ -129,7 +173,7 @@ def decide(
 ) -> list[Decision]:
     """Every comparison of a study, decided at the first of `looks` at which its evidence suffices.
 
-    Larger or smaller: Holm over all comparisons on p = 1 / max E is below α. No difference: the confidence sequence
+    Larger or smaller: Holm over all comparisons on `anytime_p` is below α. No difference: the confidence sequence
     at α divided by the number of comparisons lies within ± `margin`. A comparison that was decided takes part in
     Holm's correction with the evidence that it had then, so a decision never changes when seeds are added.
 
@@ -140,18 +184,22 @@ def decide(
         margin: half-width of what counts as the same; `None`: nothing does.
     """
     decided: dict[tuple[str, str], tuple[str, int]] = {}
-    names = list(differences)
+    values = {name: np.asarray(d, dtype=np.float64) for name, d in differences.items()}
+    p_values = {name: anytime_p(d) for name, d in values.items()}
     for look in [n for n in looks if n >= FIRST_LOOK]:
-        seen = {name: np.asarray(differences[name][:look], dtype=np.float64) for name in names}
-        ends = {name: decided[name][1] if name in decided else look for name in names}
-        adjusted = holm([anytime_p(seen[name][: ends[name]]) for name in names])
-        for name, p in zip(names, adjusted, strict=True):
-            if name in decided or len(seen[name]) < look:
+        seen = {name: min(decided[name][1] if name in decided else look, len(d)) for name, d in values.items()}
+        adjusted = holm([_p_after(p_values[name], n) for name, n in seen.items()])
+        for name, p in zip(values, adjusted, strict=True):
+            if name in decided or len(values[name]) < look:
                 continue
-            verdict = _verdict(seen[name], p, margin, alpha, len(names))
+            verdict = _verdict(values[name][:look], p, margin, alpha, len(values))
             if verdict != OPEN:
                 decided[name] = verdict, look
     return _described(differences, decided, margin, alpha)
+
+
+def _p_after(p: Floats, n: int) -> float:
+    return float(p[n - 1]) if n else 1.0
 
 
 def _verdict(d: Floats, p: float, margin: float | None, alpha: float, comparisons: int) -> str:
@@ -174,15 +222,16 @@ def _described(
     for name, values in differences.items():
         verdict, at = decided.get(name, (OPEN, len(values)))
         told[name] = np.asarray(values[:at], dtype=np.float64), verdict
-    adjusted = holm([anytime_p(d) for d, _ in told.values()])
+    p_values = [_p_after(anytime_p(d), len(d)) for d, _ in told.values()]
+    adjusted = holm(p_values)
     decisions = []
-    for ((a, b), (d, verdict)), p_holm in zip(told.items(), adjusted, strict=True):
+    for ((a, b), (d, verdict)), p, p_holm in zip(told.items(), p_values, adjusted, strict=True):
         low, high = confidence_sequence(d, alpha) if len(d) else (np.array([-np.inf]), np.array([np.inf]))
         is_open = verdict == OPEN
         decisions.append(
             Decision(
                 a, b, len(d), float(d.mean()) if len(d) else math.nan, float(low[-1]), float(high[-1]),
-                anytime_p(d), p_holm, verdict, None if is_open else len(d),
+                p, p_holm, verdict, None if is_open else len(d),
                 forecast(d, margin, alpha / len(differences)) if is_open else None,
             )
         )  # fmt: skip
@@ -216,6 +265,14 @@ Outcomes = dict[str, dict[int, float | None]]
 """Variant → seed → the metric, `None` where the run failed; seeds in the order in which they were added."""
 
 
+def paired_differences(a: Mapping[int, float | None], b: Mapping[int, float | None]) -> tuple[list[float], int]:
+    """`a - b` at each seed that both have, ties merged, in the order of `a`; and at how many one of them failed."""
+    both = [(a[seed], b[seed]) for seed in a if seed in b]
+    known = [(x, y) for x, y in both if x is not None and y is not None]
+    scale = max((abs(value) for values in known for value in values), default=0.0)
+    return merge_rounding([x - y for x, y in known], scale).tolist(), len(both) - len(known)
+
+
 def settle(
     outcomes: Outcomes, reference: str | None, at: Sequence[int], margin: float | None = None, until: int | None = None
 ) -> list[Decision]:
@@ -224,17 +281,12 @@ def settle(
     A comparison with failed runs on either side is withheld from the first look that saw one, and takes no part in
     the correction: whether to compare was then not chosen by the values that are compared.
     """
-    names = list(outcomes)
-    if reference in outcomes:
-        pairs = [(name, str(reference)) for name in names if name != reference]
-    else:
-        pairs = [(b, a) for a, b in itertools.combinations(names, 2)]
+    pairs = pair_variants(outcomes, reference)
     whole: dict[tuple[str, str], list[float]] = {}
     broken: dict[tuple[str, str], list[float]] = {}
     for a, b in pairs:
-        both = [(outcomes[a][seed], outcomes[b][seed]) for seed in outcomes[a] if seed in outcomes[b]]
-        differences = [x - y for x, y in both if x is not None and y is not None]
-        (whole if len(differences) == len(both) else broken)[a, b] = differences
+        differences, lost = paired_differences(outcomes[a], outcomes[b])
+        (broken if lost else whole)[a, b] = differences
     told = {(d.a, d.b): d for d in decide(whole, [n for n in at if until is None or n <= until], margin)}
     for pair, differences in broken.items():
         told[pair] = replace(_described({pair: differences}, {}, margin, ALPHA)[0], forecast=None, withheld=True)
