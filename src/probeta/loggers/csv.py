@@ -13,7 +13,7 @@ from typing import Any
 
 from pytorch_lightning.loggers import Logger
 
-from probeta.runs.atomic import append, failures_named, write_atomic
+from probeta.runs.atomic import append, write_atomic
 from probeta.runs.reading import Damaged, read_text
 
 log = logging.getLogger(__name__)
@@ -101,8 +101,7 @@ class MetricsCSV(Logger):
             # Nothing can be lost while there is no file: no need to wait for the disk.
             write_atomic(self.path, self._text(self.written, header=True), sync=self.path.is_file())
         else:
-            with failures_named(self.path):
-                append(self.path, self._text(rows, header=False))
+            append(self.path, self._text(rows, header=False))
 
     def _text(self, rows: Sequence[Mapping[str, Any]], header: bool) -> str:
         text = io.StringIO()

@@ -74,5 +74,6 @@ def write_atomic(path: Path, content: str | bytes, sync: bool = True) -> None:
 
 def append(path: Path, content: str) -> None:
     """Add to the end of a file that is there already; `OSError` where `path` is a link."""
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_APPEND | NO_FOLLOW | BINARY), "a", newline="") as file:
+    flags = os.O_WRONLY | os.O_APPEND | NO_FOLLOW | BINARY
+    with failures_named(path), os.fdopen(os.open(path, flags), "a", newline="") as file:
         file.write(content)

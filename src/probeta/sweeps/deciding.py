@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from probeta.composition.grid import expand
 from probeta.errors import ConfigError
@@ -23,12 +22,12 @@ def run_until_decided(study: Study, given: Sequence[str], session: Session) -> N
     refuse_replicates(given)
     seeds = seed_order(study)
     metric = study.metrics[0]
-    outcomes: Outcomes = {}
     done: list[SweepJob] = []
     active: set[str] | None = None
-    for look in looks(study.max_seeds):
+    at = looks(study.max_seeds)
+    for look in at:
         listed = ",".join(str(seed) for seed in seeds[:look])
-        wanted = lines(replace(study, seeds=listed), given, listed, study.params)
+        wanted = lines(study, given, listed, study.params)
         if active is not None:
             wanted = [w for w in wanted if variant_of(w.variant, w.overrides) in active]
         known = {job.name for job in done}
@@ -38,7 +37,7 @@ def run_until_decided(study: Study, given: Sequence[str], session: Session) -> N
         outcomes = read_outcomes(session, done, metric)
         if session.stopped or not outcomes:
             return
-        decisions = settle(outcomes, study.reference, looks(study.max_seeds), study.equivalence_margin, look)
+        decisions = settle(outcomes, study.reference, at, study.equivalence_margin, look)
         left = [d for d in decisions if d.is_open and not d.withheld]
         print(
             f"after {look} seeds: {len(decisions) - len(left)} of {len(decisions)} comparisons of {metric} settled",
@@ -52,7 +51,7 @@ def run_until_decided(study: Study, given: Sequence[str], session: Session) -> N
 def refuse_replicates(given: Sequence[str]) -> None:
     """The study adds the seeds itself, and each comparison pairs them: the command may not vary them too."""
     grid = expand(given)
-    fixed = {line.partition("=")[0].lstrip("+"): line for line in grid.fixed}
+    fixed = {line.partition("=")[0].lstrip("+") for line in grid.fixed}
     if "seed" in fixed or set(grid.axes) & set(REPLICATES):
         key = "data.seed" if "data.seed" in grid.axes else "seed"
         raise ConfigError(
