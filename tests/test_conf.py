@@ -21,7 +21,7 @@ from probeta.config.build import check
 from probeta.config.trust import resolve
 from probeta.data.spec import PointsSpec, SequenceSpec, TextSpec
 from probeta.exercises import commands
-from probeta.sweeps.study import Study, lines
+from probeta.sweeps.study import Study, list_lines
 
 ROOT = Path(str(files(probeta.conf)))
 CHECKS = {"train": check, "probe": check_probe}
@@ -122,9 +122,9 @@ def test_every_kind_of_job_of_every_study_is_accepted(name: str, configure: Any,
     command = exercises.get(name, "train")
     chosen = [f"study={name}"]
     study = Study.read(configure(*chosen, config=command).study)
-    jobs = lines(study, chosen, "1", study.params)
+    jobs = list_lines(study, chosen, "1", study.params)
     if study.search is not None:
-        jobs += lines(study, chosen, "1", study.search.params)
+        jobs += list_lines(study, chosen, "1", study.search.params)
     with initialize_config_module("probeta.conf", version_base="1.3"):
         loader = GlobalHydra.instance().config_loader()
         composer = Composer(loader, loader.load_configuration(command, chosen, run_mode=RunMode.MULTIRUN))

@@ -6,12 +6,12 @@ import io
 
 from rich.console import Console
 
-from probeta.commands.outcome import joined, translations_table
+from probeta.commands.outcome import join_pieces, translations_table
 
 
 def test_pieces_are_shown_as_words() -> None:
-    assert joined(["▁das", "▁Ha", "us", "▁."]) == ["das", "Haus", "."]
-    assert joined(["das", "Haus"]) == ["das", "Haus"]
+    assert join_pieces(["▁das", "▁Ha", "us", "▁."]) == ["das", "Haus", "."]
+    assert join_pieces(["das", "Haus"]) == ["das", "Haus"]
 
 
 def test_sentences_that_training_did_not_see_come_first() -> None:

@@ -94,10 +94,10 @@ def test_a_choice_of_data_brings_its_own_defaults(configure) -> None:
 
 
 def test_a_last_batch_of_one_is_refused_under_batch_normalisation(configure) -> None:
-    from probeta.config.build import build, plain
+    from probeta.config.build import build, resolve_config
 
     with pytest.raises(UserError, match=r"data.batch_size=719 leaves a last batch of one of the 720"):
-        build(plain(configure("data=moons", "model.batch_norm=true", "data.batch_size=719")))
+        build(resolve_config(configure("data=moons", "model.batch_norm=true", "data.batch_size=719")))
 
 
 def test_seed_zero_is_a_seed(configure) -> None:

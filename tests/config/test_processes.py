@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from probeta.config.processes import processes, strategy_for
+from probeta.config.processes import choose_strategy, processes
 from probeta.errors import ConfigError
 
 
@@ -39,6 +39,6 @@ def test_what_cannot_be_shared_out_is_refused(trainer: dict[str, Any], told: str
 
 
 def test_lightning_is_given_a_strategy_that_starts_no_processes() -> None:
-    assert strategy_for(2, None) == strategy_for(2, "ddp_spawn") == strategy_for(2, "ddp_notebook") == "ddp"
-    assert strategy_for(2, "ddp_spawn_find_unused_parameters_true") == "ddp_find_unused_parameters_true"
-    assert strategy_for(1, "ddp") == "auto"
+    assert choose_strategy(2, None) == choose_strategy(2, "ddp_spawn") == choose_strategy(2, "ddp_notebook") == "ddp"
+    assert choose_strategy(2, "ddp_spawn_find_unused_parameters_true") == "ddp_find_unused_parameters_true"
+    assert choose_strategy(1, "ddp") == "auto"

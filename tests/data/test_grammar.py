@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from probeta.data.grammar.corpus import Corpus, Pair
+from probeta.data.grammar.corpus import GrammarCorpus, Pair
 from probeta.data.grammar.generator import Grammar
 from probeta.errors import ConfigError
 
@@ -24,11 +24,11 @@ behind hinter
 
 
 @pytest.fixture(scope="module")
-def corpus() -> Corpus:
+def corpus() -> GrammarCorpus:
     return Grammar().sample(4_000, seed=1)
 
 
-def test_links_join_the_words_that_a_dictionary_joins(corpus: Corpus) -> None:
+def test_links_join_the_words_that_a_dictionary_joins(corpus: GrammarCorpus) -> None:
     """Wherever a dictionary's entry and its translation occur once each, the sure link is there."""
     checked = 0
     pairs = list(corpus.select(np.arange(1_500)))
@@ -44,7 +44,7 @@ def test_links_join_the_words_that_a_dictionary_joins(corpus: Corpus) -> None:
     assert checked > 2_000
 
 
-def test_every_word_is_linked_within_the_sentence_and_sure_links_are_possible(corpus: Corpus) -> None:
+def test_every_word_is_linked_within_the_sentence_and_sure_links_are_possible(corpus: GrammarCorpus) -> None:
     for pair in corpus:
         assert {t for _, t in pair.alignment} == set(range(len(pair.target)))
         assert {s for s, _ in pair.alignment} == set(range(len(pair.source)))
@@ -52,7 +52,7 @@ def test_every_word_is_linked_within_the_sentence_and_sure_links_are_possible(co
         assert len(set(pair.alignment)) == len(pair.alignment)
 
 
-def find(corpus: Corpus, *phrase: str) -> Pair:
+def find(corpus: GrammarCorpus, *phrase: str) -> Pair:
     """The first pair whose source has `phrase`."""
     n = len(phrase)
     for pair in corpus:
@@ -88,14 +88,14 @@ def test_function_words_are_linked_as_documented() -> None:
 
 
 @pytest.fixture(scope="module")
-def two_clauses() -> Corpus:
+def two_clauses() -> GrammarCorpus:
     corpus = Grammar(max_depth=1, embedding=0.9).sample(20_000, seed=3)
     return corpus.select(np.flatnonzero(np.diff(corpus.clause_offsets) == 2))
 
 
 @pytest.mark.parametrize(("pronoun", "least"), [("who", 100), ("whom", 50)])
 def test_a_clause_s_commas_are_linked_to_the_pronoun_that_introduces_it(
-    two_clauses: Corpus, pronoun: str, least: int
+    two_clauses: GrammarCorpus, pronoun: str, least: int
 ) -> None:
     checked = 0
     for pair in two_clauses:
@@ -124,7 +124,7 @@ def test_a_clause_s_commas_are_linked_to_the_pronoun_that_introduces_it(
     ],
 )
 def test_a_preposition_before_a_relative_pronoun_is_linked_to_what_german_has_for_it(
-    two_clauses: Corpus, phrase: tuple[str, str], german: str, expected: dict[str, str]
+    two_clauses: GrammarCorpus, phrase: tuple[str, str], german: str, expected: dict[str, str]
 ) -> None:
     """In German a preposition, a form of the verb that has it built in, or a case."""
     checked = 0
@@ -168,7 +168,7 @@ def test_bounds_on_length_and_reordering_hold() -> None:
     assert set(corpus.reordering().tolist()) <= {3, 4, 5}
 
 
-def test_reordering_is_the_longest_jump_between_neighbouring_target_words(corpus: Corpus) -> None:
+def test_reordering_is_the_longest_jump_between_neighbouring_target_words(corpus: GrammarCorpus) -> None:
     for pair, distance in zip(corpus.select(np.arange(300)), corpus.reordering(), strict=False):
         sources = {}
         for s, t in sorted(pair.sure, reverse=True):
@@ -219,10 +219,10 @@ def test_spacy_s_tokenizers_give_the_same_words_back(lowercase: bool) -> None:
         assert all(len(tokenizer(word)) == 1 for word in words[1:])
 
 
-def test_selecting_and_joining_keep_what_belongs_to_each_pair(corpus: Corpus) -> None:
+def test_selecting_and_joining_keep_what_belongs_to_each_pair(corpus: GrammarCorpus) -> None:
     some = corpus.select(np.array([7, 3, 3]))
     assert list(some) == [corpus[7], corpus[3], corpus[3]]
-    joined = Corpus.concatenate([some, Grammar(max_length=8).sample(5, seed=1)])
+    joined = GrammarCorpus.concatenate([some, Grammar(max_length=8).sample(5, seed=1)])
     assert list(joined)[:3] == list(some)
     assert len(joined) == 8
     flags = joined.clauses[:, 0] == joined.clauses[0, 0]

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from probeta.data.grammar import lexicon as lex
-from probeta.data.grammar.constructions import CONSTRUCTIONS, Form
-from probeta.data.grammar.corpus import Corpus
+from probeta.data.grammar.constructions import CONSTRUCTIONS, VerbForm
+from probeta.data.grammar.corpus import GrammarCorpus
 from probeta.data.grammar.generator import Grammar
 from probeta.data.grammar.splits import KINDS, held_out_pairs, split_corpus
 from probeta.errors import ConfigError
@@ -16,7 +16,7 @@ SIZES = {"train": 3_000, "val": 200, "test": 300}
 
 
 @pytest.fixture(scope="module")
-def splits() -> dict[str, dict[str, Corpus]]:
+def splits() -> dict[str, dict[str, GrammarCorpus]]:
     return {kind: split_corpus(Grammar(), kind, 42, SIZES) for kind in KINDS}
 
 
@@ -33,7 +33,7 @@ def test_by_length_training_and_validation_are_short_and_test_is_long(splits: di
     assert found["test"].source_lengths.min() == 13
 
 
-def held_clauses(corpus: Corpus, held: np.ndarray) -> list[bool]:
+def held_clauses(corpus: GrammarCorpus, held: np.ndarray) -> list[bool]:
     """A plain loop: whether each pair has a clause whose verb and construction are held out."""
     spans = zip(corpus.clause_offsets[:-1], corpus.clause_offsets[1:], strict=True)
     return [any(held[verb, c] for verb, c in corpus.clauses[a:b].tolist()) for a, b in spans]
@@ -51,7 +51,7 @@ def test_by_composition_only_test_joins_the_held_out_pairs(splits: dict) -> None
 def test_every_german_verb_keeps_a_participle_and_an_infinitive_in_training(seed: int) -> None:
     held = held_out_pairs(seed)
     assert 100 < held.sum() < 250
-    for form in (Form.PARTICIPLE, Form.BASE):
+    for form in (VerbForm.PARTICIPLE, VerbForm.BASE):
         for row, verb in enumerate(lex.VERBS):
             # What is drawn at all: nobody *had known* or *must love*.
             columns = [i for i, c in enumerate(CONSTRUCTIONS) if c.form is form and (c.stative or not verb.stative)]
@@ -59,7 +59,7 @@ def test_every_german_verb_keeps_a_participle_and_an_infinitive_in_training(seed
     for row, verb in enumerate(lex.VERBS):
         same = [i for i, other in enumerate(lex.VERBS) if other.german == verb.german]  # laugh, laugh about: lachen
         np.testing.assert_array_equal(held[same], held[[row] * len(same)])
-    finite = [i for i, c in enumerate(CONSTRUCTIONS) if c.form in (Form.PRESENT, Form.PAST)]
+    finite = [i for i, c in enumerate(CONSTRUCTIONS) if c.form in (VerbForm.PRESENT, VerbForm.PAST)]
     assert not held[:, finite].any()
     assert held.shape == (len(lex.VERBS), len(CONSTRUCTIONS))
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from probeta.data.codec import Language, TextCodec
+from probeta.data.codec import LanguageCodec, TextCodec
 from probeta.data.text import TextData
 from probeta.data.tokenizers import SentencePieceTokenizer, WhitespaceTokenizer
 from probeta.errors import ConfigError, RunDirectoryError
@@ -19,7 +19,7 @@ TEST = (["a q"], ["x w"])
 class Tiny(TextData):
     def prepare(self) -> None:
         words = WhitespaceTokenizer()
-        codec = TextCodec(Language.build(words, TRAIN[0], "aa"), Language.build(words, TRAIN[1], "bb"))
+        codec = TextCodec(LanguageCodec.build(words, TRAIN[0], "aa"), LanguageCodec.build(words, TRAIN[1], "bb"))
         self.fill(codec, {"train": TRAIN, "val": TEST, "test": TEST})
 
 
@@ -71,7 +71,7 @@ def test_a_saved_codec_translates_without_the_data(data: Tiny, tmp_path: Path) -
 def test_a_saved_codec_holds_its_sentencepiece_model(tmp_path: Path) -> None:
     lines = [f"the cat sees {n} dogs" for n in range(50)]
     pieces = SentencePieceTokenizer.train(lines, 40)
-    side = Language(pieces, pieces.vocabulary())
+    side = LanguageCodec(pieces, pieces.vocabulary())
     TextCodec(side, side, shared=True).save(tmp_path)
     assert (tmp_path / "source.model").read_bytes() == pieces.model
     codec = TextCodec.load(tmp_path)

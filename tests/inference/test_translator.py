@@ -9,7 +9,7 @@ from threading import get_ident
 import pytest
 import torch
 
-from probeta.data.codec import Language, TextCodec
+from probeta.data.codec import LanguageCodec, TextCodec
 from probeta.data.tokenizers import WhitespaceTokenizer
 from probeta.errors import ConfigError
 from probeta.inference.translator import TextTranslator, map_in_threads
@@ -28,7 +28,7 @@ TARGETS = ["x y z", "z w", "w"]
 @pytest.fixture(scope="module")
 def translator() -> TextTranslator:
     words = WhitespaceTokenizer()
-    codec = TextCodec(Language.build(words, SOURCES), Language.build(words, TARGETS))
+    codec = TextCodec(LanguageCodec.build(words, SOURCES), LanguageCodec.build(words, TARGETS))
     torch.manual_seed(21)  # weights that say many different things
     net = Seq2Seq(
         len(codec.source.vocabulary),

@@ -1,7 +1,7 @@
 import pytest
 
 from probeta.errors import ConfigError
-from probeta.metrics.direction import direction, maximised, resolve_mode
+from probeta.metrics.direction import direction, is_maximised, resolve_mode
 
 
 def test_the_direction_of_a_metric_follows_from_its_name() -> None:
@@ -11,8 +11,8 @@ def test_the_direction_of_a_metric_follows_from_its_name() -> None:
     assert [direction(name) for name in rising] == ["max"] * len(rising)
     assert [direction(name) for name in falling] == ["min"] * len(falling)
     assert [direction(name) for name in neither] == [None] * len(neither)
-    assert all(map(maximised, rising))
-    assert not any(map(maximised, (*falling, *neither)))
+    assert all(map(is_maximised, rising))
+    assert not any(map(is_maximised, (*falling, *neither)))
 
 
 def test_a_mode_follows_from_the_metric_and_may_not_contradict_it() -> None:

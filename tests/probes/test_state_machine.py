@@ -9,7 +9,14 @@ import pytest
 import torch
 
 from probeta.errors import ConfigError
-from probeta.probes.state_machine import Cell, StateMachineProbe, encode_inputs, expected_states, random_inputs, read
+from probeta.probes.state_machine import (
+    RecurrentUnit,
+    StateMachineProbe,
+    encode_inputs,
+    expected_states,
+    random_inputs,
+    read,
+)
 
 NEXT = {(-1, 1): -1, (-1, -1): 0, (0, 1): -1, (0, -1): 1, (1, -1): 1, (1, 1): 0}
 """The diagram: (state, input) → state."""
@@ -17,7 +24,7 @@ NEXT = {(-1, 1): -1, (-1, -1): 0, (0, 1): -1, (0, -1): 1, (1, -1): 1, (1, 1): 0}
 
 def test_the_example_of_the_notebook_from_state_0() -> None:
     x = encode_inputs([1, 1, -1, -1, 1, 1])
-    assert read(Cell.fixed().run(x)).tolist() == [[[-1, -1, 0, 1, 0, -1]]]
+    assert read(RecurrentUnit.fixed().run(x)).tolist() == [[[-1, -1, 0, 1, 0, -1]]]
 
 
 def test_the_rule_is_the_diagram() -> None:
@@ -31,12 +38,12 @@ def test_the_rule_is_the_diagram() -> None:
 
 def test_the_net_follows_the_machine_over_long_random_words() -> None:
     x = random_inputs(5, 300, torch.Generator().manual_seed(0))
-    assert torch.equal(read(Cell.fixed().run(x))[0], expected_states(x))
+    assert torch.equal(read(RecurrentUnit.fixed().run(x))[0], expected_states(x))
 
 
 def test_the_states_are_those_of_a_plain_loop() -> None:
     h, word = 0.0, [1, -1, -1, 1, 1]
-    states = Cell.fixed(-1.5, 2.0, 0.1).run(encode_inputs(word))[0, 0]
+    states = RecurrentUnit.fixed(-1.5, 2.0, 0.1).run(encode_inputs(word))[0, 0]
     for letter, found in zip(word, states, strict=True):
         h = math.tanh(-1.5 * letter + 2.0 * h + 0.1)
         assert float(found) == pytest.approx(h)

@@ -10,7 +10,7 @@ from probeta.report.answer import Verdict
 from probeta.report.claims import Expectation, judge, lead
 from probeta.report.language import Language
 from probeta.report.summary import summarise
-from probeta.runs.table import Run, SweepRuns
+from probeta.runs.table import RunRow, SweepRuns
 
 ENGLISH = Language("en")
 
@@ -55,7 +55,7 @@ def test_failed_deep_nets_do_not_pass_as_an_effect_of_width() -> None:
                 ended = not (width == 128 and depth == 3 and seed < 8)
                 value = (0.95 if depth == 1 else 0.85) + 0.003 * noise.normal()
                 runs.append(
-                    Run(f"{seed}{width}{depth}", Path("/x"), "completed" if ended else "failed",
+                    RunRow(f"{seed}{width}{depth}", Path("/x"), "completed" if ended else "failed",
                         settings={"model.width": width, "model.depth": depth}, replicate=(seed,),
                         variant=f"{width},{depth}", metrics={"val/acc": value} if ended else {})
                 )  # fmt: skip

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from probeta.errors import RunDirectoryError
-from probeta.metrics.direction import leading, maximised, shown
+from probeta.metrics.direction import choose_leading, format_metric, is_maximised
 from probeta.report.summary import groups_csv, runs_csv, summarise
 from probeta.runs.table import read_curves, read_sweep
 from probeta.sweeps.report import write_report
@@ -119,11 +119,19 @@ def test_curves_are_the_epochs_last_values_and_survive_a_half_written_row(tmp_pa
 
 
 def test_metrics_know_their_direction_and_their_rank() -> None:
-    assert all(map(maximised, ("test/acc", "val/bleu", "test/bleu_13a", "test/exact_match", "val/bleu_sentence")))
-    assert not any(map(maximised, ("test/loss", "val/loss_free", "epochs", "train/errors", "test/calibration_error")))
-    assert leading(["zeta", "test/loss", "test/acc", "val/acc"]) == ["test/acc", "test/loss", "val/acc"]
-    assert leading(["b", "a"]) == ["a", "b"]
-    assert [shown(v) for v in (0.5, 5.0, 1e-9, None, math.nan)] == ["0.5", "5", "1e-09", "not a number", "not a number"]
+    assert all(map(is_maximised, ("test/acc", "val/bleu", "test/bleu_13a", "test/exact_match", "val/bleu_sentence")))
+    assert not any(
+        map(is_maximised, ("test/loss", "val/loss_free", "epochs", "train/errors", "test/calibration_error"))
+    )
+    assert choose_leading(["zeta", "test/loss", "test/acc", "val/acc"]) == ["test/acc", "test/loss", "val/acc"]
+    assert choose_leading(["b", "a"]) == ["a", "b"]
+    assert [format_metric(v) for v in (0.5, 5.0, 1e-9, None, math.nan)] == [
+        "0.5",
+        "5",
+        "1e-09",
+        "not a number",
+        "not a number",
+    ]
 
 
 def test_a_report_imports_no_torch(tmp_path: Path) -> None:

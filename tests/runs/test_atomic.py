@@ -11,7 +11,7 @@ import sys
 
 import pytest
 
-from probeta.runs.atomic import atomic, failures_named, write_atomic
+from probeta.runs.atomic import atomic, name_failures, write_atomic
 
 
 def test_a_link_is_replaced_and_what_it_points_to_stays(tmp_path):
@@ -61,9 +61,9 @@ def test_what_cannot_be_written_to_its_end_is_named(tmp_path):
         finally:
             raise RuntimeError("unexpected pos 64 vs 0")
 
-    with pytest.raises(OSError, match=re.escape(str(path))), failures_named(path):
+    with pytest.raises(OSError, match=re.escape(str(path))), name_failures(path):
         as_torch_does()
-    with pytest.raises(RuntimeError, match="another"), failures_named(path):
+    with pytest.raises(RuntimeError, match="another"), name_failures(path):
         raise RuntimeError("another")
     assert list(tmp_path.iterdir()) == []
 

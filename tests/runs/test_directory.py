@@ -8,7 +8,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from probeta.errors import RunDirectoryError
-from probeta.runs.directory import RunDirectory, calls_resolver, is_locked, locked
+from probeta.runs.directory import RunDirectory, calls_resolver, hold_lock, is_locked
 
 
 @pytest.mark.parametrize("text", ["1", "a ${b} c", "${a.b}", "${.a}", "${..a[0]}", "${a.${b}}", "${${a}}", "$a {b:c}"])
@@ -43,7 +43,7 @@ def test_a_link_to_a_folder_elsewhere_is_refused_before_anything_is_written(tmp_
     run = tmp_path / "run"
     (run / "artifacts").mkdir(parents=True)
     (run / "artifacts" / "text").symlink_to(tmp_path / "mine")
-    with pytest.raises(RunDirectoryError, match=r"artifacts/text is a link to .*mine"), locked(run):
+    with pytest.raises(RunDirectoryError, match=r"artifacts/text is a link to .*mine"), hold_lock(run):
         pytest.fail("the run was locked")
     assert list((tmp_path / "mine").iterdir()) == []
 
@@ -53,5 +53,5 @@ def test_a_link_within_a_run_and_a_link_to_the_run_are_followed(tmp_path: Path) 
     (run / "checkpoints").mkdir(parents=True)
     (run / "latest").symlink_to("checkpoints")
     (tmp_path / "name").symlink_to(run)
-    with locked(tmp_path / "name"):
+    with hold_lock(tmp_path / "name"):
         assert is_locked(run)

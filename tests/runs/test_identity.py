@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from probeta.errors import ConfigError
-from probeta.runs.identity import identity, labels
-from probeta.sweeps.naming import job_name, quoted, sweep_name
+from probeta.runs.identity import identity, label_settings
+from probeta.sweeps.naming import job_name, quote_override, sweep_name
 
 
 def test_a_job_has_one_name_however_its_overrides_are_ordered_and_written() -> None:
@@ -42,7 +42,7 @@ def test_the_last_of_two_overrides_counts() -> None:
 
 @given(st.text(max_size=300))
 def test_any_value_gives_a_name_that_file_systems_take(value: str) -> None:
-    override = quoted("data.root", value)
+    override = quote_override("data.root", value)
     try:
         OverridesParser.create().parse_override(override)
     except Exception:
@@ -56,13 +56,13 @@ def test_any_value_gives_a_name_that_file_systems_take(value: str) -> None:
 
 @given(st.text(alphabet="ab'\"\\,={}[]()$ :/-", max_size=20))
 def test_quoting_keeps_every_character(text: str) -> None:
-    assert OverridesParser.create().parse_override(quoted("hydra.sweep.dir", text)).value() == text
+    assert OverridesParser.create().parse_override(quote_override("hydra.sweep.dir", text)).value() == text
 
 
 def test_names_are_readable() -> None:
     name = job_name(["experiment=moons_mlp", "optimizer.lr=1e-1", "seed=1"])
     assert name.startswith("moons_mlp,lr=0.1,seed=1-")
-    assert labels({"optimizer.lr": 0.1, "model": "mlp"}) == "mlp, lr=0.1"
+    assert label_settings({"optimizer.lr": 0.1, "model": "mlp"}) == "mlp, lr=0.1"
 
 
 def test_a_sweep_is_found_again_with_one_more_value_and_in_any_order() -> None:

@@ -11,9 +11,9 @@ import pytest
 from omegaconf import DictConfig, OmegaConf
 
 from probeta.cli import main
-from probeta.config.build import plain
+from probeta.config.build import resolve_config
 from probeta.config.trust import resolve, targets
-from probeta.metrics.direction import shown
+from probeta.metrics.direction import format_metric
 from probeta.runs.directory import RunDirectory
 from probeta.runs.identity import config_sha256
 from probeta.runs.moved import rename_targets
@@ -27,7 +27,7 @@ def earlier(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 
 
 def test_every_target_of_an_earlier_run_is_found(earlier: Path) -> None:
-    nodes = list(targets(plain(RunDirectory.existing(earlier).load_config())))
+    nodes = list(targets(resolve_config(RunDirectory.existing(earlier).load_config())))
     assert nodes
     for place, node in nodes:
         resolve(node["_target_"], place)
@@ -40,7 +40,7 @@ def test_an_earlier_run_evaluates_to_its_recorded_metrics(
     run = Path(shutil.copytree(EARLIER / name, tmp_path / name))
     assert main(["evaluate", f"run={run}"]) == 0
     recorded = json.loads((run / "result.json").read_text())["metrics"][metric]
-    assert shown(recorded) in capsys.readouterr().out
+    assert format_metric(recorded) in capsys.readouterr().out
 
 
 def test_an_earlier_translator_translates_as_it_did(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

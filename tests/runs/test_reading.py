@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from probeta.runs.reading import Damaged, read_config, read_json, read_lines
-from probeta.runs.record import read_result, sound_result
+from probeta.runs.record import read_result, read_sound_result
 
 READERS: dict[str, tuple[Callable[[Path], Any], str, str]] = {
     "mapping": (lambda path: read_json(path, dict), '{"status": "completed"}', "[1]"),
@@ -54,4 +54,4 @@ def test_a_record_of_other_kinds_is_damaged(text: str, tmp_path: Path) -> None:
     (tmp_path / "result.json").write_text(text)
     with pytest.raises(Damaged, match=r"result\.json is damaged"):
         read_result(tmp_path)
-    assert sound_result(tmp_path) is None
+    assert read_sound_result(tmp_path) is None

@@ -12,7 +12,7 @@ from omegaconf import OmegaConf
 
 from probeta.errors import ConfigError, RunDirectoryError
 from probeta.runs.atomic import write_atomic
-from probeta.runs.directory import RunDirectory, locked
+from probeta.runs.directory import RunDirectory, hold_lock
 from probeta.runs.identity import config_sha256
 from probeta.runs.record import BUSY, Outcome, execute, read_result
 from probeta.runs.signals import Interrupted
@@ -102,7 +102,7 @@ def test_a_job_that_another_process_completed_meanwhile_is_not_run_again(tmp_pat
 
 
 def test_a_job_that_another_process_is_at_is_left_to_it(tmp_path: Path) -> None:
-    with locked(tmp_path):
+    with hold_lock(tmp_path):
         config = OmegaConf.create({"seed": 1})
         assert execute(finish, config, tmp_path, overrides=[], multirun=True)["status"] == BUSY
         with pytest.raises(RunDirectoryError, match="in use"):
@@ -122,7 +122,7 @@ def test_the_hash_knows_what_is_run_and_not_how(tmp_path: Path) -> None:
 
 
 def hold(path: str, ready: multiprocessing.synchronize.Event, done: multiprocessing.synchronize.Event) -> None:
-    with locked(Path(path)):
+    with hold_lock(Path(path)):
         ready.set()
         done.wait(30)
 
@@ -134,12 +134,12 @@ def test_two_processes_never_run_in_one_directory(tmp_path: Path) -> None:
     other.start()
     try:
         assert ready.wait(30)
-        with pytest.raises(RunDirectoryError, match="in use"), locked(tmp_path):
+        with pytest.raises(RunDirectoryError, match="in use"), hold_lock(tmp_path):
             pass
     finally:
         done.set()
         other.join()
-    with locked(tmp_path):
+    with hold_lock(tmp_path):
         pass
 
 

@@ -20,7 +20,7 @@ from probeta.stats.sequential import (
     decide,
     e_values,
     forecast,
-    looks,
+    schedule_looks,
     settle,
     sign_e_values,
 )
@@ -129,25 +129,25 @@ def test_four_equal_variants_are_seldom_told_apart() -> None:
     for _ in range(2000):
         values = random.normal(size=(4, 40))
         pairs = {(str(a), str(b)): (values[a] - values[b]).tolist() for a, b in itertools.combinations(range(4), 2)}
-        false += any(d.verdict in (LARGER, SMALLER) for d in decide(pairs, looks(40)))
+        false += any(d.verdict in (LARGER, SMALLER) for d in decide(pairs, schedule_looks(40)))
     assert false / 2000 <= 0.05
 
 
 def test_a_large_effect_is_decided_early_and_stays_decided() -> None:
     d = np.random.default_rng(6).normal(2.0, 1.0, 60).tolist()
-    early = decide({("a", "b"): d}, looks(60))[0]
+    early = decide({("a", "b"): d}, schedule_looks(60))[0]
     assert early.verdict == LARGER
     assert early.decided_at is not None
     assert early.decided_at < 20
-    assert decide({("b", "a"): [-x for x in d]}, looks(60))[0].verdict == SMALLER
-    late = decide({("a", "b"): d[: early.decided_at]}, looks(60))[0]
+    assert decide({("b", "a"): [-x for x in d]}, schedule_looks(60))[0].verdict == SMALLER
+    late = decide({("a", "b"): d[: early.decided_at]}, schedule_looks(60))[0]
     assert late == early
 
 
 def test_equality_is_decided_within_a_margin_only() -> None:
     d = [1.0, -1.0, -1.0, 1.0] * 50
-    assert decide({("a", "b"): d}, looks(200))[0].verdict == OPEN
-    decision = decide({("a", "b"): d}, looks(200), margin=0.5)[0]
+    assert decide({("a", "b"): d}, schedule_looks(200))[0].verdict == OPEN
+    decision = decide({("a", "b"): d}, schedule_looks(200), margin=0.5)[0]
     assert decision.verdict == EQUIVALENT
     assert -0.5 <= decision.low <= decision.high <= 0.5
 
@@ -157,7 +157,7 @@ def test_variants_beyond_the_margin_are_seldom_called_the_same() -> None:
     false = 0
     for _ in range(500):
         d = random.normal(0.5, 1.0, 100).tolist()
-        false += decide({("a", "b"): d}, looks(100), margin=0.5)[0].verdict == EQUIVALENT
+        false += decide({("a", "b"): d}, schedule_looks(100), margin=0.5)[0].verdict == EQUIVALENT
     assert false / 500 <= 0.05
 
 
@@ -170,8 +170,8 @@ def test_the_forecast_names_about_what_it_takes() -> None:
 
 
 def test_looks_grow_by_a_half_and_end_with_the_last_seed() -> None:
-    assert looks(20) == [3, 5, 8, 12, 18, 20]
-    assert looks(2) == [2]
+    assert schedule_looks(20) == [3, 5, 8, 12, 18, 20]
+    assert schedule_looks(2) == [2]
 
 
 def test_quotients_in_float32_are_ties() -> None:

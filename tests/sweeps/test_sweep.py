@@ -13,7 +13,7 @@ import pytest
 from probeta.errors import ConfigError, RunDirectoryError
 from probeta.report.language import Language
 from probeta.report.summary import summarise
-from probeta.runs.directory import locked
+from probeta.runs.directory import hold_lock
 from probeta.runs.table import read_sweep
 from probeta.sweeps.errors import SweepFailed
 
@@ -146,7 +146,7 @@ def test_a_job_that_runs_elsewhere_is_left_alone(
     sweep("seed=1,2", "name=mine")
     job = next((tmp_path / "outputs" / "mine").glob("*seed=2*"))
     (job / "result.json").unlink()
-    with locked(job):
+    with hold_lock(job):
         sweep("seed=1,2", "name=mine")
     assert "runs in another process" in capsys.readouterr().out
     assert sum(starts(tmp_path / "outputs" / "mine").values()) == 2

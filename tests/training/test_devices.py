@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from probeta.config.build import build, plain
+from probeta.config.build import build, resolve_config
 from probeta.errors import ConfigError
 from probeta.runs.directory import RunDirectory
 from probeta.training import devices
@@ -16,7 +16,7 @@ from probeta.training import devices
 
 @pytest.fixture
 def experiment(configure):
-    tree = plain(configure("data=moons", "data.n_samples=60", "model.dropout=0.2", "logger=none"))
+    tree = resolve_config(configure("data=moons", "data.n_samples=60", "model.dropout=0.2", "logger=none"))
     return tree, build(tree)
 
 
@@ -43,7 +43,7 @@ def test_a_trial_changes_neither_weights_nor_random_states(experiment) -> None:
     torch.manual_seed(5)
     np.random.seed(7)
     random.seed(9)
-    seconds = devices.trial(built, {"cpu": torch.device("cpu")})
+    seconds = devices.time_devices(built, {"cpu": torch.device("cpu")})
     assert 0 < seconds["cpu"] < 10
     assert (torch.rand(3).tolist(), np.random.rand(3).tolist(), random.random()) == expected
     assert all(torch.equal(before[k], v) for k, v in built.model.state_dict().items())

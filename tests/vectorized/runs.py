@@ -15,7 +15,7 @@ from torch import Tensor
 from probeta.callbacks.early_stopping import EarlyStopping
 from probeta.commands.plugins import register_plugins
 from probeta.composition.app import register_resolvers
-from probeta.config.build import build, build_data, build_model, plain
+from probeta.config.build import build, build_data, build_model, resolve_config
 from probeta.data.batches import Batches
 from probeta.training.fit import quiet
 from probeta.vectorized.loop import Ensemble
@@ -33,7 +33,7 @@ def _composed(overrides: tuple[str, ...]) -> dict[str, Any]:
     register_resolvers()
     register_plugins()
     with initialize_config_module("probeta.conf", version_base="1.3"):
-        return plain(compose("train", [*BASE, *overrides]))
+        return resolve_config(compose("train", [*BASE, *overrides]))
 
 
 def tree_of(*overrides: str) -> dict[str, Any]:

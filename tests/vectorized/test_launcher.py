@@ -113,14 +113,14 @@ def test_tensorboard_reads_the_events(both: tuple[Any, Any]) -> None:
 
 
 def test_evaluate_finds_the_members_metrics_to_the_bit(both: tuple[Any, Any]) -> None:
-    from probeta.config.build import build_data, build_model, plain
+    from probeta.config.build import build_data, build_model, resolve_config
     from probeta.vectorized.run_directory import evaluate
 
     for _, path in pairs(both):
         result = json.loads((path / "result.json").read_text())
         if result["status"] != "completed":
             continue
-        tree = plain(OmegaConf.load(path / ".hydra" / "config.yaml"))
+        tree = resolve_config(OmegaConf.load(path / ".hydra" / "config.yaml"))
         data = build_data(tree)
         model = build_model(tree, data.spec)
         model.load_state_dict(torch.load(path / "checkpoints" / "best.ckpt", weights_only=True)["state_dict"])

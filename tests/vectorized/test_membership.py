@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.func import vmap
 from torch.nn import functional as F
 
-from probeta.vectorized.invariant import Invariant, product
+from probeta.vectorized.invariant import Invariant, multiply_padded
 from tests.vectorized.runs import changed, train_together, tree_of
 
 CASES = st.fixed_dictionaries(
@@ -149,7 +149,7 @@ def test_products_of_whole_lines_are_torchs_to_rounding(sizes: tuple[int, int, i
     k, n, m, p = sizes
     a, b = torch.randn(k, n, m, dtype=torch.float64), torch.randn(k, m, p, dtype=torch.float64)
     for layout in (*LAYOUTS, lambda t: t[:1].expand_as(t)):
-        found = product(layout(a), layout(b))
+        found = multiply_padded(layout(a), layout(b))
         assert found is not None
         torch.testing.assert_close(found, torch.bmm(layout(a), layout(b)))
         assert found.is_contiguous()

@@ -78,9 +78,9 @@ class OptunaSweeper(LateSweeper):
         self.options = options
 
     def sweep(self, arguments: list[str]) -> Any:
-        from probeta.sweeps.search import Search
+        from probeta.sweeps.search import OptunaSearch
 
-        search = Search(self.hydra_context, self.task_function, self.config, **self.options)
+        search = OptunaSearch(self.hydra_context, self.task_function, self.config, **self.options)
         return search(self.axes(arguments))
 
 

@@ -46,7 +46,7 @@ def is_between_steps(trainer: pl.Trainer, batch_idx: int) -> bool:
     return (batch_idx + 1) % trainer.accumulate_grad_batches == 0
 
 
-def agreed(trainer: pl.Trainer, here: bool) -> bool:
+def any_rank(trainer: pl.Trainer, here: bool) -> bool:
     """Whether `here` holds in any process of the run: what they do together all must do, or some wait forever."""
     if trainer.world_size == 1:
         return here
@@ -101,7 +101,7 @@ class Checkpoint(LightningCheckpoint):
 
     def due_for_all(self, trainer: pl.Trainer) -> bool:
         """Whether it is time, by the first process's clock: each has its own, and they write together."""
-        return agreed(trainer, trainer.is_global_zero and self.due)
+        return any_rank(trainer, trainer.is_global_zero and self.due)
 
     @property
     def due(self) -> bool:

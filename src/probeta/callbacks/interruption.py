@@ -8,7 +8,7 @@ from typing import Any
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Checkpoint as LightningCheckpoint
 
-from probeta.callbacks.checkpoint import Checkpoint, agreed, is_between_steps
+from probeta.callbacks.checkpoint import Checkpoint, any_rank, is_between_steps
 from probeta.runs.signals import Signals
 
 
@@ -26,7 +26,7 @@ class Interruption(LightningCheckpoint):
 
     def answer(self, trainer: pl.Trainer) -> None:
         # Ranks must leave at the same batch, or the others wait for them forever.
-        if agreed(trainer, self.signals.received is not None):
+        if any_rank(trainer, self.signals.received is not None):
             self.signals.received = self.signals.received or signal.SIGTERM
             if self.checkpoint is not None:
                 self.checkpoint.save(trainer)

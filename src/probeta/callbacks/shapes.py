@@ -12,14 +12,14 @@ from torch.utils.hooks import RemovableHandle
 from probeta.runs.terminal import plain_console
 
 
-def shapes(values: Any) -> str:
+def describe_shapes(values: Any) -> str:
     """`(4, 7)` of a tensor; of a tree, those of its tensors."""
     if isinstance(values, Tensor):
         return f"({', '.join(map(str, values.shape))})"
     if isinstance(values, dict):
         values = list(values.values())
     if isinstance(values, (tuple, list)):
-        return " ".join(filter(None, map(shapes, values)))
+        return " ".join(filter(None, map(describe_shapes, values)))
     return ""
 
 
@@ -38,7 +38,13 @@ class Shapes(pl.Callback):
     def hook(self, name: str) -> Any:
         def seen(module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
             parameters = sum(p.numel() for p in module.parameters(recurse=False))
-            row = (name, type(module).__name__, parameters, shapes([*args, *kwargs.values()]), shapes(output))
+            row = (
+                name,
+                type(module).__name__,
+                parameters,
+                describe_shapes([*args, *kwargs.values()]),
+                describe_shapes(output),
+            )
             self.rows.setdefault(name, row)
 
         return seen
@@ -57,4 +63,4 @@ class Shapes(pl.Callback):
         total = sum(p.numel() for p in pl_module.parameters())
         if trainer.is_global_zero:
             plain_console().print(table)
-            plain_console().print(f"{total:,} parameters; batch {shapes(batch)}", highlight=False)
+            plain_console().print(f"{total:,} parameters; batch {describe_shapes(batch)}", highlight=False)

@@ -29,8 +29,8 @@ def main(argv: list[str]) -> int:
     from probeta.exercises import commands
 
     known = commands()
-    numbers = list(known) if asked == ["all"] else [number(a, known) for a in asked]
-    failed = [n for n in numbers if carry_out(known[n], [f"study=exercise_{n:02d}", *overrides])]
+    numbers = list(known) if asked == ["all"] else [parse_number(a, known) for a in asked]
+    failed = [n for n in numbers if run_study(known[n], [f"study=exercise_{n:02d}", *overrides])]
     root = next((Path(a.partition("=")[2]) for a in reversed(overrides) if a.startswith("output_dir=")), None)
     from probeta.exercises.index import write_index
 
@@ -40,13 +40,13 @@ def main(argv: list[str]) -> int:
     return int(bool(failed))
 
 
-def number(text: str, known: dict[int, str]) -> int:
+def parse_number(text: str, known: dict[int, str]) -> int:
     if not text.isdigit() or int(text) not in known:
         raise ConfigError.value("N", text, f"all, or one of {', '.join(map(str, known))}")
     return int(text)
 
 
-def carry_out(command: str, argv: list[str]) -> bool:
+def run_study(command: str, argv: list[str]) -> bool:
     """Run a study in this process; whether some of its jobs failed."""
     import importlib
 

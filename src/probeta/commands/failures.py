@@ -46,22 +46,22 @@ def exit_status() -> Iterator[Status]:
         print("probeta: interrupted", file=sys.stderr)
     except (UserError, HydraException, OmegaConfBaseException) as error:
         status.code = MISTAKE
-        complain(error, one_line(error))
+        print_failure(error, one_line(error))
     except yaml.YAMLError as error:
         status.code = MISTAKE
-        complain(error, f"a configuration file is no YAML: {' '.join(str(error).split())}")
+        print_failure(error, f"a configuration file is no YAML: {' '.join(str(error).split())}")
     except BrokenPipeError:
         # The reader of our output is gone (`probeta list | head`): nothing is wrong.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
         status.code = MISTAKE
-        complain(error, f"{error.filename or 'a file'}: {error.strerror or error}")
+        print_failure(error, f"{error.filename or 'a file'}: {error.strerror or error}")
     except Exception as error:
         status.code = FAILURE
-        complain(error, f"failed: {type(error).__name__}: {error}")
+        print_failure(error, f"failed: {type(error).__name__}: {error}")
 
 
-def complain(error: BaseException, message: str) -> None:
+def print_failure(error: BaseException, message: str) -> None:
     if os.environ.get("HYDRA_FULL_ERROR") == "1":
         traceback.print_exception(error)
     print(f"probeta: {message}", file=sys.stderr)

@@ -8,15 +8,15 @@ from typing import Any
 from rich.table import Table
 
 from probeta.runs.directory import RunDirectory
-from probeta.runs.record import sound_result
+from probeta.runs.record import read_sound_result
 from probeta.runs.terminal import plain_console
 
 SHOWN = ("loss", "loss_free", "acc", "bleu", "bleu_sentence", "chrf", "exact_match")
 
 
-def show(path: Path) -> None:
+def print_outcome(path: Path) -> None:
     """The table of the run in `path`."""
-    result = sound_result(path)
+    result = read_sound_result(path)
     assert result is not None
     console = plain_console()
     console.print(metrics_table(result["metrics"]))
@@ -25,14 +25,14 @@ def show(path: Path) -> None:
     places: list[tuple[str, Path | str]] = [
         ("run", path),
         ("figures", path / "figures"),
-        ("TensorBoard", f"tensorboard --logdir {shown(path)}"),
+        ("TensorBoard", f"tensorboard --logdir {shorten_path(path)}"),
     ]
     for name, place in places:
         if not isinstance(place, Path) or place.exists():
-            console.print(f"{name:<12}{shown(place)}", highlight=False, soft_wrap=True)
+            console.print(f"{name:<12}{shorten_path(place)}", highlight=False, soft_wrap=True)
 
 
-def shown(place: Path | str) -> str:
+def shorten_path(place: Path | str) -> str:
     """A path as short as it can be typed."""
     if isinstance(place, str):
         return place
@@ -48,11 +48,11 @@ def metrics_table(metrics: dict[str, Any]) -> Table:
     columns = [m for m in SHOWN if any(f"{s}/{m}" in metrics for s in splits)]
     table = Table("", *columns, title=None, header_style="bold")
     for split in splits:
-        table.add_row(split, *(number(metrics.get(f"{split}/{m}")) for m in columns))
+        table.add_row(split, *(format_number(metrics.get(f"{split}/{m}")) for m in columns))
     return table
 
 
-def number(value: float | None) -> str:
+def format_number(value: float | None) -> str:
     return "–" if value is None else f"{value:.4g}"
 
 
@@ -66,16 +66,18 @@ def translations_table(rows: list[dict[str, Any]], most: int = 8) -> Table:
     for row in chosen:
         source = [t for t in row["source"] if t not in ("<bos>", "<eos>")]
         hypothesis = [t for t in row["hypothesis"] if t != "<eos>"]
-        table.add_row(row["split"], *(clipped(joined(tokens)) for tokens in (source, hypothesis, row["reference"])))
+        table.add_row(
+            row["split"], *(clip_words(join_pieces(tokens)) for tokens in (source, hypothesis, row["reference"]))
+        )
     return table
 
 
-def joined(tokens: list[str]) -> list[str]:
+def join_pieces(tokens: list[str]) -> list[str]:
     """SentencePiece's pieces, which mark a word's begin with ▁, as words; words as they are."""
     if not any(token.startswith("▁") for token in tokens):
         return tokens
     return "".join(tokens).replace("▁", " ").split()
 
 
-def clipped(words: list[str], most: int = 16) -> str:
+def clip_words(words: list[str], most: int = 16) -> str:
     return " ".join(words[:most]) + (" …" if len(words) > most else "")

@@ -15,8 +15,8 @@ def main(argv: list[str]) -> int:
     register_plugins()
     result = launch(Command("probe", task, check), argv)
     if isinstance(result, dict) and result.get("status") == COMPLETED:
-        from probeta.commands.outcome import shown
+        from probeta.commands.outcome import shorten_path
 
         for name, place in (("run", "."), ("table", "measurements.csv"), ("figures", "figures")):
-            print(f"{name:<12}{shown(Path(result['path']) / place)}")
+            print(f"{name:<12}{shorten_path(Path(result['path']) / place)}")
     return 0

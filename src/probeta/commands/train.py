@@ -8,7 +8,7 @@ from pathlib import Path
 from probeta.commands.plugins import register_plugins
 from probeta.composition.app import launch
 from probeta.composition.job import Command
-from probeta.config.imports import uncollected
+from probeta.config.imports import pause_garbage_collection
 from probeta.errors import ConfigError
 from probeta.runs.record import COMPLETED
 from probeta.training.task import resume, task
@@ -29,13 +29,13 @@ def main(argv: list[str]) -> int:
 
         result = resume(os.path.expanduser(resumed[-1]), trust_argument(trust[-1] if trust else None))
     else:
-        with uncollected():
+        with pause_garbage_collection():
             from probeta.config.build import check
 
         register_plugins()
         result = launch(Command("train", task, check), argv)
     if isinstance(result, dict) and result.get("status") == COMPLETED:
-        from probeta.commands.outcome import show
+        from probeta.commands.outcome import print_outcome
 
-        show(Path(result["path"]))
+        print_outcome(Path(result["path"]))
     return 0

@@ -23,10 +23,10 @@ from hydra.errors import ConfigCompositionException, HydraException
 from hydra.types import HydraContext, RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from probeta.composition.job import Command, outcome_of, record_resolved, without_hydra
+from probeta.composition.job import Command, drop_hydra, get_outcome, record_resolved
 from probeta.config.switches import check_recipe, check_switches
 from probeta.errors import ConfigError, RunDirectoryError, UserError
-from probeta.runs.atomic import failures_named
+from probeta.runs.atomic import name_failures
 
 CONFIG = "pkg://probeta.conf"
 
@@ -115,7 +115,7 @@ def as_typed(argument: str) -> str:
 def run_once(hydra: Hydra, name: str, command: Command, overrides: list[str]) -> Any:
     """A single run: as Hydra's own `run`, but refused before its folder is written, and composed once."""
     config = compose(hydra, name, overrides)
-    task_config = without_hydra(record_resolved(config))
+    task_config = drop_hydra(record_resolved(config))
     check_switches(task_config)
     if (named := task_config.get("name")) is not None:
         raise ConfigError(f"name={named} is not used: it is a sweep's; hydra.run.dir=DIR says where a single run goes")
@@ -125,7 +125,7 @@ def run_once(hydra: Hydra, name: str, command: Command, overrides: list[str]) ->
     callbacks = Callbacks(config)
     callbacks.on_run_start(config=config, config_name=name)
     # What the command itself raises is returned: this names what Hydra cannot write.
-    with failures_named(Path(config.hydra.run.dir) / ".hydra"):
+    with name_failures(Path(config.hydra.run.dir) / ".hydra"):
         ret = run_job(
             hydra_context=HydraContext(config_loader=hydra.config_loader, callbacks=callbacks),
             task_function=command,
@@ -135,7 +135,7 @@ def run_once(hydra: Hydra, name: str, command: Command, overrides: list[str]) ->
         )
     callbacks.on_run_end(config=config, config_name=name, job_return=ret)
     if ret.status == JobStatus.FAILED:
-        raise outcome_of(ret)
+        raise get_outcome(ret)
     return ret.return_value
 
 
@@ -178,14 +178,14 @@ def unknown_keys_named(hydra: Hydra, name: str, overrides: list[str]) -> Iterato
         if not found:
             raise
         key = found.group(1)
-        raise ConfigError.unknown("key", key, known_keys(hydra, name, overrides, key)) from None
+        raise ConfigError.unknown("key", key, list_known_keys(hydra, name, overrides, key)) from None
 
 
-def known_keys(hydra: Hydra, name: str, overrides: list[str], wrong: str) -> list[str]:
+def list_known_keys(hydra: Hydra, name: str, overrides: list[str], wrong: str) -> list[str]:
     """The keys beside `wrong`, from the configuration without the overrides that it came from."""
     kept = [o for o in overrides if not o.lstrip("+~").startswith(wrong)]
     # As a multirun, which leaves out the overrides that list several values.
-    config = without_hydra(hydra.compose_config(name, kept, run_mode=RunMode.MULTIRUN, with_log_configuration=False))
+    config = drop_hydra(hydra.compose_config(name, kept, run_mode=RunMode.MULTIRUN, with_log_configuration=False))
     parent = wrong.rpartition(".")[0]
     if not parent and (deeper := [key for key in dotted(config) if key.endswith(f".{wrong}")]):
         return deeper  # `lr` is a key, a level or two down

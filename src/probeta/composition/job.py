@@ -60,7 +60,7 @@ def resolver_paths(tree: Any, path: str = "") -> Iterator[str]:
         yield path
 
 
-def without_hydra(config: DictConfig) -> DictConfig:
+def drop_hydra(config: DictConfig) -> DictConfig:
     """What the task function gets: the configuration without Hydra's own node."""
     tree = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
     OmegaConf.set_struct(tree, True)
@@ -105,7 +105,7 @@ def run_composed(context: HydraContext, task: TaskFunction, config: DictConfig, 
         os.chdir(folder)
 
 
-def outcome_of(answer: JobReturn) -> Any:
+def get_outcome(answer: JobReturn) -> Any:
     """What a job returned, or the exception that it raised: Hydra's own accessor prints a line before it raises."""
     return answer._return_value
 
@@ -126,7 +126,7 @@ def to_yaml(container: Any) -> str:
     return text
 
 
-def unresolved(config: DictConfig) -> dict[str, Any]:
+def to_unresolved(config: DictConfig) -> dict[str, Any]:
     container = OmegaConf.to_container(config, resolve=False, enum_to_str=True)
     assert isinstance(container, dict)
     return {str(key): value for key, value in container.items()}

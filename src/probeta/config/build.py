@@ -24,7 +24,7 @@ from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from probeta.config.processes import processes
 from probeta.config.signatures import RESERVED, check_node, parameters
-from probeta.config.trust import resolve, targets, trusted
+from probeta.config.trust import get_trusted, resolve, targets
 from probeta.data.datamodule import DataModule
 from probeta.data.spec import DataSpec, PointsSpec, SequenceSpec, TextSpec
 from probeta.errors import ConfigError, UserError, check_whole
@@ -73,7 +73,7 @@ class Experiment:
     """Called with what only the run knows (callbacks, loggers, devices)."""
 
 
-def plain(config: DictConfig) -> dict[str, Any]:
+def resolve_config(config: DictConfig) -> dict[str, Any]:
     """The configuration as plain containers, every interpolation resolved."""
     try:
         tree = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
@@ -100,7 +100,7 @@ def check_keys(tree: Mapping[str, Any]) -> None:
     if not isinstance(tree.get("compile", False), bool):
         raise ConfigError.value("compile", tree["compile"], "true or false")
     check_whole("seed", tree.get("seed"), 0, 2**32 - 1)
-    trust = trusted(tree)
+    trust = get_trusted(tree)
     if tree.get("trainer"):
         processes(tree["trainer"])
     for path, node in targets(tree):
@@ -116,10 +116,10 @@ def make(tree: Mapping[str, Any], path: str, **supplied: Any) -> Any:
     if node is None:
         return None
     try:
-        made = instantiate(node, path, trusted(tree), bool(supplied))
+        made = instantiate(node, path, get_trusted(tree), bool(supplied))
         return made(**supplied) if supplied else made
     except Exception as error:
-        raise refusal(error, path) from error
+        raise explain_refusal(error, path) from error
 
 
 def instantiate(node: Any, path: str, trust: Sequence[str], partially: bool = False) -> Any:
@@ -141,7 +141,7 @@ def instantiate(node: Any, path: str, trust: Sequence[str], partially: bool = Fa
 
 def factory(tree: Mapping[str, Any], path: str) -> Any:
     """`make` for a `_partial_` node, which holds no state: equal ones are made once, for all runs of a process."""
-    return _factory(path, json.dumps([tree.get(path), list(trusted(tree))]))
+    return _factory(path, json.dumps([tree.get(path), list(get_trusted(tree))]))
 
 
 @lru_cache(maxsize=256)
@@ -150,7 +150,7 @@ def _factory(path: str, text: str) -> Any:
     return make({path: node, "trust": trust}, path)
 
 
-def refusal(error: Exception, path: str) -> Exception:
+def explain_refusal(error: Exception, path: str) -> Exception:
     """What a constructor raised, as the mistake that it names, by its full key."""
     if isinstance(error, ConfigError):
         return with_full_key(error, path)
@@ -168,14 +168,14 @@ def with_full_key(error: ConfigError, path: str) -> ConfigError:
 
 def check(config: DictConfig) -> None:
     """Refuse what cannot be run, before anything is read or written. Draws no random numbers."""
-    tree = plain(config)
+    tree = resolve_config(config)
     check_keys(tree)
-    model_class = resolve(tree["model"]["_target_"], "model", trusted(tree))
-    data_class = resolve(tree["data"]["_target_"], "data", trusted(tree))
+    model_class = resolve(tree["model"]["_target_"], "model", get_trusted(tree))
+    data_class = resolve(tree["data"]["_target_"], "data", get_trusted(tree))
     spec = EXAMPLES[getattr(model_class, "accepts", PointsSpec)]
-    produced = spec_of(data_class)
+    produced = get_spec_type(data_class)
     if produced is not None and produced is not type(spec):
-        raise mismatch(tree, produced, type(spec))
+        raise explain_mismatch(tree, produced, type(spec))
     if tree.get("attention") is not None and "attention" not in tree["model"]:
         raise ConfigError(f"attention is not used: {model_class.__name__} takes none of that group, so attention=none")
     make(tree, "data").files()
@@ -221,14 +221,14 @@ def check_optimizer(tree: Mapping[str, Any], model: Module) -> None:
             raise ConfigError(f"scheduler: {error}") from None
 
 
-def spec_of(data_class: Any) -> type | None:
+def get_spec_type(data_class: Any) -> type | None:
     """The kind of data that a datamodule offers, read off its `spec` property."""
     annotation = getattr(getattr(data_class, "spec", None), "fget", None)
     hint = getattr(annotation, "__annotations__", {}).get("return")
     return {kind.__name__: kind for kind in EXAMPLES}.get(str(hint))
 
 
-def mismatch(tree: Mapping[str, Any], produced: type, accepted: type) -> ConfigError:
+def explain_mismatch(tree: Mapping[str, Any], produced: type, accepted: type) -> ConfigError:
     model, data = tree["model"]["_target_"].rsplit(".", 1)[-1], tree["data"]["_target_"].rsplit(".", 1)[-1]
     return ConfigError(f"{model} reads {DATA_WORDS[accepted]}, and {data} holds {DATA_WORDS[produced]}: choose another")
 
@@ -255,10 +255,10 @@ def double_precision(tree: Mapping[str, Any]) -> bool:
 
 def build_model(tree: Mapping[str, Any], spec: DataSpec) -> Module:
     """The model as the run's seed initialises it."""
-    model_class = resolve(tree["model"]["_target_"], "model", trusted(tree))
+    model_class = resolve(tree["model"]["_target_"], "model", get_trusted(tree))
     accepted = getattr(model_class, "accepts", type(spec))
     if not isinstance(spec, accepted):
-        raise mismatch(tree, type(spec), accepted)
+        raise explain_mismatch(tree, type(spec), accepted)
     seed_everything(tree["seed"])
     model: Module = make(tree, "model", spec=spec)
     model.learn_by(tree["seed"], factory(tree, "optimizer"), factory(tree, "scheduler"))
@@ -292,6 +292,6 @@ def build(tree: Mapping[str, Any], **logger_arguments: Any) -> Experiment:
 
 def make_logger(tree: Mapping[str, Any], name: str, arguments: Mapping[str, Any]) -> Logger:
     """One logger; ours are told the run's directory, Lightning's own are built as they are configured."""
-    accepted = parameters(resolve(tree["logger"][name]["_target_"], f"logger.{name}", trusted(tree)))
+    accepted = parameters(resolve(tree["logger"][name]["_target_"], f"logger.{name}", get_trusted(tree)))
     logger: Logger = make(tree, f"logger.{name}", **{k: v for k, v in arguments.items() if k in accepted})
     return logger

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def uncollected() -> Iterator[None]:
+def pause_garbage_collection() -> Iterator[None]:
     """Inside, no garbage is collected: torch and Lightning leave none when they are imported, and a tenth of the
     time of importing them goes into looking for it.
     """

@@ -11,7 +11,7 @@ STRATEGIES = ("auto", "ddp", "ddp_find_unused_parameters_true", "ddp_find_unused
 """What may stand for `trainer.strategy`; and Lightning's `ddp_spawn…` for each, since processes are always spawned."""
 
 
-def strategy_for(count: int, strategy: Any) -> Any:
+def choose_strategy(count: int, strategy: Any) -> Any:
     """`trainer.strategy` for `count` processes that are there already: without Lightning's word on how they start.
 
     Raises `ConfigError` for several processes and a strategy that is not data-parallel.
@@ -47,5 +47,5 @@ def processes(trainer: Mapping[str, Any]) -> int:
         wanted = "how many, a whole number from 1" + (", or a list of their numbers" if graphics else "")
         raise ConfigError.value("trainer.devices", str(devices).replace(" ", ""), wanted)
     count = int(devices)
-    strategy_for(count, trainer.get("strategy"))
+    choose_strategy(count, trainer.get("strategy"))
     return count

@@ -40,11 +40,11 @@ ELSEWHERE = ("pytorch_lightning.callbacks", "pytorch_lightning.loggers", "pytorc
 """Classes that write to where they are told, or open connections: not from a directory, unless the command says so."""
 
 
-def within(module: str, packages: Sequence[str]) -> bool:
+def is_within(module: str, packages: Sequence[str]) -> bool:
     return any(module == package or module.startswith(package + ".") for package in packages)
 
 
-def trusted(tree: Mapping[str, Any]) -> Sequence[str]:
+def get_trusted(tree: Mapping[str, Any]) -> Sequence[str]:
     """The packages of the user's own that the configuration `tree` trusts."""
     trust = tree.get("trust") or []
     if not fits(trust, str | list[str]):
@@ -61,15 +61,15 @@ def resolve(target: object, place: str, trust: Sequence[str] = ()) -> Callable[.
     _, base, listed = next(row for row in PLACES if fnmatchcase(place, row[0]))
     allowed = (*listed, *trust)
     # Importing runs a module's code: only modules of packages that may be built from are imported, and their parents.
-    if not name or not any(within(module, (package,)) or within(package, (module,)) for package in allowed):
+    if not name or not any(is_within(module, (package,)) or is_within(package, (module,)) for package in allowed):
         raise not_trusted(target, place)
     found = getattr(imported(module, str(target)), name, None)
     if found is None:
         raise ConfigError(f"{place}._target_={target} does not exist")
     if inspect.isclass(found) or inspect.isfunction(found):
-        if within(found.__module__, trust):
+        if is_within(found.__module__, trust):
             return found
-        if inspect.isclass(found) and within(found.__module__, listed):
+        if inspect.isclass(found) and is_within(found.__module__, listed):
             if issubclass(found, named_class(base)):
                 return found
             raise ConfigError(
@@ -82,7 +82,7 @@ def imported(module: str, target: str) -> Any:
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
-        if error.name and not within(module, (error.name,)):
+        if error.name and not is_within(module, (error.name,)):
             raise ConfigError(f"_target_={target} needs the module {error.name!r}, which is not installed") from None
         root = target.partition(".")[0]
         missing = root not in sys.modules and find_spec(root) is None
@@ -124,7 +124,7 @@ def adopt(tree: Mapping[str, Any], trust: Sequence[str]) -> dict[str, Any]:
     for path, node in targets(tree):
         target = str(node["_target_"])
         found = resolve(target, path, trust)
-        if within(found.__module__, ELSEWHERE) and not within(found.__module__, trust):
+        if is_within(found.__module__, ELSEWHERE) and not is_within(found.__module__, trust):
             package = ".".join(target.split(".")[:2])
             raise ConfigError(
                 f"{path}._target_={target} is not built from a directory's configuration: it may write or connect to "
@@ -140,7 +140,7 @@ def adopt(tree: Mapping[str, Any], trust: Sequence[str]) -> dict[str, Any]:
 def relocate(tree: Mapping[str, Any], places: Mapping[str, Any]) -> dict[str, Any]:
     """`tree` with the recorded `places` of its data: what the class reads from (`located`), and nothing else."""
     data = tree["data"]
-    known = getattr(resolve(data["_target_"], "data", trusted(tree)), "located", ())
+    known = getattr(resolve(data["_target_"], "data", get_trusted(tree)), "located", ())
     return {**tree, "data": {**data, **{key: place for key, place in places.items() if key in known}}}
 
 

@@ -21,7 +21,7 @@ from probeta.runs.atomic import write_atomic
 
 
 @dataclass(frozen=True)
-class Language:
+class LanguageCodec:
     """One side: its tokenizer and its vocabulary. `name` is a language code where one is known."""
 
     tokenizer: Tokenizer
@@ -36,7 +36,7 @@ class Language:
         name: str = "",
         min_frequency: int = 1,
         max_size: int | None = None,
-    ) -> Language:
+    ) -> LanguageCodec:
         """The vocabulary of the training `lines` under `tokenizer`."""
         return cls(tokenizer, Vocabulary.build(tokenizer.tokenize_all(lines), min_frequency, max_size), name)
 
@@ -69,8 +69,8 @@ class Language:
 class TextCodec:
     """Both sides of a translation: all that turns text into ids and back."""
 
-    source: Language
-    target: Language
+    source: LanguageCodec
+    target: LanguageCodec
     shared: bool = False
     """Both sides have one vocabulary: equal ids are equal tokens."""
 
@@ -124,9 +124,9 @@ class TextCodec:
         return cls(source, target, shared=bool(content.get("shared", False)))
 
     @staticmethod
-    def _language(folder: Path, side: str, content: dict[str, object]) -> Language:
+    def _language(folder: Path, side: str, content: dict[str, object]) -> LanguageCodec:
         state = dict(content["tokenizer"])  # type: ignore[call-overload]
         if state["kind"] == "sentencepiece":
             state["model"] = base64.b64encode((folder / f"{side}.model").read_bytes()).decode("ascii")
         vocabulary: list[str] = content["vocabulary"]  # type: ignore[assignment]
-        return Language(from_state(state), Vocabulary(vocabulary), str(content.get("name", "")))
+        return LanguageCodec(from_state(state), Vocabulary(vocabulary), str(content.get("name", "")))

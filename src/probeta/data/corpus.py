@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probeta.data.aligned_files import read_pairs
-from probeta.data.codec import Language, TextCodec
+from probeta.data.codec import LanguageCodec, TextCodec
 from probeta.data.holdout import split_off
 from probeta.data.line_store import Lines, LineWriter
 from probeta.data.numbering import Numbering
@@ -77,7 +77,7 @@ def build_corpus(folder: Path, files: Files, settings: CorpusSettings) -> None:
     tokenizers = _tokenizers(_lines(folder, splits["train"]), settings)
     if isinstance(tokenizers[0], SentencePieceTokenizer):
         languages = [
-            Language(tokenizer, tokenizer.vocabulary(), name)  # type: ignore[attr-defined]
+            LanguageCodec(tokenizer, tokenizer.vocabulary(), name)  # type: ignore[attr-defined]
             for tokenizer, name in zip(tokenizers, (settings.source, settings.target), strict=True)
         ]
         too_long = _encode(folder, "train", splits["train"], languages, settings)
@@ -188,7 +188,7 @@ def _chunks(folder: Path, split: tuple[str, Rows]) -> Iterator[tuple[Rows, list[
 
 
 def _encode(
-    folder: Path, name: str, split: tuple[str, Rows], languages: list[Language], settings: CorpusSettings
+    folder: Path, name: str, split: tuple[str, Rows], languages: list[LanguageCodec], settings: CorpusSettings
 ) -> int:
     """Encode a split with finished vocabularies; only training drops long pairs. Returns how many it dropped."""
     limit = settings.max_length + 2 if name == "train" else None
@@ -211,7 +211,7 @@ def _encode(
 
 def _encode_words(
     folder: Path, split: tuple[str, Rows], tokenizers: list[Tokenizer], settings: CorpusSettings
-) -> tuple[list[Language], int]:
+) -> tuple[list[LanguageCodec], int]:
     """Tokenise once: write running numbers while counting, then replace them by the vocabulary's ids."""
     numbering = [Numbering(), Numbering()]
     if settings.joint:
@@ -238,11 +238,11 @@ def _encode_words(
     ):
         vocabulary = numbers.vocabulary(count, settings.min_frequency, settings.size)
         translate_ids(folder, f"train.{side}", "int32", numbers.table(vocabulary, _dtype(len(vocabulary))))
-        languages.append(Language(tokenizer, vocabulary, name))
+        languages.append(LanguageCodec(tokenizer, vocabulary, name))
     return languages, len(split[1]) - len(rows)
 
 
-def _statistics(folder: Path, split: str, languages: list[Language]) -> dict[str, int]:
+def _statistics(folder: Path, split: str, languages: list[LanguageCodec]) -> dict[str, int]:
     """Pairs, tokens and unknown tokens of an encoded split (`<bos>` and `<eos>` not counted)."""
     numbers = {}
     for side, language in zip(SIDES, languages, strict=True):

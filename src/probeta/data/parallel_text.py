@@ -11,7 +11,7 @@ from typing import Literal
 from probeta.data import aligned_files, holdout
 from probeta.data.corpus import CorpusSettings, Files, build_corpus, open_corpus
 from probeta.data.text import TextData
-from probeta.data.text_cache import build_once, cache_key, default_folder, own_folder
+from probeta.data.text_cache import build_once, cache_key, default_folder, make_own_folder
 from probeta.errors import ConfigError, DataError, check_whole, check_whole_or_null
 from probeta.runs.memory import give_back_freed_memory
 
@@ -125,7 +125,7 @@ class ParallelTextData(TextData):
             give_back_freed_memory()
 
         cache = self.cache or default_folder()
-        if self.cache is None and (temporary := own_folder(cache)) is not None:
+        if self.cache is None and (temporary := make_own_folder(cache)) is not None:
             # Where nobody named a cache, a home that cannot be written costs time, not the run.
             self._temporary, cache = temporary, Path(temporary.name)
         folder = build_once(cache, key, build)

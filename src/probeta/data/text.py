@@ -12,7 +12,7 @@ import numpy as np
 
 from probeta.data.batch import PairBatch
 from probeta.data.buckets import PairBatches, check_batch_keys
-from probeta.data.codec import Language, TextCodec
+from probeta.data.codec import LanguageCodec, TextCodec
 from probeta.data.datamodule import DataModule
 from probeta.data.pairs import EncodedPairs
 from probeta.data.spec import TextSpec
@@ -78,11 +78,11 @@ class TextData(DataModule):
         return self.codec.spec
 
     @property
-    def source(self) -> Language:
+    def source(self) -> LanguageCodec:
         return self.codec.source
 
     @property
-    def target(self) -> Language:
+    def target(self) -> LanguageCodec:
         return self.codec.target
 
     def sources(self, split: str) -> Sequence[str]:

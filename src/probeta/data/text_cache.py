@@ -34,7 +34,7 @@ def default_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")) / "probeta" / "text"
 
 
-def own_folder(cache: Path) -> TemporaryDirectory[str] | None:
+def make_own_folder(cache: Path) -> TemporaryDirectory[str] | None:
     """A folder of this process's own where `cache` cannot be written, which is said; else `None`."""
     try:
         if not cache.is_absolute():

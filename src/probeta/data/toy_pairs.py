@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from probeta.data.codec import Language, TextCodec
+from probeta.data.codec import LanguageCodec, TextCodec
 from probeta.data.text import TextData
 from probeta.data.tokenizers import SpacyTokenizer
 
@@ -47,7 +47,7 @@ class ToyPairsData(TextData):
     def prepare(self) -> None:
         seen, unseen = (([a for a, _ in rows], [b for _, b in rows]) for rows in (PAIRS[:TRAINING], PAIRS[TRAINING:]))
         source, target = (
-            Language.build(spacy_tokenizer(pipeline, code, self.lowercase), lines, code)
+            LanguageCodec.build(spacy_tokenizer(pipeline, code, self.lowercase), lines, code)
             for pipeline, code, lines in zip(self.pipelines, ("en", "de"), seen, strict=True)
         )
         self.fill(TextCodec(source, target), {"train": seen, "val": unseen, "test": unseen})

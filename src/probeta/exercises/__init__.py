@@ -18,7 +18,7 @@ from typing import Protocol, cast
 
 from probeta.exercises.results import Results
 from probeta.report.answer import Answer
-from probeta.runs.table import Run
+from probeta.runs.table import RunRow
 
 
 def commands() -> dict[int, str]:
@@ -43,7 +43,7 @@ def exercise(number: int) -> Exercise:
     return cast(Exercise, importlib.import_module(f"probeta.exercises.exercise_{number:02d}"))
 
 
-def derived(asked: Exercise, run: Run) -> dict[str, float]:
+def derived(asked: Exercise, run: RunRow) -> dict[str, float]:
     """What the exercise derives from a run."""
-    derive: Callable[[Run], dict[str, float]] | None = getattr(asked, "derive", None)
+    derive: Callable[[RunRow], dict[str, float]] | None = getattr(asked, "derive", None)
     return {} if derive is None else derive(run)

@@ -13,7 +13,7 @@ from probeta.exercises.results import Results
 from probeta.report.answer import Answer
 from probeta.report.charts import lines
 from probeta.report.claims import Expectation, counted
-from probeta.runs.table import Run
+from probeta.runs.table import RunRow
 
 PERCEPTRON, LOGISTIC = "perceptron", "logistic regression"
 
@@ -24,7 +24,7 @@ NAMES = {
 }
 
 
-def derive(run: Run) -> dict[str, float]:
+def derive(run: RunRow) -> dict[str, float]:
     found = {}
     if (epochs := epochs_to(curve_of(run, "train/acc"), 1.0)) is not None:
         found["epochs_to_separation"] = float(epochs)

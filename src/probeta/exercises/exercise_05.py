@@ -9,7 +9,7 @@ from probeta.exercises.results import Results
 from probeta.report.answer import Answer
 from probeta.report.charts import band, lines
 from probeta.report.claims import Expectation
-from probeta.runs.table import Run, read_curves
+from probeta.runs.table import RunRow, read_curves
 
 TARGET = 0.95
 RELU, TANH, SIGMOID = "ReLU", "tanh", "sigmoid"
@@ -26,7 +26,7 @@ NAMES = {
 }
 
 
-def derive(run: Run) -> dict[str, float]:
+def derive(run: RunRow) -> dict[str, float]:
     curves = read_curves(run.path)
     found = epochs_to_target(run, "val/acc", TARGET)
     if total := curves.get("grad_norm/total"):
@@ -86,7 +86,7 @@ def answer(results: Results) -> Answer:
     return Answer([*sentences, *never], claims, charts=charts)
 
 
-def flatness(runs: list[Run]) -> list[dict[int, float]]:
+def flatness(runs: list[RunRow]) -> list[dict[int, float]]:
     """Epoch → share of saturated units, the mean over the hidden layers, of each run."""
     found = []
     for run in runs:

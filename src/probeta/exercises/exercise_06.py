@@ -10,7 +10,7 @@ from probeta.exercises.results import Results
 from probeta.report.answer import Answer, Chart, Claim
 from probeta.report.charts import band, lines, points
 from probeta.report.claims import Expectation, counted
-from probeta.runs.table import Run
+from probeta.runs.table import RunRow
 
 SCALE = "model.init_scale"
 LEARNED = 0.8
@@ -24,7 +24,7 @@ NAMES = {
 }
 
 
-def derive(run: Run) -> dict[str, float]:
+def derive(run: RunRow) -> dict[str, float]:
     loss, norm = curve_of(run, "train/loss"), curve_of(run, "grad_norm/total")
     found = {}
     if loss:
@@ -36,16 +36,16 @@ def derive(run: Run) -> dict[str, float]:
     return found
 
 
-def at(results: Results, scale: Any) -> list[Run]:
+def runs_at(results: Results, scale: Any) -> list[RunRow]:
     """The runs with that factor, those too whose loss stopped being a number."""
     return [r for r in results.summary.sweep.runs if r.settings.get(SCALE) == scale and (r.completed or diverged(r))]
 
 
-def diverged(run: Run) -> bool:
+def diverged(run: RunRow) -> bool:
     return (run.error or {}).get("type") == "TrainingDiverged"
 
 
-def first_norms(runs: list[Run]) -> dict[Any, float]:
+def first_norms(runs: list[RunRow]) -> dict[Any, float]:
     """Replicate → gradient norm at the first step."""
     derived = {run.replicate: derive(run) for run in runs}
     return {key: found["first_grad_norm"] for key, found in derived.items() if "first_grad_norm" in found}
@@ -64,7 +64,7 @@ def answer(results: Results) -> Answer:
 
 def outcome(results: Results, scale: Any) -> str:
     """What breaks at a factor: runs whose loss is no number any more, and runs that end with little learned."""
-    runs = at(results, scale)
+    runs = runs_at(results, scale)
     lost = sum(diverged(run) for run in runs)
     dull = sum(run.completed and (run.metrics.get("train/acc") or 0.0) < LEARNED for run in runs)
     if not lost + dull:
@@ -81,9 +81,9 @@ def claims(results: Results, scales: list[Any]) -> list[Claim]:
     small, large = (scales[0], scales[-1]) if scales else (1, 1)
     if 1 not in scales or not small < 1 < large:
         return []
-    norms = {scale: first_norms(at(results, scale)) for scale in (small, 1, large)}
+    norms = {scale: first_norms(runs_at(results, scale)) for scale in (small, 1, large)}
     factor = {scale: results.number(scale) for scale in scales}
-    loss = {run.replicate: run.metrics.get("train/loss") for run in at(results, 1)}
+    loss = {run.replicate: run.metrics.get("train/loss") for run in runs_at(results, 1)}
     tested = results.judge(
         Expectation(
             say("At factor {factor} the first gradient is smaller than at 1.", factor=factor[small]),
@@ -97,7 +97,7 @@ def claims(results: Results, scales: list[Any]) -> list[Claim]:
         ),
     )  # fmt: skip
     for scale in (small, large):
-        pairs = [(run.metrics.get("train/loss"), loss.get(run.replicate)) for run in at(results, scale)]
+        pairs = [(run.metrics.get("train/loss"), loss.get(run.replicate)) for run in runs_at(results, scale)]
         worse = sum(own is None or (other is not None and own > other) for own, other in pairs)
         statement = say(
             "At factor {factor} training ends with a greater loss than at 1, or with none that is a number.",
@@ -111,9 +111,9 @@ def charts(results: Results, scales: list[Any]) -> list[Chart]:
     say, epoch, x = results.say, results.say("epoch"), results.metric(SCALE)
     found = []
     for metric in ("train/loss", "grad_norm/total"):
-        series = {f"× {results.number(s)}": band(results.curves(at(results, s), metric)) for s in scales}
+        series = {f"× {results.number(s)}": band(results.curves(runs_at(results, s), metric)) for s in scales}
         found.append(lines(results.curve(metric), epoch, results.curve(metric), series, log_y=True))
     title = say("{metric} against the factor", metric=results.metric("first_grad_norm"))
-    norms = points([float(s) for s in scales], [list(first_norms(at(results, s)).values()) for s in scales])
+    norms = points([float(s) for s in scales], [list(first_norms(runs_at(results, s)).values()) for s in scales])
     return [*found, lines(title, x, results.metric("first_grad_norm"), {say("mean"): norms}, log_x=True, log_y=True,
                           markers=True)]  # fmt: skip

@@ -24,7 +24,7 @@ BUGS = {
 
 
 def answer(results: Results) -> Answer:
-    say, rows = results.say, [row for run in results.runs for row in placed(measurements(run, "bug_hunt"))]
+    say, rows = results.say, [row for run in results.runs for row in add_places(measurements(run, "bug_hunt"))]
     intact = [row for row in rows if row["bug"] == "none"]
     broken = [row for row in rows if row["bug"] != "none"]
     below = [row for row in broken if int(row["wrong_layers"]) == row["place"]]
@@ -48,7 +48,7 @@ def answer(results: Results) -> Answer:
     return Answer([sentence], claims, [by_layer(results, broken)])
 
 
-def placed(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def add_places(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """With `place`: how many layers lie up to and including the broken one, which the probe lists from the input."""
     seen: Counter[str] = Counter()
     for row in rows:

@@ -13,7 +13,7 @@ from probeta.metrics.calibration import probabilities, reliability
 from probeta.report.answer import Answer, Chart
 from probeta.report.charts import lines
 from probeta.report.claims import Expectation
-from probeta.runs.table import Run
+from probeta.runs.table import RunRow
 
 BASELINE = "baseline"
 REGULARISED = ("L2 1e-3", "dropout 0.2", "batch norm")
@@ -62,7 +62,7 @@ def diagrams(results: Results) -> list[Chart]:
     ]  # fmt: skip
 
 
-def diagram(runs: Sequence[Run], scaled: bool) -> dict[str, Any] | None:
+def diagram(runs: Sequence[RunRow], scaled: bool) -> dict[str, Any] | None:
     """Mean confidence and accuracy of each bin, over the test predictions of all `runs`."""
     parts: list[NDArray[np.float64]] = []
     labels: list[NDArray[np.int64]] = []

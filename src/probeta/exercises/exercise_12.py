@@ -8,7 +8,7 @@ from probeta.exercises.results import Results
 from probeta.report.answer import Answer, Chart, Table, mean_cell, text_cell
 from probeta.report.charts import lines, points
 from probeta.report.claims import Expectation
-from probeta.runs.table import Run, read_sweep
+from probeta.runs.table import RunRow, read_sweep
 
 SGD, ADAM, ADAMW = "SGD, momentum 0.9", "Adam", "AdamW"
 RATE, TARGET = "optimizer.lr", 0.95
@@ -19,7 +19,7 @@ NAMES = {
 }
 
 
-def derive(run: Run) -> dict[str, float]:
+def derive(run: RunRow) -> dict[str, float]:
     return epochs_to_target(run, "val/acc", TARGET)
 
 

@@ -10,7 +10,7 @@ from probeta.exercises.results import Results
 from probeta.report.answer import Answer, Chart
 from probeta.report.charts import heat, lines, points
 from probeta.report.claims import Expectation
-from probeta.runs.table import Run
+from probeta.runs.table import RunRow
 
 OPTIMIZER, RATE, DECAY = "optimizer", "optimizer.lr", "optimizer.weight_decay"
 ADAM, ADAMW = "adam", "adamw"
@@ -24,7 +24,7 @@ NAMES = {
 }
 
 
-def derive(run: Run) -> dict[str, float]:
+def derive(run: RunRow) -> dict[str, float]:
     norm = run.result.get("weight_norm")
     return {**generalization_gap(run), **({} if norm is None else {"weight_norm": float(norm)})}
 

@@ -14,7 +14,7 @@ from probeta.exercises.results import Results
 from probeta.report.answer import Answer, Cell, Chart, Table, mean_cell, text_cell
 from probeta.report.charts import lines
 from probeta.report.claims import Expectation
-from probeta.runs.table import Run
+from probeta.runs.table import RunRow
 
 CELLS = ("rnn", "lstm", "gru")
 STABLE = 100.0
@@ -33,7 +33,7 @@ Nets = dict[int, float]
 """Seed of a net → a number of it."""
 
 
-def derive(run: Run) -> dict[str, float]:
+def derive(run: RunRow) -> dict[str, float]:
     """`reach/<cell>`: the mean over nets of how many steps back the state's gradient is stable."""
     found = {cell: list(reach(run, cell).values()) for cell in CELLS}
     return {f"reach/{cell}": fmean(values) for cell, values in found.items() if values}
@@ -43,12 +43,12 @@ def derive(run: Run) -> dict[str, float]:
 def _table(path: Any) -> dict[tuple[str, str], list[dict[str, Any]]]:
     """Cell and quantity → rows."""
     found: dict[tuple[str, str], list[dict[str, Any]]] = {}
-    for row in measurements(Run("", path, ""), "length"):
+    for row in measurements(RunRow("", path, ""), "length"):
         found.setdefault((row["cell"], row["quantity"]), []).append(row)
     return found
 
 
-def norms(run: Run, cell: str, quantity: str, by: str) -> dict[int, dict[int, float]]:
+def norms(run: RunRow, cell: str, quantity: str, by: str) -> dict[int, dict[int, float]]:
     """Seed → length or distance → norm."""
     found: dict[int, dict[int, float]] = {}
     for row in _table(run.path).get((cell, quantity), []):
@@ -56,7 +56,7 @@ def norms(run: Run, cell: str, quantity: str, by: str) -> dict[int, dict[int, fl
     return found
 
 
-def reach(run: Run, cell: str) -> Nets:
+def reach(run: RunRow, cell: str) -> Nets:
     """Seed → steps back from the last state over which ‖∂L/∂h‖ stays within a factor `STABLE` of its first value."""
     by_net = norms(run, cell, "state_gradient", "distance")
 
@@ -67,7 +67,7 @@ def reach(run: Run, cell: str) -> Nets:
     return {seed: float(within(curve)) for seed, curve in by_net.items() if curve.get(0)}
 
 
-def rates(run: Run, cell: str) -> Nets:
+def rates(run: RunRow, cell: str) -> Nets:
     return {int(row["seed"]): float(row["value"]) for row in _table(run.path).get((cell, "rate"), [])}
 
 
@@ -98,7 +98,7 @@ def answer(results: Results) -> Answer:
     )
 
 
-def ranking(results: Results, variant: str, run: Run) -> str:
+def ranking(results: Results, variant: str, run: RunRow) -> str:
     """Which cell is stable over the longest range, in one setting."""
     say = results.say
     found = {cell: list(reach(run, cell).values()) for cell in CELLS}
@@ -115,7 +115,7 @@ def ranking(results: Results, variant: str, run: Run) -> str:
     )  # fmt: skip
 
 
-def expected(results: Results, run: Run) -> list[Any]:
+def expected(results: Results, run: RunRow) -> list[Any]:
     """What theory says of the three, tested over the nets."""
     say = results.say
     per_step = {cell: rates(run, cell) for cell in CELLS}
@@ -142,7 +142,7 @@ def expected(results: Results, run: Run) -> list[Any]:
     )  # fmt: skip
 
 
-def by_weight(results: Results, run: Run) -> str:
+def by_weight(results: Results, run: RunRow) -> str:
     """The norm that the exercise asks for, at the shortest and the longest sequence."""
     say, ends = results.say, {}
     for cell in CELLS:
@@ -167,7 +167,7 @@ def by_weight(results: Results, run: Run) -> str:
     return told
 
 
-def ranges(results: Results, variant: str, run: Run) -> list[list[Cell]]:
+def ranges(results: Results, variant: str, run: RunRow) -> list[list[Cell]]:
     rows = []
     for cell in CELLS:
         found = list(reach(run, cell).values())
@@ -185,7 +185,7 @@ def ranges(results: Results, variant: str, run: Run) -> list[list[Cell]]:
     return rows
 
 
-def curves(results: Results, variant: str, run: Run) -> list[Chart]:
+def curves(results: Results, variant: str, run: RunRow) -> list[Chart]:
     """Against length, and against the distance from the loss."""
     say, charts = results.say, []
     name = say(variant)

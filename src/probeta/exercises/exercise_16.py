@@ -12,7 +12,7 @@ from probeta.report.answer import Answer, Cell, Chart, Table
 from probeta.report.charts import heat, lines, points
 from probeta.report.claims import Expectation, counted
 from probeta.report.compare import KINDS, error_names
-from probeta.runs.table import Run
+from probeta.runs.table import RunRow
 
 BY_HEART = 99.5
 """BLEU from which on a training set counts as learned by heart."""
@@ -30,7 +30,7 @@ NAMES = {
 }
 
 
-def derive(run: Run) -> dict[str, float]:
+def derive(run: RunRow) -> dict[str, float]:
     return {f"errors/{kind}": rate for kind, rate in error_rates(run, "val").items()}
 
 

@@ -13,7 +13,7 @@ from probeta.exercises.translations import sentences
 from probeta.report.answer import Answer, Cell, Chart, Table
 from probeta.report.charts import lines, points
 from probeta.report.claims import Expectation
-from probeta.runs.table import Run
+from probeta.runs.table import RunRow
 from probeta.stats.paired_bootstrap import sentence_bleu
 
 PLAIN, ATTENDING = "without attention", "with attention"
@@ -27,11 +27,11 @@ NAMES = {
 
 
 @dataclass(frozen=True)
-class Pair:
+class SeedPair:
     """The two runs of one seed, and the sentence BLEU of each test sentence in both."""
 
-    plain: Run
-    attending: Run
+    plain: RunRow
+    attending: RunRow
     scores: tuple[Sequence[float], Sequence[float]]
 
     @property
@@ -41,11 +41,11 @@ class Pair:
 
 @lru_cache(maxsize=64)
 def scores(path: Any) -> tuple[float, ...]:
-    rows = sentences(Run("", path, ""), "test")
+    rows = sentences(RunRow("", path, ""), "test")
     return tuple(sentence_bleu([row["hypothesis"] for row in rows], [row["reference"] for row in rows]))
 
 
-def pairs(results: Results) -> dict[Any, Pair]:
+def pairs(results: Results) -> dict[Any, SeedPair]:
     """Seed → its two runs, where both have translated the same sentences."""
     runs = [{run.replicate: run for run in results.by_variant.get(name, [])} for name in (PLAIN, ATTENDING)]
     found = {}
@@ -53,7 +53,7 @@ def pairs(results: Results) -> dict[Any, Pair]:
         if seed in runs[1]:
             a, b = runs[0][seed], runs[1][seed]
             if len(scores(a.path)) == len(scores(b.path)) > 0:
-                found[seed] = Pair(a, b, (scores(a.path), scores(b.path)))
+                found[seed] = SeedPair(a, b, (scores(a.path), scores(b.path)))
     return found
 
 
@@ -74,16 +74,16 @@ def answer(results: Results) -> Answer:
     return Answer(told, claims(results, found), [examples(results, found, gains)], [by_length(results, found)])
 
 
-def mean_gains(found: Mapping[Any, Pair]) -> list[float]:
+def mean_gains(found: Mapping[Any, SeedPair]) -> list[float]:
     """For each test sentence the mean over seeds of what attention adds to its BLEU."""
     return [fmean(values) for values in zip(*(pair.gains for pair in found.values()), strict=True)]
 
 
-def lengths(pair: Pair) -> list[int]:
+def lengths(pair: SeedPair) -> list[int]:
     return [len(row["source"].split()) for row in sentences(pair.plain, "test")]
 
 
-def claims(results: Results, found: Mapping[Any, Pair]) -> list[Any]:
+def claims(results: Results, found: Mapping[Any, SeedPair]) -> list[Any]:
     say = results.say
     long, short = {}, {}
     for seed, pair in found.items():
@@ -109,7 +109,7 @@ def claims(results: Results, found: Mapping[Any, Pair]) -> list[Any]:
     )  # fmt: skip
 
 
-def examples(results: Results, found: Mapping[Any, Pair], gains: Sequence[float]) -> Table:
+def examples(results: Results, found: Mapping[Any, SeedPair], gains: Sequence[float]) -> Table:
     """The three greatest gains and the greatest loss, with the first seed's translations."""
     say, number = results.say, results.number
     seed, pair = next(iter(found.items()))
@@ -137,7 +137,7 @@ def examples(results: Results, found: Mapping[Any, Pair], gains: Sequence[float]
     return Table(say("Three sentences that attention helps, and one that it does not"), head, rows, hint)
 
 
-def by_length(results: Results, found: Mapping[Any, Pair]) -> Chart:
+def by_length(results: Results, found: Mapping[Any, SeedPair]) -> Chart:
     """Sentence BLEU of both against the length of the source."""
     say = results.say
     sizes = lengths(next(iter(found.values())))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from probeta.exercises.results import Results
-from probeta.exercises.translations import attended
+from probeta.exercises.translations import select_attended
 from probeta.metrics.alignment import word_weights
 from probeta.metrics.attention_shape import path
 from probeta.report.answer import Answer, Cell, Chart, Table
@@ -65,7 +65,7 @@ def answer(results: Results) -> Answer:
     plain = results.by_variant.get(REFERENCE, [])
     if not plain:
         return Answer([say("No run has completed yet.")])
-    picked = pick_sentences(attended(plain[0], "test"))
+    picked = pick_sentences(select_attended(plain[0], "test"))
     told = [shares(results), *results.against("test/aer", REFERENCE)]
     charts = [heat_map(entry, results.language) for entry in picked]
     return Answer(told, results.judge(*expected(results)), [table(results, picked)], charts)
@@ -109,7 +109,7 @@ def table(results: Results, picked: Sequence[dict[str, Any]]) -> Table:
     """The drawn sentences and what each model's first run makes of them."""
     say, variants = results.say, list(results.by_variant)
     by_source = [
-        {tuple(e["source"]): e for e in attended(results.by_variant[variant][0], "test")} for variant in variants
+        {tuple(e["source"]): e for e in select_attended(results.by_variant[variant][0], "test")} for variant in variants
     ]
     rows = []
     for entry in picked:

@@ -7,12 +7,12 @@ from statistics import median
 from typing import Any
 
 from probeta.runs.cells import read_table
-from probeta.runs.table import Run, read_curves
+from probeta.runs.table import RunRow, read_curves
 
 Curve = Mapping[int, float]
 
 
-def generalization_gap(run: Run) -> dict[str, float]:
+def generalization_gap(run: RunRow) -> dict[str, float]:
     """`generalization_gap`: training accuracy minus validation accuracy, of the weights that were kept."""
     train, val = run.metrics.get("train/acc"), run.metrics.get("val/acc")
     return {} if train is None or val is None else {"generalization_gap": train - val}
@@ -23,7 +23,7 @@ def epochs_to(curve: Curve, target: float) -> int | None:
     return next((epoch + 1 for epoch in sorted(curve) if curve[epoch] >= target), None)
 
 
-def measurements(run: Run, probe: str) -> list[dict[str, Any]]:
+def measurements(run: RunRow, probe: str) -> list[dict[str, Any]]:
     """The rows of a probe's `measurements.csv`, as text; none where the run has not left any."""
     try:
         with (run.path / "measurements.csv").open(newline="", encoding="utf-8") as file:
@@ -32,12 +32,12 @@ def measurements(run: Run, probe: str) -> list[dict[str, Any]]:
         return []
 
 
-def curve_of(run: Run, metric: str) -> dict[int, float]:
+def curve_of(run: RunRow, metric: str) -> dict[int, float]:
     """Epoch (from 0) → value; empty where the run has not logged the metric."""
     return read_curves(run.path, {metric}).get(metric, {})
 
 
-def epochs_to_target(run: Run, metric: str, target: float) -> dict[str, float]:
+def epochs_to_target(run: RunRow, metric: str, target: float) -> dict[str, float]:
     """`epochs_to_target`: epochs until `metric` reaches `target`; the run's length where it never does, which is
     then too small a number (`reached_target` 0 says so).
     """

@@ -8,13 +8,13 @@ from functools import cached_property
 from statistics import fmean
 from typing import Any
 
-from probeta.metrics.direction import maximised
+from probeta.metrics.direction import is_maximised
 from probeta.report.answer import Chart, Claim
 from probeta.report.charts import band, boundary, heat
 from probeta.report.claims import Expectation, against, judge, lead, span
 from probeta.report.language import Language
 from probeta.report.summary import Summary
-from probeta.runs.table import Run, read_curves
+from probeta.runs.table import RunRow, read_curves
 
 
 @dataclass(frozen=True)
@@ -25,13 +25,13 @@ class Results:
     language: Language
 
     @cached_property
-    def runs(self) -> list[Run]:
+    def runs(self) -> list[RunRow]:
         return [run for run in self.summary.sweep.runs if run.completed]
 
     @cached_property
-    def by_variant(self) -> dict[str, list[Run]]:
+    def by_variant(self) -> dict[str, list[RunRow]]:
         """Completed runs by the variant's name in the study, in the study's order."""
-        found: dict[str, list[Run]] = {}
+        found: dict[str, list[RunRow]] = {}
         for run in self.runs:
             found.setdefault(run.variant, []).append(run)
         return found
@@ -64,7 +64,7 @@ class Results:
         name = self.say(variant)
         return f"“{name}”" if "=" in name or ", " in name else name
 
-    def levels(self, key: str, runs: Sequence[Run] | None = None) -> list[Any]:
+    def levels(self, key: str, runs: Sequence[RunRow] | None = None) -> list[Any]:
         """The values of a setting among the (completed) runs, numbers by size."""
         found = {run.settings[key] for run in (self.runs if runs is None else runs) if key in run.settings}
         return sorted(found, key=lambda v: (isinstance(v, str), v))
@@ -83,7 +83,7 @@ class Results:
 
     def lead(self, metric: str) -> str:
         """Which variant is ahead in `metric`, and whether by more than noise."""
-        return lead(self.metric(metric), self.groups(metric), self.language, up=maximised(metric))
+        return lead(self.metric(metric), self.groups(metric), self.language, up=is_maximised(metric))
 
     def span(self, metric: str) -> str:
         """From where to where the variants' means of `metric` go: for what is neither good nor bad."""
@@ -114,7 +114,7 @@ class Results:
         return {self.say(variant): band(self.curves(runs, metric)) for variant, runs in self.by_variant.items()}
 
     @staticmethod
-    def curves(runs: Sequence[Run], metric: str) -> list[dict[int, float]]:
+    def curves(runs: Sequence[RunRow], metric: str) -> list[dict[int, float]]:
         found = [read_curves(run.path, {metric}).get(metric) for run in runs]
         return [curve for curve in found if curve]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from probeta.report.compare import KINDS
 from probeta.runs.artifacts import Artifacts
-from probeta.runs.table import Run
+from probeta.runs.table import RunRow
 
 
 @lru_cache(maxsize=64)
@@ -15,12 +15,12 @@ def _rows(artifacts: Artifacts, name: str) -> list[dict[str, str]]:
     return artifacts.read(name) or []
 
 
-def sentences(run: Run, split: str) -> list[dict[str, str]]:
+def sentences(run: RunRow, split: str) -> list[dict[str, str]]:
     """`errors.<split>.csv`: a row a sentence with its errors of each kind, `source`, `hypothesis`, `reference`."""
     return _rows(run.artifacts, f"errors.{split}")
 
 
-def error_rates(run: Run, split: str) -> dict[str, float]:
+def error_rates(run: RunRow, split: str) -> dict[str, float]:
     """Kind → errors per 100 reference words.
 
     A translator cannot say a word that it never saw: `unknown` counts the reference's words that are not in the
@@ -35,7 +35,7 @@ def error_rates(run: Run, split: str) -> dict[str, float]:
     return rates | {"unknown": 100.0 * sum(word not in known for word in words) / max(len(words), 1)}
 
 
-def attended(run: Run, split: str) -> list[dict[str, Any]]:
+def select_attended(run: RunRow, split: str) -> list[dict[str, Any]]:
     """The kept translations that have attention and words."""
     entries = run.artifacts.translations()
     return [entry for entry in entries if entry["split"] == split and entry["attention"] and entry["hypothesis"]]

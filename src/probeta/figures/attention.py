@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy.typing import ArrayLike
 
-from probeta.figures.style import INK, SEQUENTIAL, figure, label, literal, literals
+from probeta.figures.style import INK, SEQUENTIAL, escape_all, escape_mathtext, figure, label_axes
 
 GOLD = "#ff4b33"
 """Seen on every shade of the weights."""
@@ -40,8 +40,8 @@ def attention_figure(
     )
     axes.grid(False)
     image = axes.imshow(table, cmap=SEQUENTIAL, vmin=0.0, vmax=1.0, aspect="auto")
-    axes.set_xticks(range(len(source)), literals(source), rotation=45, ha="right", rotation_mode="anchor", fontsize=9)
-    axes.set_yticks(range(len(hypothesis)), literals(hypothesis), fontsize=9)
+    axes.set_xticks(range(len(source)), escape_all(source), rotation=45, ha="right", rotation_mode="anchor", fontsize=9)
+    axes.set_yticks(range(len(hypothesis)), escape_all(hypothesis), fontsize=9)
     if table.size <= 400:
         for (row, column), weight in np.ndenumerate(table):
             if weight >= 0.05:
@@ -55,7 +55,7 @@ def attention_figure(
             )
         )
     drawn.colorbar(image, ax=axes, pad=0.02).set_label("attention weight", fontsize=10, color=INK)
-    note = "" if reference is None else f"\nreference: {literal(' '.join(reference))}"
+    note = "" if reference is None else f"\nreference: {escape_mathtext(' '.join(reference))}"
     note += "\nframed: gold alignment" if gold else ""
-    label(axes, f"source token{note}", "produced token")
+    label_axes(axes, f"source token{note}", "produced token")
     return drawn

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
-from probeta.figures.style import COLOURS, INK, figure, label
+from probeta.figures.style import COLOURS, INK, figure, label_axes
 
 Array = NDArray[np.float64]
 
@@ -96,6 +96,6 @@ def boundary_figure(
     axes.set_xlim(float(x1[0]), float(x1[-1]))
     axes.set_ylim(float(x2[0]), float(x2[-1]))
     axes.set_aspect("equal", adjustable="box")
-    label(axes, "x₁ (no unit)", "x₂ (no unit)")
+    label_axes(axes, "x₁ (no unit)", "x₂ (no unit)")
     axes.legend(handles=handles, fontsize=8.5, frameon=False, ncols=2, loc="upper center", bbox_to_anchor=(0.5, -0.14))
     return drawn

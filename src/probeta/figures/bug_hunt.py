@@ -6,13 +6,13 @@ import numpy as np
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
-from probeta.figures.measurements import Table
-from probeta.figures.style import SEQUENTIAL, figure, label
+from probeta.figures.measurements import MeasurementTable
+from probeta.figures.style import SEQUENTIAL, figure, label_axes
 
 FLOOR = 1e-16
 
 
-def bug_hunt_figures(table: Table) -> dict[str, Figure]:
+def bug_hunt_figures(table: MeasurementTable) -> dict[str, Figure]:
     """Rows are the broken layers, columns the bugs; a cell says which layer the check named."""
     bugs = [bug for bug in table.values("bug") if bug != "none"]
     broken = [layer for layer in table.values("layer") if layer]
@@ -31,5 +31,5 @@ def bug_hunt_figures(table: Table) -> dict[str, Figure]:
     axes.set_xticks(range(len(bugs)), bugs)
     axes.set_yticks(range(len(broken)), broken)
     drawn.colorbar(image, ax=axes, label="greatest relative error of a layer, log scale", pad=0.02)
-    label(axes, "bug", "broken layer")
+    label_axes(axes, "bug", "broken layer")
     return {"bugs_by_layer": drawn}

@@ -11,7 +11,7 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
-from probeta.figures.style import FAINT, INK, SEQUENTIAL, figure, label, legend, look
+from probeta.figures.style import FAINT, INK, SEQUENTIAL, choose_look, figure, label_axes, legend
 
 LOG_SPAN = 30.0
 MOST_LINES = 7
@@ -35,7 +35,7 @@ def needs_log(values: NDArray[np.float64]) -> bool:
 def draw_lines(axes: Axes, curves: Mapping[str, Curve], markers: bool = False) -> None:
     """Each curve in a look of its own, markers sparse where points are dense."""
     for i, (name, curve) in enumerate(curves.items()):
-        style = look(i)
+        style = choose_look(i)
         x, y = np.asarray(curve.x, dtype=float), np.asarray(curve.y, dtype=float)
         every = 1 if markers else max(1, len(x) // 8)
         axes.plot(
@@ -64,7 +64,7 @@ def line_figure(
     if log or (log is None and needs_log(values)):
         axes.set_yscale("log")
         y_label += ", log scale"
-    label(axes, x_label, y_label)
+    label_axes(axes, x_label, y_label)
     if len(curves) > 1:
         legend(axes)
     return drawn
@@ -96,5 +96,5 @@ def layers_figure(title: str, x_label: str, y_label: str, layers: Mapping[str, C
     axes.set_yticks(range(len(layers)), list(layers), fontsize=8)
     axes.invert_yaxis()
     drawn.colorbar(image, ax=axes, label=f"{y_label}, log scale", pad=0.02)
-    label(axes, x_label, "layer, from input (top) to output")
+    label_axes(axes, x_label, "layer, from input (top) to output")
     return drawn

@@ -5,12 +5,12 @@ from __future__ import annotations
 from matplotlib.figure import Figure
 
 from probeta.figures.curves import Curve, line_figure
-from probeta.figures.measurements import Table, geometric
+from probeta.figures.measurements import MeasurementTable, geometric
 
 INTERVAL = "geometric mean, 95 % interval over seeds"
 
 
-def depth_figures(table: Table) -> dict[str, Figure]:
+def depth_figures(table: MeasurementTable) -> dict[str, Figure]:
     seeds = len(table.values("seed"))
     deepest = max(table.values("depth"))
     by_depth, by_layer = {}, {}

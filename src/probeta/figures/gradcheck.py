@@ -6,13 +6,13 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from probeta.figures.curves import Curve, line_figure
-from probeta.figures.measurements import Table
-from probeta.figures.style import INK, figure, label, legend_below, look
+from probeta.figures.measurements import MeasurementTable
+from probeta.figures.style import INK, choose_look, figure, label_axes, legend_below
 
 FLOOR = 1e-16
 
 
-def gradcheck_figures(table: Table) -> dict[str, Figure]:
+def gradcheck_figures(table: MeasurementTable) -> dict[str, Figure]:
     figures = {"error_by_layer": layer_figure(table.where(quantity="layer"))}
     steps = table.where(quantity="step")
     if len(steps):
@@ -29,14 +29,14 @@ def gradcheck_figures(table: Table) -> dict[str, Figure]:
     return figures
 
 
-def layer_figure(table: Table) -> Figure:
+def layer_figure(table: MeasurementTable) -> Figure:
     """A row a layer: the error over all its parameters and the greatest of a single one, by number format."""
     layers, dtypes = table.values("layer"), table.values("dtype")
     title = "Gradient check: relative error by layer\n(beyond its tolerance and not crossed out: within rounding)"
     drawn, [axes] = figure(title, width=7.2, height=2.6 + 0.28 * len(layers))
     rows = np.arange(len(layers))
     for i, dtype in enumerate(dtypes):
-        own, style = table.where(dtype=dtype), look(i)
+        own, style = table.where(dtype=dtype), choose_look(i)
         at = np.array([layers.index(name) for name in own["layer"]]) + (i - (len(dtypes) - 1) / 2) * 0.28
         error = np.maximum(own["error"], FLOOR)
         # Where no single gradient stands out of the rounding there is no worst parameter to show.
@@ -55,6 +55,6 @@ def layer_figure(table: Table) -> Figure:
     axes.set_xscale("log")
     axes.set_yticks(rows, layers, fontsize=9)
     axes.set_ylim(len(layers) - 0.5, -0.5)
-    label(axes, "relative error, log scale", "layer")
+    label_axes(axes, "relative error, log scale", "layer")
     legend_below(drawn, columns=len(dtypes))
     return drawn

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
-from probeta.figures.style import INK, SEQUENTIAL, figure, literals
+from probeta.figures.style import INK, SEQUENTIAL, escape_all, figure
 
 KINDS = {
     "encoder": ("Self-attention of the encoder", "source", "source"),
@@ -40,8 +40,10 @@ def heads_figure(title: str, rows: Sequence[str], columns: Sequence[str], weight
         axes.grid(False)
         image = axes.imshow(table[layer, head], cmap=SEQUENTIAL, vmin=0.0, vmax=1.0, aspect="auto")
         axes.set_title(f"layer {layer + 1}, head {head + 1}", fontsize=8, color=INK)
-        axes.set_xticks(range(len(columns)), literals(columns) if layer == layers - 1 else [], rotation=90, fontsize=7)
-        axes.set_yticks(range(len(rows)), literals(rows) if head == 0 else [], fontsize=7)
+        axes.set_xticks(
+            range(len(columns)), escape_all(columns) if layer == layers - 1 else [], rotation=90, fontsize=7
+        )
+        axes.set_yticks(range(len(rows)), escape_all(rows) if head == 0 else [], fontsize=7)
     if image is not None:
         drawn.colorbar(image, ax=panels, pad=0.01, shrink=0.6).set_label("attention weight", fontsize=9, color=INK)
     return drawn

@@ -6,11 +6,11 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from probeta.figures.curves import Curve, draw_lines, line_figure
-from probeta.figures.measurements import Floats, Table, geometric
-from probeta.figures.style import INK, figure, label, legend, look
+from probeta.figures.measurements import Floats, MeasurementTable, geometric
+from probeta.figures.style import INK, choose_look, figure, label_axes, legend
 
 
-def length_figures(table: Table) -> dict[str, Figure]:
+def length_figures(table: MeasurementTable) -> dict[str, Figure]:
     seeds = len([s for s in table.values("seed") if np.isfinite(s)])
     note = f"(geometric mean, 95 % interval over seeds, n = {seeds})"
     weight = {}
@@ -26,7 +26,7 @@ def length_figures(table: Table) -> dict[str, Figure]:
     }  # fmt: skip
 
 
-def distance_figure(table: Table, note: str) -> Figure:
+def distance_figure(table: MeasurementTable, note: str) -> Figure:
     """‖∂L/∂h_t‖ against the distance, a panel a cell, with the fitted line and, for the tanh net, the bound."""
     cells = table.values("cell")
     drawn, panels = figure(
@@ -44,13 +44,13 @@ def distance_figure(table: Table, note: str) -> Figure:
             x_c, groups_c = memory.groups("distance", "value")
             curves["‖∂L/∂c‖ (cell state)"] = Curve(x_c, *geometric(groups_c))
         draw_lines(axes, curves)
-        rate = one(own, "rate")
+        rate = median_over_seeds(own, "rate")
         there = np.isfinite(mean) & (mean > 0)
         start = np.exp(np.mean(np.log(mean[there]) - x[there] * np.log(rate)))
         axes.plot(x, start * rate**x, color=INK, linewidth=1.0, linestyle=":", label=f"fit: {rate:.3f} per step")
         bound = own.where(quantity="bound")
         if len(bound):
-            style = look(3)
+            style = choose_look(3)
             x_b, groups_b = bound.groups("distance", "value")
             axes.plot(x_b, geometric(groups_b)[0], color=style.colour, linestyle=style.line, linewidth=1.4,
                       label="bound: $\\sigma_{max}^k\\,$‖∂L/∂$h_T$‖")  # fmt: skip
@@ -58,16 +58,16 @@ def distance_figure(table: Table, note: str) -> Figure:
         matrix = "recurrent matrix" if cell == "rnn" else "candidate's matrix"
         usable = mean[there]
         lowest, highest = min(lowest, usable.min()), max(highest, usable.max())
-        label(axes, "distance k (steps)", "gradient norm, log scale" if i == 0 else "",
-              f"{cell}\n{matrix}: ρ = {one(own, 'spectral_radius'):.2f}, "
-              f"$\\sigma_{{max}}$ = {one(own, 'largest_singular'):.2f}")  # fmt: skip
+        label_axes(axes, "distance k (steps)", "gradient norm, log scale" if i == 0 else "",
+              f"{cell}\n{matrix}: ρ = {median_over_seeds(own, 'spectral_radius'):.2f}, "
+              f"$\\sigma_{{max}}$ = {median_over_seeds(own, 'largest_singular'):.2f}")  # fmt: skip
         legend(axes, loc="upper center", bbox_to_anchor=(0.5, -0.18))
     # The bound may leave the page: what was measured sets the scale.
     panels[0].set_ylim(lowest / 10, min(highest * 1e3, highest**2 / lowest * 10))
     return drawn
 
 
-def one(table: Table, quantity: str) -> float:
+def median_over_seeds(table: MeasurementTable, quantity: str) -> float:
     """The median over seeds."""
     values: Floats = table.where(quantity=quantity)["value"]
     return float(np.nanmedian(values)) if len(values) else float("nan")

@@ -15,19 +15,19 @@ from probeta.runs.cells import unmark_text
 Floats = NDArray[np.float64]
 
 
-class Table:
+class MeasurementTable:
     """Columns by name: numbers as float64 (NaN where empty), else text."""
 
     def __init__(self, columns: dict[str, NDArray[Any]]) -> None:
         self.columns = columns
 
     @classmethod
-    def read(cls, path: Path) -> Table:
+    def read(cls, path: Path) -> MeasurementTable:
         with path.open(newline="") as file:
             reader = csv.reader(file)
             header = next(reader, [])
             rows = [[unmark_text(cell) for cell in row] for row in reader]
-        return cls({name: typed([row[i] for row in rows]) for i, name in enumerate(header)})
+        return cls({name: parse_column([row[i] for row in rows]) for i, name in enumerate(header)})
 
     def __getitem__(self, name: str) -> NDArray[Any]:
         return self.columns[name]
@@ -35,12 +35,12 @@ class Table:
     def __len__(self) -> int:
         return len(next(iter(self.columns.values()), ()))
 
-    def where(self, **values: Any) -> Table:
+    def where(self, **values: Any) -> MeasurementTable:
         """The rows in which every named column has the given value."""
         keep = np.ones(len(self), dtype=bool)
         for name, value in values.items():
             keep &= self.columns[name] == value
-        return Table({name: column[keep] for name, column in self.columns.items()})
+        return MeasurementTable({name: column[keep] for name, column in self.columns.items()})
 
     def values(self, name: str) -> list[Any]:
         """The different values of a column, in order of appearance."""
@@ -52,7 +52,7 @@ class Table:
         return levels, [self.columns[name][self.columns[by] == level] for level in levels]
 
 
-def typed(texts: Sequence[str]) -> NDArray[Any]:
+def parse_column(texts: Sequence[str]) -> NDArray[Any]:
     try:
         return np.array([float(text) if text else np.nan for text in texts], dtype=np.float64)
     except ValueError:

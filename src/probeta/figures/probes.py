@@ -12,11 +12,11 @@ from probeta.figures.depth import depth_figures
 from probeta.figures.gradcheck import gradcheck_figures
 from probeta.figures.layers import layers_figures
 from probeta.figures.length import length_figures
-from probeta.figures.measurements import Table
+from probeta.figures.measurements import MeasurementTable
 from probeta.figures.state_machine import state_machine_figures
 from probeta.figures.style import save
 
-DRAWN: dict[str, Callable[[Table], dict[str, Figure]]] = {
+DRAWN: dict[str, Callable[[MeasurementTable], dict[str, Figure]]] = {
     "bug_hunt": bug_hunt_figures,
     "depth": depth_figures,
     "gradcheck": gradcheck_figures,
@@ -31,7 +31,7 @@ def draw_probe(run_dir: Path) -> list[Path]:
     path = run_dir / "measurements.csv"
     if not path.is_file():
         return []
-    table = Table.read(path)
+    table = MeasurementTable.read(path)
     figures: dict[str, Figure] = {}
     for probe in table.values("probe"):
         if probe in DRAWN:

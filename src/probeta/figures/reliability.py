@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from matplotlib.figure import Figure
 
-from probeta.figures.style import INK, figure, label, legend, look
+from probeta.figures.style import INK, choose_look, figure, label_axes, legend
 from probeta.metrics.calibration import Reliability
 
 
@@ -15,7 +15,7 @@ def reliability_figure(title: str, diagrams: Mapping[str, Reliability]) -> Figur
     drawn, [top, bottom] = figure(title, rows=2, width=5.6, height=5.6, sharex=True, height_ratios=[3, 1])
     top.plot([0, 1], [0, 1], color=INK, linewidth=1.0, linestyle=(0, (2, 2)), label="perfectly calibrated")
     for i, (name, bins) in enumerate(diagrams.items()):
-        style, full = look(i), bins.count > 0
+        style, full = choose_look(i), bins.count > 0
         top.plot(
             bins.confidence[full], bins.accuracy[full], color=style.colour, linestyle=style.line, marker=style.marker,
             markersize=5, linewidth=1.6, label=f"{name}: ECE {bins.error:.4f}",
@@ -23,8 +23,8 @@ def reliability_figure(title: str, diagrams: Mapping[str, Reliability]) -> Figur
         bottom.stairs(bins.count, bins.edges, color=style.colour, linestyle=style.line, linewidth=1.6, label=name)
     top.set_xlim(0, 1)
     top.set_ylim(-0.02, 1.02)
-    label(top, "", "accuracy (share right)")
-    label(bottom, "confidence (probability of the predicted class)", "predictions")
+    label_axes(top, "", "accuracy (share right)")
+    label_axes(bottom, "confidence (probability of the predicted class)", "predictions")
     bottom.set_yscale("symlog", linthresh=1)
     bottom.set_ylim(bottom=0)
     legend(top, loc="lower right")

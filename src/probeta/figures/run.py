@@ -47,7 +47,7 @@ def draw(run_dir: Path, best_epoch: float | None = None) -> list[Path]:
         figures["boundary"] = boundary_figure("Decision boundary", **boundary)
     if (arrays := artifacts.read("predictions")) is not None:
         figures["reliability"] = calibration_figure(arrays)
-    for i, sentence in enumerate(attended(artifacts)):
+    for i, sentence in enumerate(select_attended(artifacts)):
         figures[f"attention_{i + 1}"] = attention_figure(
             f"Attention, {SPLITS.get(sentence['split'], sentence['split'])} sentence",
             sentence["source"], sentence["hypothesis"], sentence["attention"], sentence.get("reference"),
@@ -64,10 +64,10 @@ def read_metrics(path: Path) -> dict[str, Column]:
     with path.open(newline="") as file:
         rows = list(csv.DictReader(file))
     names = rows[0].keys() if rows else ()
-    return {name: np.array([number(row.get(name)) for row in rows]) for name in names}
+    return {name: np.array([parse_cell(row.get(name)) for row in rows]) for name in names}
 
 
-def number(text: str | None) -> float:
+def parse_cell(text: str | None) -> float:
     try:
         return float(text) if text else math.nan
     except ValueError:
@@ -147,7 +147,7 @@ def calibration_figure(arrays: Mapping[str, NDArray[Any]]) -> Figure:
     return reliability_figure(f"Reliability on the {SPLITS[split]} set", diagrams)
 
 
-def attended(artifacts: Artifacts) -> list[dict[str, Any]]:
+def select_attended(artifacts: Artifacts) -> list[dict[str, Any]]:
     """The first kept translations with attention, those not trained on before the others."""
     usable = [entry for entry in artifacts.translations() if entry.get("attention")]
     return sorted(usable, key=lambda entry: entry.get("split") == "train")[:MOST_SENTENCES]

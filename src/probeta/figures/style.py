@@ -51,13 +51,13 @@ def own_settings() -> Iterator[None]:
         yield
 
 
-def literal(text: str) -> str:
+def escape_mathtext(text: str) -> str:
     """`text` drawn as it stands: two dollar signs in a sentence are no formula."""
     return str(text).replace("$", r"\$")
 
 
-def literals(texts: Iterable[str]) -> list[str]:
-    return [literal(text) for text in texts]
+def escape_all(texts: Iterable[str]) -> list[str]:
+    return [escape_mathtext(text) for text in texts]
 
 
 def typeset(drawn: Figure) -> Figure:
@@ -80,7 +80,7 @@ class Look:
     marker: str
 
 
-def look(i: int) -> Look:
+def choose_look(i: int) -> Look:
     return Look(COLOURS[i % len(COLOURS)], LINES[i % len(LINES)], MARKERS[i % len(MARKERS)])
 
 
@@ -92,7 +92,7 @@ def figure(
         drawn = Figure(figsize=(width, height), layout="constrained", dpi=DPI, facecolor="white")
         FigureCanvasAgg(drawn)
         panels = drawn.subplots(rows, columns, squeeze=False, **grid)
-    drawn.suptitle(literal(title), fontsize=11, color=INK)
+    drawn.suptitle(escape_mathtext(title), fontsize=11, color=INK)
     axes = [panel for row in panels for panel in row]
     for panel in axes:
         panel.spines[["top", "right"]].set_visible(False)
@@ -102,11 +102,11 @@ def figure(
     return drawn, axes
 
 
-def label(axes: Axes, x: str, y: str, title: str | None = None) -> None:
+def label_axes(axes: Axes, x: str, y: str, title: str | None = None) -> None:
     axes.set_xlabel(x, fontsize=10, color=INK)
     axes.set_ylabel(y, fontsize=10, color=INK)
     if title:
-        axes.set_title(literal(title), fontsize=10, color=INK)
+        axes.set_title(escape_mathtext(title), fontsize=10, color=INK)
 
 
 def legend(axes: Axes, columns: int = 1, **place: Any) -> None:

@@ -47,11 +47,11 @@ def read_lexicon(path: Path) -> dict[str, str]:
 
 def translate_stream(translator: Callable[[list[str]], list[str]], stream: BufferedReader) -> Iterator[str]:
     """Translations in order, as many lines at a time as have arrived: one at a terminal, many from a full pipe."""
-    for lines in arrived(stream):
+    for lines in read_available_lines(stream):
         yield from translator([line.decode("utf-8", errors="replace").strip() for line in lines])
 
 
-def arrived(stream: BufferedReader) -> Iterator[list[bytes]]:
+def read_available_lines(stream: BufferedReader) -> Iterator[list[bytes]]:
     """All whole lines that can be read without waiting for more, again and again; at the end, the unfinished one."""
     rest = b""
     while block := stream.read1(1 << 17):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from probeta.config.build import build_data, build_model, check_keys, plain
+from probeta.config.build import build_data, build_model, check_keys, resolve_config
 from probeta.config.trust import adopt, relocate
 from probeta.data.datamodule import DataModule
 from probeta.data.text import TextData
@@ -59,7 +59,7 @@ def load_run(directory: str | Path, trust: list[str] | None = None) -> Run:
     checkpoint = run.best if run.best.is_file() else run.last
     if not checkpoint.is_file():
         raise RunDirectoryError(f"{directory} has no checkpoint (checkpoints=none): there are no weights to load")
-    tree = relocate(adopt(plain(run.load_config()), trust or []), run.recorded_places())
+    tree = relocate(adopt(resolve_config(run.load_config()), trust or []), run.recorded_places())
     check_keys(tree)
     text = run.artifacts.text
     data = None if text.is_dir() else build_data(tree)

@@ -42,8 +42,8 @@ def translate_file(translator: TextTranslator, run: str, values: Mapping[str, st
         raise ConfigError.value("output", target, "a file that does not exist yet")
     total = sum(1 for _ in read_lines(source))  # refuses invalid UTF-8 before any work is done
     job = {
-        "input": digest(source),
-        "weights": digest(RunDirectory.existing(run).best),
+        "input": hash_file(source),
+        "weights": hash_file(RunDirectory.existing(run).best),
         "search": asdict(translator.decoding),
         "precision": translator.precision,
         "unknown": [translator.copy_unknown, dict(translator.lexicon or {})],
@@ -72,7 +72,7 @@ def chunks(lines: Iterator[str], size: int) -> Iterator[list[str]]:
         yield texts
 
 
-def digest(path: Path) -> str:
+def hash_file(path: Path) -> str:
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 

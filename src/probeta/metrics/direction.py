@@ -52,7 +52,7 @@ def direction(metric: str) -> Literal["min", "max"] | None:
     return None
 
 
-def maximised(metric: str) -> bool:
+def is_maximised(metric: str) -> bool:
     """Whether more of `metric` is better."""
     return direction(metric) == "max"
 
@@ -96,14 +96,14 @@ def bounds(metric: str) -> tuple[float, float]:
     return (0.0, math.inf) if word in ("loss", "nll", "epochs", "errors") else (-math.inf, math.inf)
 
 
-def leading(metrics: Iterable[str]) -> list[str]:
+def choose_leading(metrics: Iterable[str]) -> list[str]:
     """The metrics that a summary shows where nobody said which, most telling first."""
     known = set(metrics)
     first = [name for name in _FIRST if name in known]
     return first or sorted(known)
 
 
-def shown(value: float | None, digits: int = 4) -> str:
+def format_metric(value: float | None, digits: int = 4) -> str:
     """`0.9958`, `3.2e-08`, `not a number`: short, never in more digits than mean something."""
     if value is None or not math.isfinite(value):
         return "not a number" if value is None or math.isnan(value) else str(value)

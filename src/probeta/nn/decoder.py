@@ -35,7 +35,7 @@ class Carry(NamedTuple):
     """`(features,)` of the step before where it is fed back, else `()`."""
 
 
-class Step(NamedTuple):
+class DecoderStep(NamedTuple):
     """What one step computes."""
 
     output: Tensor
@@ -139,7 +139,7 @@ class Decoder(nn.Module):
         read = prepare_reader(attention, attended) or (lambda query, t: attention(query, keys, values, mask, t))
         return read_together(read, len(keys))
 
-    def step(self, z: Tensor, embedded: Tensor, carry: Carry, read: Read | None, t: int = 0) -> Step:
+    def step(self, z: Tensor, embedded: Tensor, carry: Carry, read: Read | None, t: int = 0) -> DecoderStep:
         """One step from `z` = W e_t + b, `(B, gates·H)`, and e_t. `t` tells steps apart for dropout.
 
         Layer 0's gates are W e_t + b + C c_t + F f_(t-1) + U h_(t-1), where [W, C, F] are the columns of its
@@ -163,7 +163,7 @@ class Decoder(nn.Module):
             states.append(cell.step(z, carry.states[layer]))
         output = states[-1][0]
         features = (self.features(output, context, embedded),) if self.input_feeding else ()
-        return Step(output, context, weights, features, Carry(tuple(states), features))
+        return DecoderStep(output, context, weights, features, Carry(tuple(states), features))
 
     def forward(
         self, start: DecoderStart, target: Tensor, forced: Tensor | None = None
@@ -191,7 +191,7 @@ class Decoder(nn.Module):
         read = self.reader(start.attended)
         z = self.gates(embedded)
         carry = self.begin(start)
-        steps: list[Step] = []
+        steps: list[DecoderStep] = []
         inputs: list[Tensor] = []
         for t, given in enumerate(taught):
             e, z_t = embedded[:, t], z[:, t]
@@ -212,7 +212,7 @@ class Decoder(nn.Module):
         features = step.features[0] if step.features else self.features(step.output, step.context, embedded)
         return self.output(features), step.weights[0] if step.weights else None, step.carry
 
-    def gather(self, steps: list[Step], embedded: Tensor) -> Tensor:
+    def gather(self, steps: list[DecoderStep], embedded: Tensor) -> Tensor:
         """The features of all steps, `(B, T, F)`."""
         if self.input_feeding:
             return torch.stack([s.features[0] for s in steps], dim=1)
@@ -220,7 +220,7 @@ class Decoder(nn.Module):
         context = () if self.attention is None else (torch.stack([s.context[0] for s in steps], dim=1),)
         return self.features(output, context, embedded)
 
-    def guess(self, step: Step, embedded: Tensor) -> Tensor:
+    def guess(self, step: DecoderStep, embedded: Tensor) -> Tensor:
         """The most probable word after `step`, `(B,)`."""
         features = step.features[0] if step.features else self.features(step.output, step.context, embedded)
         return self.choose(features)

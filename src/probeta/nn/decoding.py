@@ -96,7 +96,7 @@ def greedy(
         if not bool(going.all()):
             rows = going.nonzero()[:, 0]
             alive, token, state = alive[rows], token[rows], select(state, rows, rows)
-    attended = rows_of(weights, batch) if weights else None
+    attended = restore_rows(weights, batch) if weights else None
     lengths = (source != model.pad_id).sum(1).tolist()
     hypotheses = []
     for b, (ids, total) in enumerate(zip(words.tolist(), score.tolist(), strict=True)):
@@ -106,7 +106,7 @@ def greedy(
     return hypotheses
 
 
-def rows_of(weights: list[tuple[Tensor, Tensor]], batch: int) -> Tensor:
+def restore_rows(weights: list[tuple[Tensor, Tensor]], batch: int) -> Tensor:
     """Put the weights `(alive, S)` of each step back into `(B, T, S)`."""
     _, first = weights[0]
     whole = first.new_zeros(batch, len(weights), first.shape[1])

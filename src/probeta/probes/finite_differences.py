@@ -19,7 +19,7 @@ COPIES_BYTES = 64 << 20
 
 
 @dataclass(frozen=True)
-class Layer:
+class ParameterOwner:
     """A module that owns parameters, and the names that `functional_call` knows them by."""
 
     name: str
@@ -27,13 +27,13 @@ class Layer:
     parameters: tuple[str, ...]
 
 
-def list_layers(model: nn.Module) -> list[Layer]:
+def list_layers(model: nn.Module) -> list[ParameterOwner]:
     """Every layer of `model`, in order of registration; a tied parameter belongs to its first owner."""
     owners: dict[str, list[str]] = {}
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
             owners.setdefault(owner(name), []).append(name)
-    return [Layer(name, model.get_submodule(name), tuple(own)) for name, own in owners.items()]
+    return [ParameterOwner(name, model.get_submodule(name), tuple(own)) for name, own in owners.items()]
 
 
 def owner(parameter: str) -> str:
@@ -79,7 +79,7 @@ def central_differences(
 
 
 def sample(
-    layer: Layer,
+    layer: ParameterOwner,
     parameters: Mapping[str, Tensor],
     gradients: Mapping[str, Tensor],
     rows: Mapping[str, Tensor],

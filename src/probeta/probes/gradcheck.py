@@ -14,7 +14,7 @@ from torch.func import functional_call
 
 from probeta.errors import ConfigError, check_whole
 from probeta.probes.bugs import BUGS, find_culprits, inject
-from probeta.probes.finite_differences import Layer, central_differences, find_used_rows, list_layers, sample
+from probeta.probes.finite_differences import ParameterOwner, central_differences, find_used_rows, list_layers, sample
 from probeta.probes.layer_checks import STEPS, TOLERANCES, LayerCheck, check_gradients, freeze, gradient, shorten
 from probeta.probes.probe import Findings, Probe, Row, Subject
 from probeta.probes.setting import DTYPES, check_names, check_positive, device_and_dtype
@@ -204,7 +204,7 @@ def torch_gradcheck(
             d = torch.randn(directions, sum(p.numel() for p in own), generator=generator, dtype=torch.float64)
             d = (d / d.norm(dim=1, keepdim=True)).to(own[0].device)
 
-            def loss(t: Tensor, own: list[Tensor] = own, d: Tensor = d, layer: Layer = layer) -> Tensor:
+            def loss(t: Tensor, own: list[Tensor] = own, d: Tensor = d, layer: ParameterOwner = layer) -> Tensor:
                 moves = (t @ d).split([p.numel() for p in own])
                 moved = {n: p + m.view_as(p) for n, p, m in zip(layer.parameters, own, moves, strict=True)}
                 result: Tensor = functional_call(model, moved, args)

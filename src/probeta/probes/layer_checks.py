@@ -24,7 +24,14 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_map
 
 from probeta.errors import check_whole
-from probeta.probes.finite_differences import Layer, central_differences, find_used_rows, list_layers, sample, unravel
+from probeta.probes.finite_differences import (
+    ParameterOwner,
+    central_differences,
+    find_used_rows,
+    list_layers,
+    sample,
+    unravel,
+)
 from probeta.probes.setting import check_positive
 
 # Central differences err by ε²|L‴|/6 + u|L|/ε; with derivatives of order one the sum is least near ∛u.
@@ -162,7 +169,7 @@ def gradient(loss: Tensor, parameters: list[Tensor]) -> list[Tensor]:
     return list(torch.autograd.grad(loss, parameters, allow_unused=True, materialize_grads=True))
 
 
-def _compare(layer: Layer, parts: list[_Part], noise: float, tolerance: float) -> LayerCheck:
+def _compare(layer: ParameterOwner, parts: list[_Part], noise: float, tolerance: float) -> LayerCheck:
     numeric, backprop = torch.cat([p.numeric for p in parts]), torch.cat([p.backprop for p in parts])
     gap, scale = (numeric - backprop).abs(), numeric.abs() + backprop.abs()
     error = float(gap.norm() / (numeric.norm() + backprop.norm() + 1e-12))

@@ -8,7 +8,7 @@ from torch.utils._pytree import tree_map
 
 from probeta.errors import check_whole
 from probeta.nn.cpu import set_enabled
-from probeta.probes.probe import Findings, Objective, Probe, Row, Subject, geometric_mean
+from probeta.probes.probe import Findings, Probe, Row, Subject, TrainingLoss, geometric_mean
 from probeta.probes.recorder import GradientRecorder
 from probeta.probes.setting import device_and_dtype
 
@@ -36,7 +36,7 @@ class LayersProbe(Probe):
         norms: dict[str, list[float]] = {}
         batch = tree_map(self.cast, subject.batch)
         for own in range(seed, seed + self.seeds):
-            objective = Objective(subject.build(own)).to(self.device, self.dtype).train()
+            objective = TrainingLoss(subject.build(own)).to(self.device, self.dtype).train()
             with torch.random.fork_rng(), set_enabled(False):
                 torch.manual_seed(own)
                 with GradientRecorder(objective.model) as recorder:

@@ -19,7 +19,7 @@ from probeta.runs.cells import format_table
 Row = Mapping[str, Any]
 
 
-class Objective(nn.Module):
+class TrainingLoss(nn.Module):
     """A model's training loss on a batch as a scalar: what probes differentiate.
 
     `model.measure(batch)` is what training and evaluation call too.
@@ -45,9 +45,9 @@ class Subject:
     """The first batch of the training data, in its order before any shuffling."""
 
     def loss(self, seed: int, examples: int, device: torch.device) -> tuple[nn.Module, tuple[Any, ...]]:
-        """The model of `seed` as an `Objective`, and its input: the first `examples` of the batch."""
+        """The model of `seed` as a `TrainingLoss`, and its input: the first `examples` of the batch."""
         batch = tree_map(lambda x: x[:examples].to(device) if isinstance(x, Tensor) else x, self.batch)
-        return Objective(self.build(seed)).to(device), (batch,)
+        return TrainingLoss(self.build(seed)).to(device), (batch,)
 
 
 @dataclass

@@ -90,7 +90,7 @@ def draw_nets(
     return Nets(parameters, output.to(dtype), bias.to(dtype), x.transpose(1, 2).to(dtype), y, gate_bias)
 
 
-class Step(nn.Module):
+class LayerStep(nn.Module):
     """One step of a layer as a module's `forward`, which is what `functional_call` calls."""
 
     def __init__(self, layer: RecurrentLayer) -> None:
@@ -108,7 +108,7 @@ def gradients(nets: Nets, cell: str, length: int) -> tuple[Tensor, list[CellStat
     """
     hidden_size = nets.output.shape[-1]
     x = nets.x[:, :, nets.x.shape[2] - length :]
-    step = Step(RecurrentLayer(cell, x.shape[-1], hidden_size, bias=False).to(x))
+    step = LayerStep(RecurrentLayer(cell, x.shape[-1], hidden_size, bias=False).to(x))
     recurrent = nets.parameters["weight_hh"].detach().requires_grad_(True)
     parameters = {"layer.weight_ih": nets.parameters["weight_ih"], "layer.weight_hh": recurrent}
 

@@ -21,7 +21,7 @@ PATH_POINTS = 100
 
 
 @dataclass(frozen=True)
-class Cell:
+class RecurrentUnit:
     """The net's three numbers; each may be a tensor `(K,)`, one number per net."""
 
     w_xh: Tensor
@@ -29,7 +29,7 @@ class Cell:
     b: Tensor
 
     @classmethod
-    def fixed(cls, w_xh: float = -10.0, w_hh: float = 10.0, b: float = 0.0) -> Cell:
+    def fixed(cls, w_xh: float = -10.0, w_hh: float = 10.0, b: float = 0.0) -> RecurrentUnit:
         return cls(*(torch.tensor([value], dtype=torch.float64) for value in (w_xh, w_hh, b)))
 
     def run(self, x: Tensor) -> Tensor:
@@ -68,8 +68,8 @@ def read(h: Tensor) -> Tensor:
 class Learned:
     """`K` nets after training, each from its own random start."""
 
-    cell: Cell
-    start: Cell
+    cell: RecurrentUnit
+    start: RecurrentUnit
     losses: Tensor
     """`(K, updates)`: mean squared error on the training sequences, before each update."""
     accuracy: Tensor
@@ -126,7 +126,7 @@ class StateMachineProbe(Probe):
 
     def measure(self, seed: int, subject: Subject | None) -> Findings:
         x = encode_inputs(self.inputs)
-        states, expected = Cell.fixed(*self.weights).run(x)[0, 0], expected_states(x)[0]
+        states, expected = RecurrentUnit.fixed(*self.weights).run(x)[0, 0], expected_states(x)[0]
         right = float((read(states) == expected).double().mean())
         metrics = {"fixed/accuracy": right}
         report = [
@@ -171,17 +171,17 @@ class StateMachineProbe(Probe):
         x = random_inputs(self.sequences, self.length, generator)
         y = expected_states(x)
         weights = torch.randn(3, self.restarts, generator=generator, dtype=torch.float64)
-        start = Cell(*weights.clone())
+        start = RecurrentUnit(*weights.clone())
         weights.requires_grad_(True)
         optimizer = torch.optim.Adam([weights], lr=self.learning_rate)
         losses, path = [], [weights.detach().T.clone()]
         for _ in range(self.updates):
-            each = ((Cell(*weights).run(x) - y) ** 2).mean(dim=(1, 2))
+            each = ((RecurrentUnit(*weights).run(x) - y) ** 2).mean(dim=(1, 2))
             [weights.grad] = torch.autograd.grad(each.sum(), [weights])
             optimizer.step()
             losses.append(each.detach())
             path.append(weights.detach().T.clone())
-        cell = Cell(*weights.detach())
+        cell = RecurrentUnit(*weights.detach())
         new = random_inputs(self.sequences, self.test_length, generator)
         accuracy = (read(cell.run(new)) == expected_states(new)).double().mean(dim=(1, 2))
         return Learned(cell, start, torch.stack(losses, dim=1), accuracy, torch.stack(path))

@@ -15,7 +15,7 @@ from typing import Any
 
 from probeta.report.language import Language
 from probeta.runs.artifacts import Artifacts
-from probeta.runs.table import Run
+from probeta.runs.table import RunRow
 
 SENTENCES = {"test": 8, "val": 4, "train": 4}
 """Sentences of each split that can be picked."""
@@ -43,7 +43,7 @@ class Translated:
     references: dict[Key, str] = field(default_factory=dict)
 
 
-def collect_attention(runs: Sequence[Run]) -> dict[str, Any] | None:
+def collect_attention(runs: Sequence[RunRow]) -> dict[str, Any] | None:
     """What the page needs to show sentences of `runs`; `None` where none of them has attention.
 
     `models` are names, `variants` what they are runs of; `sentences` have a `split`, `text`, `reference` and `by`, an
@@ -93,7 +93,7 @@ def words(language: Language) -> dict[str, str]:
     }
 
 
-def _in_turn(runs: Iterable[Run]) -> list[tuple[Run, bool]]:
+def _in_turn(runs: Iterable[RunRow]) -> list[tuple[RunRow, bool]]:
     """The first run of every variant, the second of every variant, and so on; and whether a variant has several."""
     seen: Counter[str] = Counter()
     turns = []
@@ -104,7 +104,7 @@ def _in_turn(runs: Iterable[Run]) -> list[tuple[Run, bool]]:
     return [(run, seen[run.variant] > 1) for _, run in sorted(turns, key=lambda turn: turn[0])]
 
 
-def _translations(runs: Iterable[tuple[Run, bool]]) -> Iterator[Translated]:
+def _translations(runs: Iterable[tuple[RunRow, bool]]) -> Iterator[Translated]:
     for run, several in runs:
         name = run.variant + (f", seed {run.replicate[0]}" if several and run.replicate else "")
         if (found := read_run(run.artifacts, name, run.variant)) is not None:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from probeta.metrics.direction import maximised
+from probeta.metrics.direction import is_maximised
 from probeta.report.answer import Cell, Chart, Table
 from probeta.report.charts import lines
 from probeta.report.language import Language
@@ -18,8 +18,8 @@ from probeta.stats.sequential import (
     Decision,
     Outcomes,
     confidence_sequence,
-    looks,
     paired_differences,
+    schedule_looks,
     settle,
 )
 
@@ -39,7 +39,7 @@ class Decided:
         self.reference: str | None = sweep.definition.get("reference")
         self.outcomes = outcomes(sweep, metric)
         most = int(sweep.definition.get("max_seeds") or 0)
-        self.decisions: Sequence[Decision] = settle(self.outcomes, self.reference, looks(most), self.margin)
+        self.decisions: Sequence[Decision] = settle(self.outcomes, self.reference, schedule_looks(most), self.margin)
         self.fixed = {
             (c.a, c.b): c for c in compare({v: known(s, FIXED) for v, s in self.outcomes.items()}, self.reference)
         }
@@ -63,7 +63,7 @@ class Decided:
                 "{a} and {b}: no difference beyond {margin}, decided after {n} seeds ({numbers})",
                 **told, margin=language.number(self.margin),
             )  # fmt: skip
-        elif (d.verdict == LARGER) == maximised(self.metric):
+        elif (d.verdict == LARGER) == is_maximised(self.metric):
             sentence = say("{a} is better than {b}, decided after {n} seeds ({numbers})", **told)
         else:
             sentence = say("{a} is worse than {b}, decided after {n} seeds ({numbers})", **told)
@@ -90,7 +90,7 @@ class Decided:
             return say("{n} fixed seeds say nothing", n=FIXED)
         if not fixed.differs:
             verdict = say("no difference shown")
-        elif (fixed.difference > 0) == maximised(self.metric):
+        elif (fixed.difference > 0) == is_maximised(self.metric):
             verdict = say("first is better")
         else:
             verdict = say("first is worse")

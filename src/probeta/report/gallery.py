@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from probeta.runs.directory import RunDirectory
-from probeta.runs.table import Run
+from probeta.runs.table import RunRow
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -34,9 +34,9 @@ class Picture:
     png: bytes
 
 
-def pictures(runs: Sequence[Run]) -> list[Picture]:
+def pictures(runs: Sequence[RunRow]) -> list[Picture]:
     """The figures of one run of each variant (the first that completed), within `MOST` and `BYTES`."""
-    first: dict[str, Run] = {}
+    first: dict[str, RunRow] = {}
     for run in runs:
         if run.completed:
             first.setdefault(run.variant, run)
@@ -47,7 +47,7 @@ def pictures(runs: Sequence[Run]) -> list[Picture]:
         saved = (run.path / "figures").is_dir()
         if not saved and time.process_time() > until:
             continue
-        for title, png in figures(run.path) if saved else drawn(run.path):
+        for title, png in figures(run.path) if saved else draw_run(run.path):
             if len(found) == MOST or size + len(png) > BYTES:
                 return found
             seed = f", seed {run.replicate[0]}" if run.replicate else ""
@@ -62,7 +62,7 @@ def figures(path: Path) -> Iterator[tuple[str, bytes]]:
         yield file.stem.replace("_", " "), file.read_bytes()
 
 
-def drawn(path: Path) -> Iterator[tuple[str, bytes]]:
+def draw_run(path: Path) -> Iterator[tuple[str, bytes]]:
     """What can be seen only of a single run, drawn from its `artifacts/`: the boundary, the attention."""
     artifacts = RunDirectory(path).artifacts
     if (boundary := artifacts.boundary()) is not None:
@@ -71,9 +71,9 @@ def drawn(path: Path) -> Iterator[tuple[str, bytes]]:
         yield "decision boundary", _png(boundary_figure("Decision boundary", **boundary))
     if artifacts.path("translations").is_file():
         from probeta.figures.attention import attention_figure
-        from probeta.figures.run import attended
+        from probeta.figures.run import select_attended
 
-        for sentence in attended(artifacts)[:2]:
+        for sentence in select_attended(artifacts)[:2]:
             title = f"attention, {sentence['split']}"
             labelled = sentence["source"], sentence["hypothesis"], sentence["attention"]
             made = attention_figure(title, *labelled, sentence.get("reference"), sentence.get("gold"))

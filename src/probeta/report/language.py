@@ -20,7 +20,7 @@ from babel.numbers import get_decimal_symbol
 from babel.support import Translations
 
 from probeta.errors import ConfigError
-from probeta.metrics.direction import shown
+from probeta.metrics.direction import format_metric
 from probeta.stats.intervals import Interval, Method
 
 LANGUAGES = {"en": "English", "es": "Español"}
@@ -73,8 +73,8 @@ class Language:
     def number(self, value: float | None, digits: int = 4) -> str:
         """`0.9958`, in Spanish `0,9958`; of `digits` significant ones."""
         if value is None or value != value or value in (float("inf"), float("-inf")):
-            return self.say(shown(value))
-        return shown(value, digits).replace(".", get_decimal_symbol(self.code))
+            return self.say(format_metric(value))
+        return format_metric(value, digits).replace(".", get_decimal_symbol(self.code))
 
     def decimals(self, value: float, digits: int) -> str:
         """With as many digits after the decimal sign."""

@@ -13,7 +13,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, Template, select_autoescape
 
-from probeta.metrics.direction import direction, maximised
+from probeta.metrics.direction import direction, is_maximised
 from probeta.report import attention, by_size
 from probeta.report.answer import Answer
 from probeta.report.charts import band
@@ -22,7 +22,7 @@ from probeta.report.language import Language
 from probeta.report.markdown import chosen_metrics, decisions_of
 from probeta.report.summary import MANY, Group, Summary, megabytes, ranked, spread, states
 from probeta.runs.record import headline
-from probeta.runs.table import Run, read_curves
+from probeta.runs.table import RunRow, read_curves
 
 DRAWN = 12
 """Variants whose curves are drawn: more lines than that cannot be told apart."""
@@ -52,7 +52,7 @@ def render(
     drawn += decided.charts(language) if decided else []
     charts = [{"title": chart.title, **chart.data} for chart in drawn]
     data = {
-        "metrics": {name: {"max": maximised(name), "name": language.metric(name)} for name in metrics},
+        "metrics": {name: {"max": is_maximised(name), "name": language.metric(name)} for name in metrics},
         "groups": _strips(summary, metrics, language),
         "curves": _curves(summary, language),
         "parallel": _parallel(summary, language),
@@ -73,7 +73,7 @@ def render(
         metrics=[language.metric(name) for name in metrics],
         groups=[_group_row(group, metrics, language) for group in ranked(summary)],
         primary=language.metric(summary.primary) if summary.primary else None,
-        higher=bool(summary.primary and maximised(summary.primary)),
+        higher=bool(summary.primary and is_maximised(summary.primary)),
         verdicts=_differences(summary, language),
         runs=[_run_row(run, metrics, language) for run in summary.sweep.runs],
         failures=[
@@ -89,7 +89,7 @@ def render(
     )
 
 
-def in_rank(summary: Summary) -> list[Run]:
+def in_rank(summary: Summary) -> list[RunRow]:
     return [run for group in ranked(summary) for run in group.runs]
 
 
@@ -133,7 +133,7 @@ def _group_row(group: Group, metrics: Sequence[str], language: Language) -> dict
     }
 
 
-def _run_row(run: Run, metrics: Sequence[str], language: Language) -> dict[str, Any]:
+def _run_row(run: RunRow, metrics: Sequence[str], language: Language) -> dict[str, Any]:
     values = [run.metrics.get(name) for name in metrics]
     duration = run.result.get("duration_s")
     return {
@@ -149,7 +149,7 @@ def _run_row(run: Run, metrics: Sequence[str], language: Language) -> dict[str, 
 
 def _differences(summary: Summary, language: Language) -> list[dict[str, Any]]:
     """A row a pair, real differences first."""
-    up = maximised(summary.primary or "")
+    up = is_maximised(summary.primary or "")
     rows = []
     for c in sorted(summary.comparisons, key=lambda c: (not c.differs, c.p_holm is None, c.p_holm or 0.0)):
         better = language.say("first is better") if (c.sign > 0) == up else language.say("first is worse")

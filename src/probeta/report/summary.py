@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from probeta.metrics.direction import bounds, direction, leading, maximised
+from probeta.metrics.direction import bounds, choose_leading, direction, is_maximised
 from probeta.report.language import Language
 from probeta.runs.cells import format_table
 from probeta.runs.record import headline
-from probeta.runs.table import Run, SweepRuns
+from probeta.runs.table import RunRow, SweepRuns
 from probeta.stats.comparisons import ALPHA, Comparison, Values, compare
 from probeta.stats.intervals import UNBOUNDED, Interval, mean_interval
 
@@ -20,7 +20,7 @@ MANY = 40
 
 
 @dataclass(frozen=True)
-class Measured:
+class MetricSummary:
     """One metric over a variant's completed runs."""
 
     n: int
@@ -36,8 +36,8 @@ class Group:
     """A variant: the runs that differ in nothing but their seeds."""
 
     variant: str
-    runs: tuple[Run, ...]
-    measured: dict[str, Measured]
+    runs: tuple[RunRow, ...]
+    measured: dict[str, MetricSummary]
 
     @property
     def failed(self) -> int:
@@ -74,7 +74,7 @@ class Summary:
         return said
 
     @property
-    def failures(self) -> list[Run]:
+    def failures(self) -> list[RunRow]:
         return [run for run in self.sweep.runs if run.status == "failed"]
 
 
@@ -82,9 +82,9 @@ def summarise(sweep: SweepRuns) -> Summary:
     """Group, measure and compare the runs of `sweep`."""
     known = sweep.metric_names()
     asked = [name for name in sweep.definition.get("metrics") or () if name in known]
-    metrics = asked + [name for name in leading(known) if name not in asked]
+    metrics = asked + [name for name in choose_leading(known) if name not in asked]
     metrics += [name for name in known if name not in metrics]
-    by_variant: dict[str, list[Run]] = {}
+    by_variant: dict[str, list[RunRow]] = {}
     for run in sweep.runs:
         by_variant.setdefault(run.variant, []).append(run)
     groups = tuple(
@@ -94,23 +94,23 @@ def summarise(sweep: SweepRuns) -> Summary:
     return Summary(sweep, tuple(metrics), groups, _comparisons(sweep, groups, metrics), _size(sweep))
 
 
-def measure(runs: Sequence[Run], metric: str) -> Measured:
+def measure(runs: Sequence[RunRow], metric: str) -> MetricSummary:
     """Sample mean and standard deviation (n - 1), 95 % interval, best and worst by `metric`'s direction."""
     return measured(
         [float(v) for r in runs if r.completed and (v := r.metrics.get(metric)) is not None],
-        maximised(metric),
+        is_maximised(metric),
         bounds(metric),
     )
 
 
-def measured(values: Sequence[float], up: bool = True, limits: tuple[float, float] = UNBOUNDED) -> Measured:
+def measured(values: Sequence[float], up: bool = True, limits: tuple[float, float] = UNBOUNDED) -> MetricSummary:
     """The statistics of `values`, of which the greatest is the best where `up`; the quantity cannot leave `limits`."""
     if not values:
-        return Measured(0, None, None, None, None, None)
+        return MetricSummary(0, None, None, None, None, None)
     best, worst = (max(values), min(values)) if up else (min(values), max(values))
     spread = statistics.stdev(values) if len(values) > 1 else None
     interval = mean_interval(values, bounds=limits, bootstrap=True)
-    return Measured(len(values), statistics.fmean(values), spread, interval, best, worst)
+    return MetricSummary(len(values), statistics.fmean(values), spread, interval, best, worst)
 
 
 def _comparisons(sweep: SweepRuns, groups: Sequence[Group], metrics: Sequence[str]) -> tuple[Comparison, ...]:
@@ -124,7 +124,7 @@ def _comparisons(sweep: SweepRuns, groups: Sequence[Group], metrics: Sequence[st
         # All pairs of very many variants would be neither readable nor, after correction, of any power.
         return ()
     values = {group.variant: _values(group, metrics[0]) for group in groups}
-    return tuple(compare(values, reference, up=maximised(metrics[0])))
+    return tuple(compare(values, reference, up=is_maximised(metrics[0])))
 
 
 def _values(group: Group, metric: str) -> Values:
@@ -198,7 +198,7 @@ def ranked(summary: Summary) -> list[Group]:
     if summary.primary is None:
         return list(summary.groups)
     primary = summary.primary
-    sign = -1.0 if maximised(primary) else 1.0
+    sign = -1.0 if is_maximised(primary) else 1.0
 
     def key(group: Group) -> tuple[bool, float]:
         mean = group.measured[primary].mean
@@ -228,14 +228,14 @@ def verdict(comparison: Comparison, metric: str, language: Language) -> str:
     elif direction(metric) is None:
         message = language.say("{a} is higher than {b} ({numbers})")
         message = message if c.sign > 0 else language.say("{a} is lower than {b} ({numbers})")
-    elif (c.sign > 0) == maximised(metric):
+    elif (c.sign > 0) == is_maximised(metric):
         message = language.say("{a} is better than {b} ({numbers})")
     else:
         message = language.say("{a} is worse than {b} ({numbers})")
     return message.format(a=language.say(c.a), b=language.say(c.b), numbers=numbers)
 
 
-def spread(measured: Measured, language: Language, digits: int = 4) -> str:
+def spread(measured: MetricSummary, language: Language, digits: int = 4) -> str:
     """`0.9958 ± 0.0021`: mean, standard deviation."""
     if measured.mean is None:
         return "–"
@@ -247,7 +247,7 @@ def megabytes(size: int, language: Language) -> str:
     return f"{language.decimals(size / 1e6, 1)} MB" if size < 1e9 else f"{language.decimals(size / 1e9, 2)} GB"
 
 
-def states(runs: Sequence[Run], language: Language) -> str:
+def states(runs: Sequence[RunRow], language: Language) -> str:
     """`10 completed, 2 failed`."""
     counts: dict[str, int] = {}
     for run in runs:
@@ -255,14 +255,14 @@ def states(runs: Sequence[Run], language: Language) -> str:
     return ", ".join(f"{count} {language.say(status)}" for status, count in sorted(counts.items()))
 
 
-def _error(run: Run) -> str:
+def _error(run: RunRow) -> str:
     return headline(run.error) if run.error else ""
 
 
 __all__ = [
     "ALPHA",
     "Group",
-    "Measured",
+    "MetricSummary",
     "Summary",
     "groups_csv",
     "measure",

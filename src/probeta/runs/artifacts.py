@@ -22,7 +22,7 @@ TEXT = "text.json"
 
 
 @dataclass(frozen=True)
-class Form:
+class FileFormat:
     """How values of one kind become a file, and what a file says."""
 
     ending: str
@@ -66,16 +66,16 @@ def _read_json(path: Path) -> Any:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-def _json(end: str = "", **style: Any) -> Form:
-    return Form(".json", lambda file, value: _write_text(file, json.dumps(value, **style) + end), _read_json)
+def _json(end: str = "", **style: Any) -> FileFormat:
+    return FileFormat(".json", lambda file, value: _write_text(file, json.dumps(value, **style) + end), _read_json)
 
 
 def _write_text(file: BinaryIO, text: str) -> None:
     file.write(text.encode())
 
 
-ARRAYS = Form(".npz", _write_arrays, _read_arrays)
-LINES = Form(".txt", _write_lines, _read_lines)
+ARRAYS = FileFormat(".npz", _write_arrays, _read_arrays)
+LINES = FileFormat(".txt", _write_lines, _read_lines)
 
 FORMS = {
     # of classifiers
@@ -88,7 +88,7 @@ FORMS = {
     "hypotheses": LINES,
     "references": LINES,
     "analysis": _json(end="\n", indent=1),  # by split: totals of what is wrong with the hypotheses
-    "errors": Form(".csv", _write_table, _read_table),  # by split: the same, a row a sentence, with its words
+    "errors": FileFormat(".csv", _write_table, _read_table),  # by split: the same, a row a sentence, with its words
     "alignment": _json(),  # by split: attention against gold links
     "groups": _json(),  # by split: scores by properties of the gold sentence
     # of every run

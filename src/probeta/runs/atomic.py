@@ -19,7 +19,7 @@ NO_FOLLOW, BINARY = getattr(os, "O_NOFOLLOW", 0), getattr(os, "O_BINARY", 0)
 
 
 @contextmanager
-def failures_named(path: Path) -> Iterator[None]:
+def name_failures(path: Path) -> Iterator[None]:
     """An `OSError` inside (no space left, a file too large) names `path`: one of `write` and `flush` names no file.
 
     What writes through a library (torch's archives) may raise that library's error instead, with its cause lost:
@@ -47,7 +47,7 @@ def atomic(path: Path, sync: bool = True) -> Iterator[BinaryIO]:
     It gets the permissions that the user's umask leaves; folders on the way are made. `sync=False` does not wait for
     the disk: for what can be written again, where a thousand tiny runs would do little else.
     """
-    with failures_named(path):
+    with name_failures(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         yield from _written(path, sync)
 
@@ -75,5 +75,5 @@ def write_atomic(path: Path, content: str | bytes, sync: bool = True) -> None:
 def append(path: Path, content: str) -> None:
     """Add to the end of a file that is there already; `OSError` where `path` is a link."""
     flags = os.O_WRONLY | os.O_APPEND | NO_FOLLOW | BINARY
-    with failures_named(path), os.fdopen(os.open(path, flags), "a", newline="") as file:
+    with name_failures(path), os.fdopen(os.open(path, flags), "a", newline="") as file:
         file.write(content)

@@ -137,7 +137,7 @@ def refuse_links_out(path: Path) -> None:
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
+def hold_lock(path: Path) -> Iterator[None]:
     """Hold the run directory `path` for this process; the kernel frees it if the process is killed."""
     refuse_links_out(path)
     # Not 0: a sweep that looks whether a run is alive holds the lock for a moment.

@@ -30,11 +30,11 @@ def config_sha256(config: DictConfig | Mapping[str, Any]) -> str:
 
 def parse(lines: Sequence[str]) -> list[Override]:
     """Override lines in Hydra's grammar, parsed by Hydra."""
-    return [parsed(line) for line in lines]
+    return [parse_cached(line) for line in lines]
 
 
 @lru_cache(maxsize=4096)
-def parsed(line: str) -> Override:
+def parse_cached(line: str) -> Override:
     """A sweep's jobs repeat few lines, and Hydra's parser takes milliseconds for each."""
     overrides: list[Override] = OverridesParser.create().parse_overrides([line])
     return overrides[0]
@@ -61,7 +61,7 @@ def digest(content: object, length: int = 10) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:length]
 
 
-def short(key: str, value: Any) -> str:
+def shorten_setting(key: str, value: Any) -> str:
     """`optimizer.lr`, 0.1 → `lr=0.1`; `model`, `mlp` → `mlp` (a choice speaks for itself)."""
     if isinstance(value, str) and "." not in key and not key.startswith("~"):
         return value
@@ -69,6 +69,6 @@ def short(key: str, value: Any) -> str:
     return f"{key.rsplit('.', 1)[-1]}={text}"
 
 
-def labels(settings: Mapping[str, Any]) -> str:
+def label_settings(settings: Mapping[str, Any]) -> str:
     """What a reader calls a variant: `lr=0.1, width=64`."""
-    return ", ".join(short(key, settings[key]) for key in sorted(settings))
+    return ", ".join(shorten_setting(key, settings[key]) for key in sorted(settings))

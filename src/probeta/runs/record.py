@@ -24,7 +24,7 @@ from omegaconf import DictConfig
 
 from probeta.errors import RunDirectoryError, RunDirectoryInUse, UserError
 from probeta.runs.atomic import write_atomic
-from probeta.runs.directory import RunDirectory, locked
+from probeta.runs.directory import RunDirectory, hold_lock
 from probeta.runs.identity import config_sha256
 from probeta.runs.reading import Damaged, check_kinds, read_json
 from probeta.runs.signals import Interrupted, Signals
@@ -62,7 +62,7 @@ def read_result(path: str | Path) -> dict[str, Any] | None:
     return check_kinds(file, result, RESULT)
 
 
-def sound_result(path: str | Path) -> dict[str, Any] | None:
+def read_sound_result(path: str | Path) -> dict[str, Any] | None:
     """As `read_result`, for those to whom a damaged record is as good as none."""
     try:
         return read_result(path)
@@ -136,8 +136,8 @@ def execute(
     run = RunDirectory(Path(path).absolute())
     record = new_record(config_sha256(config), config.get("seed"), overrides, launcher)
     try:
-        with locked(run.path), Signals() as signals:
-            if multirun and (done := completed_before(run, record["config_sha256"])) is not None:
+        with hold_lock(run.path), Signals() as signals:
+            if multirun and (done := find_completed(run, record["config_sha256"])) is not None:
                 return done
             raised = carry_out(job, config, run, signals, record)
     except RunDirectoryInUse:
@@ -163,7 +163,7 @@ def carry_out(
     try:
         with signals.at_once():
             outcome = job(config, run, signals)
-        complete(record, outcome)
+        complete_record(record, outcome)
     except BaseException as error:
         raised = interruption(error, signals)
         if isinstance(raised, Interrupted):
@@ -198,9 +198,9 @@ def interruption(error: BaseException, signals: Signals) -> BaseException:
     return error
 
 
-def completed_before(run: RunDirectory, sha256: str) -> dict[str, Any] | None:
+def find_completed(run: RunDirectory, sha256: str) -> dict[str, Any] | None:
     """The result of a run of the same configuration that is completed."""
-    result = sound_result(run.path) or {}
+    result = read_sound_result(run.path) or {}
     return result if result.get("status") == COMPLETED and result.get("config_sha256") == sha256 else None
 
 
@@ -224,7 +224,7 @@ def new_record(sha256: str, seed: int | None, overrides: list[str], launcher: st
     }
 
 
-def complete(record: dict[str, Any], outcome: Outcome) -> None:
+def complete_record(record: dict[str, Any], outcome: Outcome) -> None:
     """Put into `record` how the job ended."""
     record.update(
         status=COMPLETED,

@@ -15,7 +15,7 @@ from probeta.errors import RunDirectoryError
 from probeta.runs.artifacts import Artifacts
 from probeta.runs.directory import RunDirectory, is_locked
 from probeta.runs.identity import is_switch as is_switch_key
-from probeta.runs.identity import labels, parse
+from probeta.runs.identity import label_settings, parse
 from probeta.runs.reading import Damaged, check_kinds, read_json, read_lines
 from probeta.runs.record import read_result
 
@@ -45,7 +45,7 @@ DEFINITION: dict[str, type | tuple[type, ...]] = {
 
 
 @dataclass
-class Run:
+class RunRow:
     """One job as its directory tells it."""
 
     name: str
@@ -74,7 +74,7 @@ class SweepRuns:
     """All jobs of a sweep's directory, and what its `sweep.json` says about them."""
 
     directory: Path
-    runs: list[Run]
+    runs: list[RunRow]
     definition: dict[str, Any]
     axes: list[str]
     """Keys whose values differ between runs, in the order of their names."""
@@ -132,7 +132,7 @@ def read_pair(run_a: str | Path, run_b: str | Path) -> SweepRuns:
     return SweepRuns(runs[1][1].path, [run for _, run in runs], {"compare": False}, axes)
 
 
-def _read_run(path: Path, listed: dict[str, Any], lost: dict[str, Any], damage: list[Damaged]) -> Run:
+def _read_run(path: Path, listed: dict[str, Any], lost: dict[str, Any], damage: list[Damaged]) -> RunRow:
     result: dict[str, Any] = {}
     try:
         result = read_result(path) or {}
@@ -152,7 +152,7 @@ def _read_run(path: Path, listed: dict[str, Any], lost: dict[str, Any], damage: 
     if status is None:
         status = _unfinished(path)
     metrics = {name: value for name, value in (result.get("metrics") or {}).items() if _is_number(value)}
-    return Run(path.name, path, status, overrides, settings, replicate, "", metrics, result, error)
+    return RunRow(path.name, path, status, overrides, settings, replicate, "", metrics, result, error)
 
 
 def _settings(overrides: Iterable[str]) -> tuple[dict[str, Any], tuple[Any, ...]]:
@@ -170,7 +170,7 @@ def _parsed(line: str) -> tuple[str, Any]:
     return ("~" if override.is_delete() else "") + override.key_or_group, override.value()
 
 
-def _label(runs: Sequence[Run], listed: dict[str, Any]) -> list[str]:
+def _label(runs: Sequence[RunRow], listed: dict[str, Any]) -> list[str]:
     """Name each run's variant, by the study or by what differs; return the keys that differ."""
     keys = sorted({key for run in runs for key in run.settings})
     missing = object()
@@ -179,11 +179,11 @@ def _label(runs: Sequence[Run], listed: dict[str, Any]) -> list[str]:
     ]
     for run in runs:
         own = {key: run.settings[key] for key in axes if key in run.settings}
-        run.variant = (listed.get(run.name) or {}).get("variant") or labels(own) or "all"
+        run.variant = (listed.get(run.name) or {}).get("variant") or label_settings(own) or "all"
     return axes
 
 
-def _rank(run: Run, order: dict[str, int], axes: Sequence[str]) -> tuple[Any, ...]:
+def _rank(run: RunRow, order: dict[str, int], axes: Sequence[str]) -> tuple[Any, ...]:
     if run.variant in order:
         return (0, order[run.variant])
     return (1, *_sortable(tuple(run.settings.get(key, "") for key in axes)))

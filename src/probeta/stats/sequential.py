@@ -293,7 +293,7 @@ def settle(
     return [told[pair] for pair in pairs]
 
 
-def looks(most: int, first: int = FIRST_LOOK) -> list[int]:
+def schedule_looks(most: int, first: int = FIRST_LOOK) -> list[int]:
     """Numbers of seeds after which a study looks: each a half more than the last (3, 5, 8, 12, 18 …), then `most`.
 
     They are the same on every launcher, so that its decisions are too.

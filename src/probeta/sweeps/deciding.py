@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 from probeta.composition.grid import expand
 from probeta.errors import ConfigError
-from probeta.runs.identity import identity, labels
+from probeta.runs.identity import identity, label_settings
 from probeta.runs.table import REPLICATES
-from probeta.stats.sequential import Outcomes, looks, settle
+from probeta.stats.sequential import Outcomes, schedule_looks, settle
 from probeta.sweeps.jobs import SweepJob
 from probeta.sweeps.session import Session
-from probeta.sweeps.study import Study, lines
+from probeta.sweeps.study import Study, list_lines
 
 
 def run_until_decided(study: Study, given: Sequence[str], session: Session) -> None:
@@ -24,10 +24,10 @@ def run_until_decided(study: Study, given: Sequence[str], session: Session) -> N
     metric = study.metrics[0]
     done: list[SweepJob] = []
     active: set[str] | None = None
-    at = looks(study.max_seeds)
+    at = schedule_looks(study.max_seeds)
     for look in at:
         listed = ",".join(str(seed) for seed in seeds[:look])
-        wanted = lines(study, given, listed, study.params)
+        wanted = list_lines(study, given, listed, study.params)
         if active is not None:
             wanted = [w for w in wanted if variant_of(w.variant, w.overrides) in active]
         known = {job.name for job in done}
@@ -69,7 +69,7 @@ def seed_order(study: Study) -> list[int]:
 
 def variant_of(name: str | None, overrides: Sequence[str]) -> str:
     """What the report calls the variant, or all of its settings where the study gives it no name."""
-    return name or labels({key: value for key, value in identity(overrides).items() if key not in REPLICATES})
+    return name or label_settings({key: value for key, value in identity(overrides).items() if key not in REPLICATES})
 
 
 def read_outcomes(session: Session, jobs: Sequence[SweepJob], metric: str) -> Outcomes:

@@ -81,7 +81,7 @@ class Attendant(threading.Thread):
 
 
 @cache
-def attendant(driver: Driver) -> Attendant:
+def get_attendant(driver: Driver) -> Attendant:
     """The worker's one, started with its first job; from then on the terminal's Ctrl-C is for jobs only."""
     thread = Attendant(driver)
     thread.start()
@@ -91,9 +91,9 @@ def attendant(driver: Driver) -> Attendant:
 
 
 @contextmanager
-def attended(driver: Driver, stop: str) -> Iterator[None]:
+def work_for(driver: Driver, stop: str) -> Iterator[None]:
     """A job in a worker of `driver`, in the folder that relative paths mean."""
-    thread = attendant(driver)
+    thread = get_attendant(driver)
     with suppress(OSError):
         os.chdir(driver.folder)
     thread.stop = Path(stop)

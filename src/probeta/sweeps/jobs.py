@@ -13,11 +13,11 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from probeta.errors import RunDirectoryError
-from probeta.runs.directory import RunDirectory, is_locked, locked
+from probeta.runs.directory import RunDirectory, hold_lock, is_locked
 from probeta.runs.identity import SWITCHES, config_sha256
 from probeta.runs.reading import Damaged
-from probeta.runs.record import COMPLETED, INTERRUPTED, completed_before, headline, read_result
-from probeta.sweeps.naming import quoted
+from probeta.runs.record import COMPLETED, INTERRUPTED, find_completed, headline, read_result
+from probeta.sweeps.naming import quote_override
 
 KILLED = "WorkerKilled"
 """The type of the error that the sweep records for a job whose process died under it."""
@@ -68,20 +68,20 @@ class SweepJob:
         """What any Hydra launcher needs to run this job in its stable place."""
         return [
             *self.overrides,
-            quoted("hydra.sweep.dir", str(self.sweep)),
-            quoted("hydra.sweep.subdir", self.name),
+            quote_override("hydra.sweep.dir", str(self.sweep)),
+            quote_override("hydra.sweep.subdir", self.name),
         ]
 
 
 @dataclass(frozen=True)
-class Decision:
+class JobPlan:
     action: Action
     why: str = ""
     forced: bool = False
     """Whether to run what is completed, too."""
 
 
-def decide(job: SweepJob, *, rerun: bool = False) -> Decision:
+def decide(job: SweepJob, *, rerun: bool = False) -> JobPlan:
     """Skip, rerun, continue or run `job`, from what its directory holds.
 
     Raises `RunDirectoryError`, with the difference, where the directory holds a run of another
@@ -89,12 +89,12 @@ def decide(job: SweepJob, *, rerun: bool = False) -> Decision:
     """
     run = RunDirectory(job.path)
     if is_locked(job.path):
-        return Decision(Action.BUSY, "runs in another process")
+        return JobPlan(Action.BUSY, "runs in another process")
     held = {entry.name for entry in job.path.iterdir()} if job.path.is_dir() else set()
     if not held - _EMPTY:
-        return Decision(Action.RUN)
+        return JobPlan(Action.RUN)
     if rerun:
-        return Decision(Action.RERUN, "rerun=true; the earlier run is kept under attempts/", forced=True)
+        return JobPlan(Action.RERUN, "rerun=true; the earlier run is kept under attempts/", forced=True)
     try:
         result, doubt = read_result(job.path) or {}, ""
     except Damaged as damage:
@@ -104,18 +104,18 @@ def decide(job: SweepJob, *, rerun: bool = False) -> Decision:
         try:
             refuse_changed(job, run)
         except Damaged as damage:
-            return Decision(Action.RERUN, f"{damage}; from the start, what there is is kept under attempts/")
+            return JobPlan(Action.RERUN, f"{damage}; from the start, what there is is kept under attempts/")
     error = result.get("error") or {}
     if result.get("status") == COMPLETED:
-        return Decision(Action.SKIP, f"completed in {result.get('duration_s', 0):.1f} s before")
+        return JobPlan(Action.SKIP, f"completed in {result.get('duration_s', 0):.1f} s before")
     killed = not result or result.get("status") == INTERRUPTED or error.get("type") == KILLED
     if killed and run.last.is_file() and not _whole(run.last):
-        return Decision(Action.RERUN, f"{run.last} is damaged: it is no checkpoint; from the start")
+        return JobPlan(Action.RERUN, f"{run.last} is damaged: it is no checkpoint; from the start")
     if killed and run.last.is_file():
-        return Decision(Action.CONTINUE, f"{doubt or 'interrupted; '}goes on from its last checkpoint")
+        return JobPlan(Action.CONTINUE, f"{doubt or 'interrupted; '}goes on from its last checkpoint")
     if killed:
-        return Decision(Action.RERUN, f"{doubt or 'interrupted before its first checkpoint; '}from the start")
-    return Decision(Action.RERUN, f"failed before: {headline(error)}")
+        return JobPlan(Action.RERUN, f"{doubt or 'interrupted before its first checkpoint; '}from the start")
+    return JobPlan(Action.RERUN, f"failed before: {headline(error)}")
 
 
 def _whole(checkpoint: Path) -> bool:
@@ -154,7 +154,7 @@ def difference(before: Mapping[str, Any], after: Mapping[str, Any], most: int = 
     return changes[:most] + ([f"and {len(changes) - most} more"] if len(changes) > most else [])
 
 
-def prepare(job: SweepJob, decision: Decision) -> None:
+def prepare(job: SweepJob, decision: JobPlan) -> None:
     """Make the directory ready: an earlier try goes to `attempts/`, a stale result out of the way.
 
     Raises `RunDirectoryInUse` where another process has begun with it since `decide` looked.
@@ -170,8 +170,8 @@ def archive(path: Path, only: Iterable[str] | None = None, unless: str | None = 
 
     Not where it holds a completed run of the configuration `unless` (its hash): another process has made it.
     """
-    with locked(path):
-        if unless is not None and completed_before(RunDirectory(path), unless) is not None:
+    with hold_lock(path):
+        if unless is not None and find_completed(RunDirectory(path), unless) is not None:
             return
         entries = [e for e in path.iterdir() if e.name not in _KEPT and (only is None or e.name in only)]
         if not entries:

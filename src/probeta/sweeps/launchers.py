@@ -19,9 +19,9 @@ from probeta.composition.job import BASIC_LAUNCHER, run_composed
 from probeta.runs.atomic import write_atomic
 from probeta.runs.record import INTERRUPTED
 from probeta.runs.signals import Interrupted, Signals
-from probeta.sweeps.driver import END, Driver, attended
+from probeta.sweeps.driver import END, Driver, work_for
 from probeta.sweeps.jobs import SweepJob
-from probeta.sweeps.ray_cluster import ask_once, connect
+from probeta.sweeps.ray_cluster import connect, disable_task_retries
 
 NOT_STARTED = "not started"
 
@@ -61,7 +61,7 @@ class GuardedTask:
         if self.driver.is_this_process():
             return self.task(config)
         try:
-            with attended(self.driver, self.stop):
+            with work_for(self.driver, self.stop):
                 return self.task(config)
         except Interrupted:
             # Raised on, it would end the worker, and with it what launchers hold of the other jobs.
@@ -111,7 +111,7 @@ def launcher_for(context: HydraContext, task: TaskFunction, config: DictConfig, 
     if target == BASIC_LAUNCHER:
         return InProcess(context, guarded, config)
     if kind == "raylauncher":
-        ask_once(config)
+        disable_task_retries(config)
     return Plugins.instance().instantiate_launcher(hydra_context=context, task_function=guarded, config=config)
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from hydra.core.override_parser.types import Quote, QuotedString
 
 from probeta.errors import ConfigError
-from probeta.runs.identity import digest, identity, short
+from probeta.runs.identity import digest, identity, shorten_setting
 
 READABLE = 100
 """Characters of the readable part: far below the 255 bytes that file systems allow a name."""
@@ -24,7 +24,7 @@ RESERVED = frozenset({"train", "probe", "bench", "evaluate", "predict", "transla
 def job_name(lines: Sequence[str]) -> str:
     """`moons_mlp,lr=0.1,seed=1-3f0c6a1b2d` for `experiment=moons_mlp optimizer.lr=1e-1 seed=1`."""
     settings = identity(lines)
-    parts = [short(key, settings[key]) for key in sorted(settings)]
+    parts = [shorten_setting(key, settings[key]) for key in sorted(settings)]
     return _named(parts, digest(settings))
 
 
@@ -37,16 +37,16 @@ def sweep_name(
     for a `name` that is no plain folder name, or that `outputs/` uses for something else.
     """
     if name is not None:
-        return plain_name("name", name)
+        return check_plain_name("name", name)
     if study is not None:
         return study
     held = identity(fixed)
     varied = sorted({axis.lstrip("+~") for axis in axes})
-    parts = [short(key, held[key]) for key in sorted(held)] + [axis.rsplit(".", 1)[-1] for axis in varied]
+    parts = [shorten_setting(key, held[key]) for key in sorted(held)] + [axis.rsplit(".", 1)[-1] for axis in varied]
     return _named(parts or [command], digest([command, held, varied], 8))
 
 
-def plain_name(key: str, name: str) -> str:
+def check_plain_name(key: str, name: str) -> str:
     """`name`, that `key` has, where it can be a folder in `outputs/`; else `ConfigError`."""
     if not re.fullmatch(r"[\w][\w.,=+-]{0,99}", name) or name in RESERVED:
         accepted = f"a folder name of letters, digits and . , = + - _, none of {', '.join(sorted(RESERVED))}"
@@ -54,7 +54,7 @@ def plain_name(key: str, name: str) -> str:
     return name
 
 
-def quoted(key: str, value: str) -> str:
+def quote_override(key: str, value: str) -> str:
     """The override line that sets `key` to exactly `value`, whatever characters it holds."""
     return f"{key}={QuotedString(text=value, quote=Quote.single).with_quotes()}"
 

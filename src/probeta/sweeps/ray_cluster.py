@@ -16,7 +16,7 @@ OBJECT_STORE = 78_643_200
 """Bytes, as the plugin gives a Ray of its own: our jobs hand over little."""
 
 
-def ask_once(config: DictConfig) -> None:
+def disable_task_retries(config: DictConfig) -> None:
     """Keep Ray from repeating a task whose worker died three times without a word: the sweep decides that."""
     OmegaConf.update(config, "hydra.launcher.ray.remote", {"max_retries": 0, "num_cpus": 1}, force_add=True)
 

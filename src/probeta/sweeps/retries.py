@@ -20,7 +20,7 @@ from typing import Any
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.plugins.launcher import Launcher
 
-from probeta.composition.job import outcome_of
+from probeta.composition.job import get_outcome
 from probeta.errors import RunDirectoryInUse
 from probeta.runs.directory import is_locked
 from probeta.runs.record import (
@@ -31,12 +31,12 @@ from probeta.runs.record import (
     describe,
     headline,
     new_record,
-    sound_result,
+    read_sound_result,
     write_result,
 )
 from probeta.runs.signals import Interrupted
 from probeta.sweeps.errors import LauncherFailed
-from probeta.sweeps.jobs import KILLED, Action, Decision, SweepJob, decide, prepare
+from probeta.sweeps.jobs import KILLED, Action, JobPlan, SweepJob, decide, prepare
 from probeta.sweeps.launchers import NOT_STARTED, ComposedLauncher, InProcess, launch_apart
 
 QUIET = 10.0
@@ -120,7 +120,7 @@ class Rounds:
         """Launch `job` by itself: if it dies again, it was its own doing."""
         decision = decide(job)
         if decision.action is Action.SKIP:
-            self._end(job, sound_result(job.path) or {})
+            self._end(job, read_sound_result(job.path) or {})
             return
         try:
             if decision.action is Action.BUSY:
@@ -141,7 +141,7 @@ class Rounds:
         del self.ended[job.name]
         self._heard.discard(job.name)
         killed = ended.error.get("type") == KILLED or ended.result.get("status") == INTERRUPTED
-        prepare(job, decide(job) if killed else Decision(Action.RERUN))
+        prepare(job, decide(job) if killed else JobPlan(Action.RERUN))
         return True
 
     def _launch(self, batch: Sequence[SweepJob]) -> tuple[list[SweepJob], list[SweepJob]]:
@@ -160,7 +160,7 @@ class Rounds:
                 returns = launch_apart(self.launcher, lines, self._launched, self.stop)
         except Interrupted:
             for job in batch:
-                if (sound_result(job.path) or {}).get("status") == COMPLETED:
+                if (read_sound_result(job.path) or {}).get("status") == COMPLETED:
                     self._look(job, before)
             raise
         except LauncherFailed:
@@ -186,14 +186,14 @@ class Rounds:
         """What a launcher handed back counts only where the job left no `result.json`."""
         if self._look(job, before) or job.name in self.ended:
             return
-        value = outcome_of(answer)
+        value = get_outcome(answer)
         if answer.status == JobStatus.FAILED:
             self._end(job, {"status": FAILED, "metrics": {}, "error": describe(value), "recorded_by": "sweep"})
         elif not isinstance(value, dict) or value.get("status") in (None, NOT_STARTED):
             return
         elif value["status"] == BUSY:
             self.busy.add(job.name)
-        elif (found := sound_result(job.path)) is not None:
+        elif (found := read_sound_result(job.path)) is not None:
             self._end(job, found)  # made by another process before this one came to it
         else:
             self._end(job, {**value, "recorded_by": "sweep"})
@@ -202,7 +202,7 @@ class Rounds:
         stamp = _stamp(job, "result.json")
         if stamp is None or stamp == before[job.name][1]:
             return False
-        result = sound_result(job.path)
+        result = read_sound_result(job.path)
         if result is None:
             return False
         self._end(job, result)

@@ -16,7 +16,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from probeta.composition.grid import Grid
 from probeta.errors import ConfigError, RunDirectoryError, check_whole
-from probeta.metrics.direction import check_optimized, maximised, shown
+from probeta.metrics.direction import check_optimized, format_metric, is_maximised
 from probeta.runs.atomic import write_atomic
 from probeta.runs.directory import search_address
 from probeta.runs.identity import SWEEP_SWITCHES
@@ -25,7 +25,7 @@ from probeta.sweeps.errors import SweepFailed
 from probeta.sweeps.question import Definition, Wanted, command_line
 from probeta.sweeps.session import Session
 from probeta.sweeps.space import Space, read_space
-from probeta.sweeps.sweep import place
+from probeta.sweeps.sweep import choose_directory
 
 STUDY = "search"
 SAMPLERS = {"tpe": optuna.samplers.TPESampler, "random": optuna.samplers.RandomSampler}
@@ -34,7 +34,7 @@ ENDED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
 
 
 @dataclass
-class Search:
+class OptunaSearch:
     """`Search(context, task, config, …)(arguments)` runs trials until there are `n_trials` in all.
 
     A trial is one point of the space, repeated over the command's seeds; its value is their mean. Trials
@@ -58,7 +58,7 @@ class Search:
         check_whole("hydra.sweeper.n_trials", self.n_trials)
         check_whole("hydra.sweeper.n_jobs", self.n_jobs)
         axes: dict[str, tuple[str, ...]] = dict.fromkeys([*space.searched, *(["seed"] * bool(space.seeds))], ())
-        directory = place(self.config, Grid((*space.fixed, "+search=optuna"), axes), None)
+        directory = choose_directory(self.config, Grid((*space.fixed, "+search=optuna"), axes), None)
         metric = self.metric or OmegaConf.select(self.config, "recipe.monitor", default=None)
         if metric is None:
             raise ConfigError("hydra.sweeper.metric is missing: the metric that the search is for, as val/loss")
@@ -89,7 +89,7 @@ class Search:
             study_name=STUDY,
             storage=search_address(directory),
             load_if_exists=True,
-            direction="maximize" if maximised(metric) else "minimize",
+            direction="maximize" if is_maximised(metric) else "minimize",
             pruner=PRUNERS[self.pruner](),
         )
         # A resumed search must not draw the points again that it began with.
@@ -100,7 +100,7 @@ class Search:
 class Trials:
     """The trials of one call: those that an earlier call left running, then new ones."""
 
-    def __init__(self, search: Search, session: Session, space: Space, metric: str) -> None:
+    def __init__(self, search: OptunaSearch, session: Session, space: Space, metric: str) -> None:
         self.search, self.session, self.space, self.metric = search, session, space, metric
         self.study = search.study(session.directory, metric)
         self.prunes = OmegaConf.select(session.config, "callbacks.pruning", default=None) is not None
@@ -204,7 +204,7 @@ class Trials:
         elif len(values) == len(names) and all(v is not None and math.isfinite(v) for v in values):
             mean = sum(values) / len(values)
             self.study.tell(trial, mean)
-            print(f"{told}: {self.metric} {shown(mean)} ({self._best()})", flush=True)
+            print(f"{told}: {self.metric} {format_metric(mean)} ({self._best()})", flush=True)
         elif values and values == [None] * len(names) and self._best_trial() is None:
             self.study.tell(trial, state=TrialState.FAIL)
             known = {name for ended in results for name in ended.result["metrics"]}
@@ -217,13 +217,13 @@ class Trials:
 
     def _best(self) -> str:
         best = self._best_trial()
-        return "none yet" if best is None else f"best: trial {best.number}, {shown(best.value)}"
+        return "none yet" if best is None else f"best: trial {best.number}, {format_metric(best.value)}"
 
     def _best_trial(self) -> FrozenTrial | None:
         complete = self.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
         if not complete:
             return None
-        pick = max if maximised(self.metric) else min
+        pick = max if is_maximised(self.metric) else min
         return pick(complete, key=lambda t: float(t.value or 0.0))
 
     def _notes(self) -> tuple[str, ...]:
@@ -236,7 +236,7 @@ class Trials:
         if best is None:
             return (f"trials: {done}",)
         point = " ".join(self.space.lines(dict(best.params))[len(self.space.fixed) :])
-        return (f"trials: {done}", f"best trial {best.number}: {point} ({self.metric} {shown(best.value)})")
+        return (f"trials: {done}", f"best trial {best.number}: {point} ({self.metric} {format_metric(best.value)})")
 
 
 def _choices(distribution: Any) -> Any:

@@ -24,9 +24,9 @@ from probeta.runs.atomic import write_atomic
 from probeta.runs.directory import RunDirectory
 from probeta.runs.identity import config_sha256
 from probeta.runs.reading import Damaged, check_kinds, read_json
-from probeta.runs.record import INTERRUPTED, completed_before, headline, sound_result, versions
+from probeta.runs.record import INTERRUPTED, find_completed, headline, read_sound_result, versions
 from probeta.runs.table import DEFINITION
-from probeta.sweeps.jobs import Action, Decision, SweepJob, decide, prepare
+from probeta.sweeps.jobs import Action, JobPlan, SweepJob, decide, prepare
 from probeta.sweeps.launchers import launcher_for
 from probeta.sweeps.naming import job_name
 from probeta.sweeps.question import Definition, Wanted
@@ -130,7 +130,7 @@ class Session:
         width = len(str(len(self.jobs)))
         for job, decision in zip(jobs, decisions, strict=True):
             if decision.action is Action.SKIP:
-                self.ended[job.name] = Ended(job, sound_result(job.path) or {})
+                self.ended[job.name] = Ended(job, read_sound_result(job.path) or {})
             elif decision.action is Action.BUSY:
                 self.busy.append(job.name)
             else:
@@ -138,7 +138,7 @@ class Session:
                     prepare(job, decision)
                     todo.append(job)
                 except RunDirectoryInUse as error:
-                    decision = Decision(Action.BUSY, str(error))
+                    decision = JobPlan(Action.BUSY, str(error))
                     self.busy.append(job.name)
             if decision.action is not Action.RUN:
                 print(f"{'':>{2 * width + 1}} {decision.action.value:<9} {job.name}: {decision.why}", flush=True)
@@ -152,7 +152,7 @@ class Session:
     def _look_again(self, jobs: Sequence[SweepJob]) -> None:
         """At what another process was at: it may have completed it meanwhile."""
         for job in jobs:
-            if job.name in self.busy and (result := completed_before(RunDirectory(job.path), job.sha256)) is not None:
+            if job.name in self.busy and (result := find_completed(RunDirectory(job.path), job.sha256)) is not None:
                 self.busy.remove(job.name)
                 self.ended[job.name] = Ended(job, result)
 
@@ -161,8 +161,8 @@ class Session:
         for job in jobs:
             try:
                 found = decide(job, rerun=rerun)
-                if found.action is Action.RERUN and not rerun and self._accepted(sound_result(job.path) or {}):
-                    found = Decision(Action.SKIP, "diverged before, and would again")
+                if found.action is Action.RERUN and not rerun and self._accepted(read_sound_result(job.path) or {}):
+                    found = JobPlan(Action.SKIP, "diverged before, and would again")
                 decisions.append(found)
             except RunDirectoryError as error:
                 refused.append(str(error))
@@ -194,11 +194,11 @@ class Session:
         self.ended[ended.job.name] = ended
         done = f"{len(self.ended)}/{len(self.jobs)}"
         if ended.completed:
-            from probeta.metrics.direction import leading, shown
+            from probeta.metrics.direction import choose_leading, format_metric
 
             metrics = ended.result.get("metrics") or {}
-            names = [m for m in self.definition.metrics if m in metrics] or leading(metrics)
-            told = ", ".join(f"{name} {shown(metrics[name])}" for name in names[:3])
+            names = [m for m in self.definition.metrics if m in metrics] or choose_leading(metrics)
+            told = ", ".join(f"{name} {format_metric(metrics[name])}" for name in names[:3])
             text = f"completed {ended.job.name}: {ended.result.get('duration_s', 0):.1f} s  {told}"
         else:
             text = f"{str(ended.result.get('status')).upper()} {ended.job.name}: {headline(ended.error)}"

@@ -12,17 +12,17 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from probeta.composition.grid import expand
 from probeta.errors import ConfigError, check_whole
-from probeta.metrics.direction import check_optimized, maximised
-from probeta.runs.identity import identity, labels, parse
+from probeta.metrics.direction import check_optimized, is_maximised
+from probeta.runs.identity import identity, label_settings, parse
 from probeta.runs.table import REPLICATES
 from probeta.stats.sequential import FIRST_LOOK
-from probeta.sweeps.naming import plain_name
+from probeta.sweeps.naming import check_plain_name
 from probeta.sweeps.question import Wanted
 from probeta.sweeps.session import Session
 
 
 @dataclass(frozen=True)
-class Search:
+class GridStage:
     """The first stage of a study: each variant's own best point of a grid, chosen on validation."""
 
     params: dict[str, str]
@@ -42,7 +42,7 @@ class Study:
     params: dict[str, str] = field(default_factory=dict)
     curves: tuple[str, ...] = ()
     reference: str | None = None
-    search: Search | None = None
+    search: GridStage | None = None
     notes: tuple[str, ...] = ()
     title: str = ""
     exercise: int | None = None
@@ -61,7 +61,7 @@ class Study:
         assert isinstance(tree, dict)
         _check_keys("study", tree, cls)
         study = cls(
-            name=plain_name("study.name", str(tree["name"])),
+            name=check_plain_name("study.name", str(tree["name"])),
             question=str(tree["question"]),
             seeds=_values(tree["seeds"]),
             metrics=_names(tree, "metrics"),
@@ -97,7 +97,7 @@ class Study:
             raise ConfigError("study.until=decided needs study.metrics: the first of them is what is compared")
 
 
-def replaced(node: DictConfig, arguments: Sequence[str]) -> DictConfig:
+def apply_arguments(node: DictConfig, arguments: Sequence[str]) -> DictConfig:
     """`node` with what the command says of the study itself: `study.seeds=range(3)` is its seeds, no axis.
 
     Values that stand for one are in `node` already; those of a sweep Hydra leaves to the sweeper.
@@ -119,7 +119,7 @@ def replaced(node: DictConfig, arguments: Sequence[str]) -> DictConfig:
     return changed
 
 
-def _check_keys(path: str, tree: Mapping[Any, Any], kind: type[Study | Search]) -> None:
+def _check_keys(path: str, tree: Mapping[Any, Any], kind: type[Study | GridStage]) -> None:
     """The keys at `path` are fields of `kind`, and those that have no default are said."""
     known = fields(kind)
     for key in map(str, tree):
@@ -154,14 +154,14 @@ def _mapping(key: str, value: Any) -> dict[Any, Any]:
     return value or {}
 
 
-def _search(value: Any) -> Search | None:
+def _search(value: Any) -> GridStage | None:
     tree = _mapping("study.search", value)
     if not tree:
         return None
-    _check_keys("study.search", tree, Search)
+    _check_keys("study.search", tree, GridStage)
     params = _plain(_mapping("study.search.params", tree["params"]))
     check_optimized("study.search.metric", str(tree["metric"]))
-    return Search(params, _values(tree["seeds"]), str(tree["metric"]))
+    return GridStage(params, _values(tree["seeds"]), str(tree["metric"]))
 
 
 def _plain(axes: Mapping[Any, Any]) -> dict[str, str]:
@@ -173,7 +173,7 @@ def _values(values: Any) -> str:
     return ",".join(map(str, values)) if isinstance(values, list) else str(values)
 
 
-def lines(study: Study, arguments: Sequence[str], seeds: str | None, params: Mapping[str, str]) -> list[Wanted]:
+def list_lines(study: Study, arguments: Sequence[str], seeds: str | None, params: Mapping[str, str]) -> list[Wanted]:
     """Every job of `study` with the command's own overrides, which win over the study's.
 
     Where there are named variants, axes besides the seed add to their names: `adam, lr=0.01`.
@@ -190,7 +190,7 @@ def lines(study: Study, arguments: Sequence[str], seeds: str | None, params: Map
     wanted = []
     for (label, overrides), point in itertools.product(variants.items(), every.points()):
         own = [o for o in overrides if o.partition("=")[0].lstrip("+") not in keys]
-        along = labels(identity([o for o in point if o.partition("=")[0] in varied]))
+        along = label_settings(identity([o for o in point if o.partition("=")[0] in varied]))
         name = ", ".join(filter(None, (label, along)))
         wanted.append(Wanted((*point, *own), name if label else None, label))
     return wanted
@@ -207,7 +207,7 @@ def choose_settings(study: Study, session: Session) -> dict[str, tuple[str, ...]
     recorded = {name for ended in session.ended.values() for name in ended.result.get("metrics") or ()}
     if recorded and metric not in recorded:
         raise ConfigError.unknown("metric", metric, recorded)
-    sign = 1.0 if maximised(metric) else -1.0
+    sign = 1.0 if is_maximised(metric) else -1.0
     for label in study.variants:
         points: dict[tuple[str, ...], list[float]] = {}
         for ended in session.ended.values():
@@ -223,7 +223,7 @@ def choose_settings(study: Study, session: Session) -> dict[str, tuple[str, ...]
     return best
 
 
-def extended(study: Study, points: Mapping[str, tuple[str, ...]]) -> Study:
+def extend_with_points(study: Study, points: Mapping[str, tuple[str, ...]]) -> Study:
     """The second stage: the variants at their chosen points, without those that found none."""
     assert study.search is not None
     told = tuple(f"{label}: {', '.join(point)} (best {study.search.metric})" for label, point in points.items())

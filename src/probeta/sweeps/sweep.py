@@ -19,7 +19,7 @@ from probeta.sweeps.errors import SweepFailed
 from probeta.sweeps.naming import sweep_name
 from probeta.sweeps.question import Definition, Wanted, command_line
 from probeta.sweeps.session import Session
-from probeta.sweeps.study import Study, choose_settings, extended, lines, replaced
+from probeta.sweeps.study import Study, apply_arguments, choose_settings, extend_with_points, list_lines
 
 
 @dataclass
@@ -40,9 +40,9 @@ class Sweep:
         asked = [line for line in given if line.lstrip("+").startswith("study.")]
         given = [line for line in given if line not in asked]
         node = OmegaConf.select(self.config, "study")
-        study = Study.read(replaced(node, asked)) if node is not None else None
+        study = Study.read(apply_arguments(node, asked)) if node is not None else None
         grid = expand(given, self.context.config_loader)
-        directory = place(self.config, grid, study.name if study else None)
+        directory = choose_directory(self.config, grid, study.name if study else None)
         # Outside its jobs a sweep ends where it stands, with its summary written.
         with Signals() as signals, signals.at_once():
             if study is not None:
@@ -62,10 +62,10 @@ class Sweep:
                 metrics=(search.metric,),
                 compare=False,
             )
-            points = lines(study, given, search.seeds, search.params)
+            points = list_lines(study, given, search.seeds, search.params)
             first = self._session(definition, directory / "search")
             self._through(first, lambda session: session.carry_out(session.compose(points)))
-            study = extended(study, choose_settings(study, first))
+            study = extend_with_points(study, choose_settings(study, first))
         definition = Definition(
             name=study.name,
             command=command_line(),
@@ -84,7 +84,7 @@ class Sweep:
         if study.until == "decided":
             settled = study
             return self._carry_out(definition, directory, lambda s: run_until_decided(settled, given, s))
-        wanted = lines(study, given, study.seeds, study.params)
+        wanted = list_lines(study, given, study.seeds, study.params)
         return self._carry_out(definition, directory, lambda session: session.carry_out(session.compose(wanted)))
 
     def _session(self, definition: Definition, directory: Path) -> Session:
@@ -106,7 +106,7 @@ class Sweep:
                 session.close()
 
 
-def place(config: DictConfig, grid: Grid, study: str | None) -> Path:
+def choose_directory(config: DictConfig, grid: Grid, study: str | None) -> Path:
     """The sweep's directory: `hydra.sweep.dir` where the command says it, else by its definition."""
     held = [str(line) for line in config.hydra.overrides.hydra]
     if any(line.lstrip("+").startswith("hydra.sweep.dir=") for line in held):

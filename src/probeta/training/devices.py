@@ -43,7 +43,7 @@ def choose(tree: Mapping[str, Any], experiment: Experiment, run: RunDirectory) -
                 f"{run.path} was trained on {chosen!r}, which is not here: say trainer={next(iter(devices))}"
             )
         return chosen
-    seconds = trial(experiment, devices) if len(devices) > 1 and experiment.model.automatic_optimization else {}
+    seconds = time_devices(experiment, devices) if len(devices) > 1 and experiment.model.automatic_optimization else {}
     chosen = min(seconds, key=seconds.__getitem__) if seconds else "cpu"
     if seconds:
         told = ", ".join(f"{name} {1000 * s:.2f} ms" for name, s in seconds.items())
@@ -67,7 +67,7 @@ def choose_for_ranks(tree: Mapping[str, Any], count: int) -> str:
     return "gpu" if torch.cuda.device_count() >= count else "cpu"
 
 
-def trial(experiment: Experiment, devices: Mapping[str, torch.device]) -> dict[str, float]:
+def time_devices(experiment: Experiment, devices: Mapping[str, torch.device]) -> dict[str, float]:
     """Seconds a training step takes on each device: forward, backward, update, on a copy of the model.
 
     Weights and random states are as before when it returns.

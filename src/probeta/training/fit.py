@@ -19,8 +19,8 @@ from probeta.callbacks.checkpoint import Checkpoint
 from probeta.callbacks.early_stopping import EarlyStopping
 from probeta.callbacks.interruption import Interruption
 from probeta.callbacks.progress import EpochProgress
-from probeta.config.build import Experiment, build, plain
-from probeta.config.processes import processes, strategy_for
+from probeta.config.build import Experiment, build, resolve_config
+from probeta.config.processes import choose_strategy, processes
 from probeta.config.trust import relocate
 from probeta.data.datamodule import DataModule
 from probeta.errors import TrainingDiverged
@@ -47,7 +47,7 @@ def train(
             says.
     """
     quiet()
-    tree = plain(config)
+    tree = resolve_config(config)
     if rank is None and (count := processes(tree["trainer"])) > 1:
         return spawn(train, config, run, signals, count, multirun)
     rank = rank or Rank()
@@ -75,7 +75,7 @@ def train(
     if tree.get("compile"):
         compile_net(model, device)
     keep_freed_memory()
-    with kept_if_interrupted(experiment, trainer, run):
+    with keep_if_interrupted(experiment, trainer, run):
         started = time.perf_counter()
         # Between two batches all that a checkpoint holds is in order: `Interruption` answers there.
         with signals.patiently():
@@ -84,7 +84,7 @@ def train(
         keep_best(experiment)
         metrics = evaluate(trainer, model, data)
         TrainingDiverged.check(metrics, trainer.global_step, trainer.current_epoch)
-        metrics.update(how_it_went(experiment, trainer))
+        metrics.update(summarize_fit(experiment, trainer))
         if trainer.is_global_zero:
             write_weights(experiment, trainer, run, tree.get("checkpoints") or ("best" if multirun else "all"))
             run.artifacts.write(model.artifacts(data))
@@ -141,7 +141,7 @@ def make_trainer(
     devices = settings.get("devices", 1)
     return experiment.trainer(
         devices=devices if isinstance(devices, list) else count,
-        strategy=strategy_for(count, settings.get("strategy")),
+        strategy=choose_strategy(count, settings.get("strategy")),
         accelerator=device,
         plugins=[*(settings.get("plugins") or ()), environment],
         callbacks=[*experiment.callbacks.values(), Interruption(signals, checkpoint), EpochProgress()],
@@ -154,7 +154,7 @@ def make_trainer(
 
 
 @contextmanager
-def kept_if_interrupted(experiment: Experiment, trainer: pl.Trainer, run: RunDirectory) -> Iterator[None]:
+def keep_if_interrupted(experiment: Experiment, trainer: pl.Trainer, run: RunDirectory) -> Iterator[None]:
     """A run that is interrupted after its training keeps the state at its end, and goes on from there."""
     try:
         yield
@@ -187,7 +187,7 @@ def evaluate(trainer: pl.Trainer, model: Module, data: DataModule) -> dict[str, 
     return {name: value for split in loaders for name, value in model.evaluated[split].items()}
 
 
-def how_it_went(experiment: Experiment, trainer: pl.Trainer) -> dict[str, float]:
+def summarize_fit(experiment: Experiment, trainer: pl.Trainer) -> dict[str, float]:
     """Epochs trained, and the epoch (from 1) whose weights were kept."""
     early = experiment.callbacks.get("early_stopping")
     average = experiment.callbacks.get("average")
@@ -213,10 +213,10 @@ def write_weights(experiment: Experiment, trainer: pl.Trainer, run: RunDirectory
 def log_final(experiment: Experiment, tree: Mapping[str, Any], metrics: Mapping[str, float]) -> None:
     for logger in experiment.loggers:
         if hasattr(logger, "log_final"):
-            logger.log_final(settings(tree), metrics)
+            logger.log_final(flatten_settings(tree), metrics)
 
 
-def settings(tree: Mapping[str, Any]) -> dict[str, Any]:
+def flatten_settings(tree: Mapping[str, Any]) -> dict[str, Any]:
     """The configuration as flat keys: what the HPARAMS tab lists."""
     flat: dict[str, Any] = {}
 

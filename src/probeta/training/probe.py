@@ -42,7 +42,7 @@ def check(config: DictConfig) -> None:
     """Refuse what cannot be probed, before anything is read or written."""
     from probeta.config import build
 
-    tree = build.plain(config)
+    tree = build.resolve_config(config)
     if tree.get("probe") is None:
         raise ConfigError("probe=null is not accepted: name one, such as probe=depth (probeta list shows all)")
     if tree.get("model") is None:
@@ -63,11 +63,11 @@ def make_probe(tree: Mapping[str, Any]) -> Probe:
 
 def measure(config: DictConfig, run: RunDirectory, signals: Signals) -> Outcome:
     """Build the probe and what it looks into, measure, write, draw."""
-    from probeta.config.build import check_keys, plain
+    from probeta.config.build import check_keys, resolve_config
     from probeta.figures.probes import draw_probe
     from probeta.probes.probe import CheckFailed, write_measurements
 
-    tree = plain(config)
+    tree = resolve_config(config)
     check_keys(tree)
     probe = make_probe(tree)
     signals.check()

@@ -16,7 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 from probeta.errors import RunDirectoryError
 from probeta.runs.directory import RunDirectory
 from probeta.runs.reading import Damaged, read_lines
-from probeta.runs.record import COMPLETED, execute, sound_result
+from probeta.runs.record import COMPLETED, execute, read_sound_result
 from probeta.runs.signals import Interrupted
 
 log = logging.getLogger(__name__)
@@ -52,16 +52,16 @@ def run_in(path: Path, config: DictConfig, **how: Any) -> dict[str, Any]:
 def resume(directory: str, trust: Sequence[str] = ()) -> dict[str, Any]:
     """Continue the run in `directory` from its last checkpoint, as if it had never stopped."""
     run = RunDirectory.existing(directory)
-    before = sound_result(run.path) or {}
+    before = read_sound_result(run.path) or {}
     if before.get("status") == COMPLETED:
         raise RunDirectoryError(f"resume={directory} is completed: there is nothing left to do")
     if not run.last.is_file():
         raise RunDirectoryError(f"resume={directory} has no checkpoints/last.ckpt: start the run again")
-    from probeta.config.build import plain
+    from probeta.config.build import resolve_config
     from probeta.config.trust import adopt
 
-    config = OmegaConf.create(adopt(plain(run.load_config()), trust))
-    console()
+    config = OmegaConf.create(adopt(resolve_config(run.load_config()), trust))
+    set_up_logging()
     try:
         overrides = read_lines(run.path / ".hydra" / "overrides.yaml") or []
     except Damaged as damage:
@@ -70,6 +70,6 @@ def resume(directory: str, trust: Sequence[str] = ()) -> dict[str, Any]:
     return run_in(run.path, config, overrides=overrides)
 
 
-def console() -> None:
+def set_up_logging() -> None:
     """The log lines that Hydra's own start would have set up."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")

@@ -120,12 +120,12 @@ def drop_identities(graph: Graph, tensors: dict[Node, Tensor]) -> None:
         made, read = tensors[node], tensors[source]
         # What was multiplied by one may not become an output that is an input: the caller keeps those apart.
         times_one = node.target is aten.mul.Scalar and node.args[1] == 1 and node not in outputs
-        if alike(made, read) and (times_one or made.data_ptr() == read.data_ptr()):
+        if have_same_layout(made, read) and (times_one or made.data_ptr() == read.data_ptr()):
             node.replace_all_uses_with(source)
             graph.erase_node(node)
 
 
-def alike(a: Tensor, b: Tensor) -> bool:
+def have_same_layout(a: Tensor, b: Tensor) -> bool:
     return a.shape == b.shape and a.stride() == b.stride() and a.dtype == b.dtype
 
 
@@ -157,7 +157,7 @@ def reuse_memory(graph: Graph, tensors: dict[Node, Tensor]) -> None:
         homes = [home(read) for read in node.all_input_nodes]
         for read, address in zip(node.all_input_nodes, homes, strict=True):
             once = last[address] == i and homes.count(address) == 1  # not by way of another view, too
-            if once and alike(tensors[read], tensors[node]):
+            if once and have_same_layout(tensors[read], tensors[node]):
                 moved[memory[node]] = address
                 last[address] = last[memory[node]]
                 node.target, keyword = OVERWRITING[node.target]

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from probeta.config.trust import resolve, trusted
+from probeta.config.trust import get_trusted, resolve
 from probeta.vectorized.optimizers import OPTIONS
 
 Tree = Mapping[str, Any]
@@ -49,7 +49,7 @@ DROPOUT = ("dropout", "output_dropout")
 def reason_against(tree: Tree) -> str | None:
     """Why the run `tree` (a resolved configuration) needs a process of its own; `None` where it does not."""
     model = tree["model"]["_target_"]
-    if not getattr(resolve(model, "model", trusted(tree)), "vectorizes", False):
+    if not getattr(resolve(model, "model", get_trusted(tree)), "vectorizes", False):
         return f"{model.rsplit('.', 1)[-1]} does not say that it can be vectorized"
     if tree.get("checkpoints") == "all":
         return "checkpoints=all keeps the Trainer's own state"

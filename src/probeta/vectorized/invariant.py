@@ -73,7 +73,7 @@ def normal_distribution(x: Tensor) -> Tensor:
     return (torch.erf(x * math.sqrt(0.5)) + 1) * 0.5
 
 
-def product(a: Tensor, b: Tensor) -> Tensor | None:
+def multiply_padded(a: Tensor, b: Tensor) -> Tensor | None:
     """`a (K, n, k) @ b (K, k, m)`, padded with zeros to whole cache lines where a matrix would not fill them.
 
     A matrix that all members share lies at one address, and is padded all the same: whether data are shared depends
@@ -114,6 +114,6 @@ REPLACED: dict[Any, Callable[..., Any]] = {
     aten.sigmoid.default: sigmoid,
     aten.gelu.default: gelu,
     aten.gelu_backward.default: gelu_backward,
-    aten.bmm.default: product,
+    aten.bmm.default: multiply_padded,
     aten.sum.dim_IntList: sum_dims,
 }

@@ -14,8 +14,8 @@ from hydra.core.utils import JobReturn, JobStatus, configure_log, setup_globals
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from probeta.composition.job import without_hydra
-from probeta.config.build import plain
+from probeta.composition.job import drop_hydra
+from probeta.config.build import resolve_config
 from probeta.runs.identity import config_sha256
 from probeta.sweeps.jobs import SweepJob
 from probeta.sweeps.launchers import NOT_STARTED, ComposedLauncher, GuardedTask, launch_apart, launcher_for
@@ -120,7 +120,9 @@ class EnsembleLauncher:
                 bases[key] = read_hydra(job.compose())
             lines = list(job.overrides)
             made.append(
-                Job(job.path.absolute(), lines, job.config, job.resolved, job.sha256, hydra_for(bases[key], job))
+                Job(
+                    job.path.absolute(), lines, job.config, job.resolved, job.sha256, make_hydra_config(bases[key], job)
+                )
             )
         return made
 
@@ -167,8 +169,8 @@ class EnsembleLauncher:
 
 
 def make_job(path: Path, overrides: list[str], config: DictConfig, hydra: Any) -> Job:
-    bare = without_hydra(config) if "hydra" in config else config
-    return Job(path.absolute(), overrides, bare, plain(bare), config_sha256(bare), hydra)
+    bare = drop_hydra(config) if "hydra" in config else config
+    return Job(path.absolute(), overrides, bare, resolve_config(bare), config_sha256(bare), hydra)
 
 
 def read_hydra(config: DictConfig) -> dict[str, Any]:
@@ -177,7 +179,7 @@ def read_hydra(config: DictConfig) -> dict[str, Any]:
     return {str(key): value for key, value in container.items()}
 
 
-def hydra_for(base: dict[str, Any], job: SweepJob) -> dict[str, Any]:
+def make_hydra_config(base: dict[str, Any], job: SweepJob) -> dict[str, Any]:
     """`base` as Hydra would have composed it for `job`."""
     held = [line for line in base["overrides"]["hydra"] if not line.startswith("hydra.sweep.")]
     own = job.launch_overrides[len(job.overrides) :]

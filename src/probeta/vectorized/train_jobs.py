@@ -15,13 +15,13 @@ from typing import Any
 import torch
 from omegaconf import DictConfig
 
-from probeta.composition.job import unresolved, write_hydra
+from probeta.composition.job import to_unresolved, write_hydra
 from probeta.config.build import build_data, build_model, double_precision
 from probeta.errors import UserError
-from probeta.runs.directory import RunDirectory, locked
-from probeta.runs.record import COMPLETED, FAILED, INTERRUPTED, complete, describe, new_record, write_result
+from probeta.runs.directory import RunDirectory, hold_lock
+from probeta.runs.record import COMPLETED, FAILED, INTERRUPTED, complete_record, describe, new_record, write_result
 from probeta.runs.signals import Interrupted, Signals
-from probeta.training.fit import draw_figures, quiet, settings
+from probeta.training.fit import draw_figures, flatten_settings, quiet
 from probeta.vectorized.chunk_size import choose_chunk_size, choose_device
 from probeta.vectorized.grouping import group_trees, reason_against
 from probeta.vectorized.invariant import one_thread
@@ -138,7 +138,7 @@ def train_chunk(
     with ExitStack() as stack:
         for job, _ in runs:
             start_directory(job)
-            stack.enter_context(locked(job.path))
+            stack.enter_context(hold_lock(job.path))
         try:
             Ensemble([m for _, m in runs], device, check, program).fit()
             fitted = time.perf_counter()
@@ -173,7 +173,7 @@ def finish_run(job: Job, member: Member, members: MemberBuilder, size: int) -> l
             raise member.error
         outcome = write_run(member, run, size, members.sha256(member))
         metrics = outcome.metrics
-        complete(record, outcome)
+        complete_record(record, outcome)
         if member.tree.get("figures") == "all":
             draw_figures(run.path)
     except Exception as error:
@@ -181,12 +181,12 @@ def finish_run(job: Job, member: Member, members: MemberBuilder, size: int) -> l
         log.error("%s failed: %s", job.path.name, error)
     if not logs_to_tensorboard(member.tree):
         return []
-    return [(run.path, make_events(member.rows, settings(member.tree), metrics))]
+    return [(run.path, make_events(member.rows, flatten_settings(member.tree), metrics))]
 
 
 def start_directory(job: Job) -> None:
     job.path.mkdir(parents=True, exist_ok=True)
-    write_hydra(job.path, unresolved(job.config), job.hydra, job.overrides)
+    write_hydra(job.path, to_unresolved(job.config), job.hydra, job.overrides)
 
 
 def make_record(job: Job) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from enum import Enum
 from probeta.data.grammar import english, german
 
 
-class Form(Enum):
+class VerbForm(Enum):
     """The form of the lexical verb."""
 
     PRESENT = "present"
@@ -23,7 +23,7 @@ class Construction:
     weight: int
     """Of a hundred clauses, roughly how many."""
     past: bool
-    form: Form
+    form: VerbForm
     english: str = ""
     """Auxiliary before `not` (*has seen*), or with `to` behind *do* and `not` (*does not want to see*)."""
     german: str = ""
@@ -39,19 +39,19 @@ class Construction:
 
 
 CONSTRUCTIONS = (
-    Construction("present", 32, False, Form.PRESENT, times=("today", "now")),
-    Construction("past", 20, True, Form.PAST, times=("today", "yesterday")),
-    Construction("perfect", 12, False, Form.PARTICIPLE, "have", "haben"),
-    Construction("pluperfect", 4, True, Form.PARTICIPLE, "had", "hatte", ("yesterday",), stative=False),
-    Construction("future", 8, False, Form.BASE, "will", "werden", ("today", "tomorrow", "soon")),
-    Construction("can", 6, False, Form.BASE, "can", "können", ("today", "now"), stative=False),
-    Construction("have_to", 4, False, Form.BASE, "have to", "müssen", ("today", "now", "tomorrow"), stative=False),
-    Construction("want_to", 4, False, Form.BASE, "want to", "wollen", ("today", "now"), stative=False),
-    Construction("may", 3, False, Form.BASE, "may", "dürfen", ("today", "now"), stative=False),
-    Construction("should", 3, False, Form.BASE, "should", "sollte", ("today", "now", "tomorrow"), stative=False),
-    Construction("could", 2, True, Form.BASE, "could", "konnte", ("today", "yesterday"), stative=False),
-    Construction("had_to", 2, True, Form.BASE, "had to", "musste", ("today", "yesterday"), stative=False),
-    Construction("wanted_to", 2, True, Form.BASE, "wanted to", "wollte", ("today", "yesterday"), stative=False),
+    Construction("present", 32, False, VerbForm.PRESENT, times=("today", "now")),
+    Construction("past", 20, True, VerbForm.PAST, times=("today", "yesterday")),
+    Construction("perfect", 12, False, VerbForm.PARTICIPLE, "have", "haben"),
+    Construction("pluperfect", 4, True, VerbForm.PARTICIPLE, "had", "hatte", ("yesterday",), stative=False),
+    Construction("future", 8, False, VerbForm.BASE, "will", "werden", ("today", "tomorrow", "soon")),
+    Construction("can", 6, False, VerbForm.BASE, "can", "können", ("today", "now"), stative=False),
+    Construction("have_to", 4, False, VerbForm.BASE, "have to", "müssen", ("today", "now", "tomorrow"), stative=False),
+    Construction("want_to", 4, False, VerbForm.BASE, "want to", "wollen", ("today", "now"), stative=False),
+    Construction("may", 3, False, VerbForm.BASE, "may", "dürfen", ("today", "now"), stative=False),
+    Construction("should", 3, False, VerbForm.BASE, "should", "sollte", ("today", "now", "tomorrow"), stative=False),
+    Construction("could", 2, True, VerbForm.BASE, "could", "konnte", ("today", "yesterday"), stative=False),
+    Construction("had_to", 2, True, VerbForm.BASE, "had to", "musste", ("today", "yesterday"), stative=False),
+    Construction("wanted_to", 2, True, VerbForm.BASE, "wanted to", "wollte", ("today", "yesterday"), stative=False),
 )
 
 _GERMAN_PAST = {"hatte": "haben", "konnte": "können", "musste": "müssen", "wollte": "wollen", "sollte": "sollen"}

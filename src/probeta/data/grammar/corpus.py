@@ -24,7 +24,7 @@ class Pair:
 
 
 @dataclass(frozen=True)
-class Corpus:
+class GrammarCorpus:
     """`N` pairs. Sentences are padded with 0, the id of no word."""
 
     source_words: tuple[str, ...]
@@ -60,7 +60,7 @@ class Corpus:
     def __iter__(self) -> Iterator[Pair]:
         return (self[i] for i in range(len(self)))
 
-    def select(self, rows: Ints) -> Corpus:
+    def select(self, rows: Ints) -> GrammarCorpus:
         """The pairs `rows`, in that order."""
         link_rows, link_offsets = _ragged_rows(self.link_offsets, rows)
         clause_rows, clause_offsets = _ragged_rows(self.clause_offsets, rows)
@@ -78,7 +78,7 @@ class Corpus:
         )
 
     @classmethod
-    def concatenate(cls, parts: Sequence[Corpus]) -> Corpus:
+    def concatenate(cls, parts: Sequence[GrammarCorpus]) -> GrammarCorpus:
         """All pairs of `parts`, which have the same words."""
         return replace(
             parts[0],

@@ -9,8 +9,8 @@ from typing import Literal, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from probeta.data.codec import Language, TextCodec
-from probeta.data.grammar.corpus import Corpus, Pair
+from probeta.data.codec import LanguageCodec, TextCodec
+from probeta.data.grammar.corpus import GrammarCorpus, Pair
 from probeta.data.grammar.draws import Ints
 from probeta.data.grammar.generator import Grammar
 from probeta.data.grammar.splits import check_split, split_corpus
@@ -68,7 +68,7 @@ class GrammarData(TextData):
             min_length, max_length, min_reordering, max_reordering,
         )  # fmt: skip
         check_split(self.grammar, split, length_cut)
-        self.corpora: dict[str, Corpus] = {}
+        self.corpora: dict[str, GrammarCorpus] = {}
         if split != "iid":
             what = f"are longer than {length_cut} words" if split == "length" else "join unseen pairs of words"
             self.note = f"test sentences {what}; training and validation sentences do not (data.split={split})"
@@ -76,8 +76,12 @@ class GrammarData(TextData):
     def prepare(self) -> None:
         self.corpora = split_corpus(self.grammar, self.split, self.seed, self.sizes, self.length_cut)
         train = self.corpora["train"]
-        source = Language(SpacyTokenizer("en", self.lowercase), _vocabulary(train.source, train.source_words), "en")
-        target = Language(SpacyTokenizer("de", self.lowercase), _vocabulary(train.target, train.target_words), "de")
+        source = LanguageCodec(
+            SpacyTokenizer("en", self.lowercase), _vocabulary(train.source, train.source_words), "en"
+        )
+        target = LanguageCodec(
+            SpacyTokenizer("de", self.lowercase), _vocabulary(train.target, train.target_words), "de"
+        )
         self.codec = TextCodec(source, target)
         for split, corpus in self.corpora.items():
             self.pairs[split] = EncodedPairs(

@@ -9,7 +9,7 @@ from itertools import count, pairwise
 
 import numpy as np
 
-from probeta.data.grammar.corpus import Corpus
+from probeta.data.grammar.corpus import GrammarCorpus
 from probeta.data.grammar.derivation import Context
 from probeta.data.grammar.draws import Ints
 from probeta.data.grammar.linearizer import Level
@@ -57,7 +57,7 @@ class Grammar:
         check_whole("data.min_reordering", self.min_reordering, 0)
         check_whole_or_null("data.max_reordering", self.max_reordering, self.min_reordering, "for no bound")
 
-    def chunk(self, number: int, *seed: int) -> Corpus:
+    def chunk(self, number: int, *seed: int) -> GrammarCorpus:
         """Chunk `number` of the endless stream of `seed`: what of `CHUNK` derivations is within the bounds."""
         rng = np.random.Generator(np.random.SFC64(np.random.SeedSequence([*seed, number])))
         engine = _engine(self.embedding, self.second_person, self.lowercase)
@@ -69,13 +69,13 @@ class Grammar:
             keep &= distance <= (self.max_reordering if self.max_reordering is not None else distance)
         return corpus if keep.all() else corpus.select(np.flatnonzero(keep))
 
-    def stream(self, *seed: int) -> Iterator[Corpus]:
+    def stream(self, *seed: int) -> Iterator[GrammarCorpus]:
         """Chunks without end, the same for the same `seed`: whole numbers from 0."""
         return (self.chunk(number, *seed) for number in count())
 
-    def sample(self, n: int, seed: int) -> Corpus:
+    def sample(self, n: int, seed: int) -> GrammarCorpus:
         """The first `n` pairs of the stream; `sample(n)` begins `sample(m)` for `n < m`."""
-        parts: list[Corpus] = []
+        parts: list[GrammarCorpus] = []
         drawn = 0
         for number, part in enumerate(self.stream(seed)):
             parts.append(part)
@@ -88,7 +88,7 @@ class Grammar:
                     f"data.max_length={self.max_length}, data.min_reordering={self.min_reordering} and "
                     f"data.max_reordering={self.max_reordering} at data.max_depth={self.max_depth}: widen them"
                 )
-        return Corpus.concatenate(parts).select(np.arange(n))
+        return GrammarCorpus.concatenate(parts).select(np.arange(n))
 
 
 class _Engine:
@@ -104,7 +104,9 @@ class _Engine:
         self.source_words, self.source_case = _casing(english.words, lowercase)
         self.target_words, self.target_case = _casing(german.words, lowercase)
 
-    def generate(self, rng: np.random.Generator, n: int, max_depth: int, extrapose: bool, max_length: int) -> Corpus:
+    def generate(
+        self, rng: np.random.Generator, n: int, max_depth: int, extrapose: bool, max_length: int
+    ) -> GrammarCorpus:
         levels = self._levels(rng, n, max_depth, extrapose)
         below: Level | None = None
         for level in reversed(levels):
@@ -126,7 +128,7 @@ class _Engine:
         depths = np.zeros(n, dtype=np.int64)
         for depth, level in enumerate(levels):
             depths[level.sentence] = depth
-        return Corpus(
+        return GrammarCorpus(
             self.source_words, self.target_words, source, target, source_lengths, target_lengths,
             links, link_offsets, clauses, clause_offsets, depths[rows],
         )  # fmt: skip

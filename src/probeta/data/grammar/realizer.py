@@ -10,17 +10,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from probeta.data.grammar import lexicon as lex
-from probeta.data.grammar.constructions import CONSTRUCTIONS, Form
+from probeta.data.grammar.constructions import CONSTRUCTIONS, VerbForm
 from probeta.data.grammar.derivation import FRONT_CLAUSE, NO_GAP, OBJECT, SUBJECT, Clauses, Phrases
 from probeta.data.grammar.draws import Ints
 from probeta.data.grammar.syntax import DE, EN, ENGLISH_SLOTS, GERMAN_SLOTS, ROLES, ObjectField, Order
 from probeta.data.grammar.tables import EVERY, KEIN, THE, A, EnglishTables, GermanTables, Prepositions
 
-_FORM = np.array([list(Form).index(c.form) for c in CONSTRUCTIONS])
+_FORM = np.array([list(VerbForm).index(c.form) for c in CONSTRUCTIONS])
 _PAST = np.array([c.past for c in CONSTRUCTIONS], dtype=np.int64)
 _SEMI_MODAL = np.array([c.semi_modal for c in CONSTRUCTIONS])
-_FINITE = np.isin(_FORM, [list(Form).index(Form.PRESENT), list(Form).index(Form.PAST)])
-_PARTICIPLE = list(Form).index(Form.PARTICIPLE)
+_FINITE = np.isin(_FORM, [list(VerbForm).index(VerbForm.PRESENT), list(VerbForm).index(VerbForm.PAST)])
+_PARTICIPLE = list(VerbForm).index(VerbForm.PARTICIPLE)
 _COPULA = np.array([verb.frame is lex.Frame.COPULAR for verb in lex.VERBS])
 _BE = np.array([verb.be for verb in lex.VERBS], dtype=np.int64)
 _GENDER = np.array([noun.gender.value for noun in lex.NOUNS])

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probeta.data.grammar import lexicon as lex
-from probeta.data.grammar.constructions import CONSTRUCTIONS, Form
-from probeta.data.grammar.corpus import Corpus
+from probeta.data.grammar.constructions import CONSTRUCTIONS, VerbForm
+from probeta.data.grammar.corpus import GrammarCorpus
 from probeta.data.grammar.generator import Grammar
 from probeta.data.grammar.lexicon import Frame
 from probeta.errors import ConfigError
@@ -20,7 +20,7 @@ PATIENCE = 20
 """Chunks in a row with hardly a new pair after which the grammar counts as exhausted."""
 HARDLY = 10
 
-Rule = Callable[[Corpus], NDArray[np.bool_]]
+Rule = Callable[[GrammarCorpus], NDArray[np.bool_]]
 
 
 def held_out_pairs(seed: int) -> NDArray[np.bool_]:
@@ -38,7 +38,7 @@ def held_out_pairs(seed: int) -> NDArray[np.bool_]:
     for row, verb in enumerate(lex.VERBS):
         if verb.frame is not Frame.COPULAR:
             rows.setdefault(verb.german, []).append(row)
-    for form in (Form.PARTICIPLE, Form.BASE):
+    for form in (VerbForm.PARTICIPLE, VerbForm.BASE):
         for same in rows.values():
             stative = any(lex.VERBS[row].stative for row in same)
             columns = [i for i, c in enumerate(CONSTRUCTIONS) if c.form is form and (c.stative or not stative)]
@@ -50,7 +50,7 @@ def held_out_pairs(seed: int) -> NDArray[np.bool_]:
 
 def split_corpus(
     grammar: Grammar, kind: str, seed: int, sizes: dict[str, int], length_cut: int = 12
-) -> dict[str, Corpus]:
+) -> dict[str, GrammarCorpus]:
     """`sizes[split]` pairs of each split, all with different source sentences.
 
     - `iid`: all from the same distribution.
@@ -63,7 +63,7 @@ def split_corpus(
     check_split(grammar, kind, length_cut)
     held = held_out_pairs(seed)
 
-    def unusual(corpus: Corpus) -> NDArray[np.bool_]:
+    def unusual(corpus: GrammarCorpus) -> NDArray[np.bool_]:
         if kind == "length":
             return corpus.source_lengths > length_cut
         if kind == "composition":
@@ -93,9 +93,9 @@ def check_split(grammar: Grammar, kind: str, length_cut: int) -> None:
 
 def _collect(
     grammar: Grammar, seed: tuple[int, int], size: int, rule: Rule, seen: NDArray[np.uint64], split: str
-) -> tuple[Corpus, NDArray[np.uint64]]:
+) -> tuple[GrammarCorpus, NDArray[np.uint64]]:
     """The first `size` pairs of a stream that follow `rule` and whose source is not in `seen`."""
-    parts: list[Corpus] = []
+    parts: list[GrammarCorpus] = []
     count = barren = 0
     for chunk in grammar.stream(*seed):
         chosen = np.flatnonzero(rule(chunk))
@@ -109,7 +109,7 @@ def _collect(
             seen = np.concatenate([seen, hashes[new]])
             count += len(new)
         if count >= size:
-            return Corpus.concatenate(parts), seen
+            return GrammarCorpus.concatenate(parts), seen
         if barren == PATIENCE:
             raise ConfigError(
                 f"the grammar has only {count} different {split} pairs for these settings, not {size}: "
@@ -118,7 +118,7 @@ def _collect(
     raise AssertionError("a stream has no end")
 
 
-def source_hashes(corpus: Corpus) -> NDArray[np.uint64]:
+def source_hashes(corpus: GrammarCorpus) -> NDArray[np.uint64]:
     """`(N,)` a 64-bit hash of each source sentence; two that differ agree with probability 2⁻⁶⁴."""
     width = 512  # fixed, since a chunk's longest sentence must not matter
     factors = np.random.default_rng(0x5EED).integers(1, 2**63, width, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
