@@ -21,11 +21,11 @@ def test_norms_are_those_of_the_flattened_gradients() -> None:
 
 def test_norms_of_several_members_are_those_of_each_alone() -> None:
     names = ("net.hidden.0.linear.weight", "net.hidden.0.linear.bias", "net.output.weight", "scale")
-    norms = [torch.rand(3) for _ in names]
-    together = norms_by_layer(names, norms)
+    tensors = {name: torch.rand(3, *size) for name, size in zip(names, ((5, 2), (5,), (2, 5), ()), strict=True)}
+    together = norms_by_layer(tensors, per_member=True)
     assert list(together) == ["hidden.0.linear", "output", "scale", "total"]
     for member in range(3):
-        alone = norms_by_layer(names, [norm[member] for norm in norms])
+        alone = norms_by_layer({name: tensor[member] for name, tensor in tensors.items()})
         assert {layer: norm[member] for layer, norm in together.items()} == alone
 
 

@@ -95,6 +95,15 @@ def test_curves_are_the_single_runs(both: tuple[Any, Any]) -> None:
                 assert not value or float(mine[name]) == pytest.approx(float(value), rel=1e-4, abs=1e-4, nan_ok=True)
 
 
+def test_curves_of_the_moons_are_the_single_runs_to_the_byte(tmp_path: Path) -> None:
+    line = ("data.n_samples=1200", "trainer.max_epochs=60", "model.width=64", "optimizer.lr=0.2", "seed=range(8)")
+    line += ("optimizer.momentum=0",)
+    single, member = (sweep(tmp_path / name, *line, f"hydra/launcher={name}")[1] for name in ("basic", "vectorized"))
+    assert len(single) == 8
+    for name, path in single.items():
+        assert (path / "metrics.csv").read_bytes() == (member[name] / "metrics.csv").read_bytes(), name
+
+
 def test_tensorboard_reads_the_events(both: tuple[Any, Any]) -> None:
     for a, b in pairs(both):
         if json.loads((a / "result.json").read_text())["status"] != "completed":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import pytorch_lightning as pl
@@ -12,23 +12,31 @@ from torch import Tensor, nn
 from probeta.errors import check_whole
 
 
-def norms_by_layer(names: Iterable[str], norms: Sequence[Tensor]) -> dict[str, Tensor]:
-    """From the norm of each parameter's gradient (or of its values) that of each layer's together, and `total`.
+def norms_by_layer(tensors: Mapping[str, Tensor], per_member: bool = False) -> dict[str, Tensor]:
+    """L2 norm of each layer's parameters (or their gradients) together, and `total`.
 
-    `norms` are `()` each, or `(K,)` for the members of an ensemble, and so are the results. A layer is what owns
-    the parameter: `net.hidden.0.linear.weight` belongs to `hidden.0.linear`.
+    A layer is what owns the parameter: `net.hidden.0.linear.weight` belongs to `hidden.0.linear`. Squares are summed
+    in double precision and the root is rounded once, so that it does not depend on the order of the sum.
+
+    Args:
+        tensors: by the parameter's name.
+        per_member: whether they are `(K, …)` of the members of an ensemble; then the norms are `(K,)` instead of `()`.
     """
     layers: dict[str, list[Tensor]] = {}
-    for name, norm in zip(names, norms, strict=True):
+    for name, tensor in tensors.items():
+        flat = tensor.reshape(len(tensor), -1) if per_member else tensor.flatten()
+        wide = tensor.dtype if tensor.device.type == "mps" else torch.float64  # which has none
+        norm = torch.linalg.vector_norm(flat, dim=-1, dtype=wide)
         layers.setdefault(name.removeprefix("net.").rpartition(".")[0] or name, []).append(norm)
-    layers["total"] = list(norms)
-    return {layer: torch.linalg.vector_norm(torch.stack(parts), dim=0) for layer, parts in layers.items()}
+    layers["total"] = [norm for norms in layers.values() for norm in norms]
+    native = next(iter(tensors.values())).dtype
+    return {layer: torch.linalg.vector_norm(torch.stack(norms), dim=0).to(native) for layer, norms in layers.items()}
 
 
 def gradient_norms(module: nn.Module) -> dict[str, Tensor]:
     """L2 norm of the gradient of each layer's parameters together, and `total`: `()` each."""
     gradients = {name: p.grad for name, p in module.named_parameters() if p.grad is not None}
-    return norms_by_layer(gradients, torch._foreach_norm([*gradients.values()])) if gradients else {}
+    return norms_by_layer(gradients) if gradients else {}
 
 
 class GradientNorm(pl.Callback):

@@ -14,8 +14,7 @@ from probeta.models.module import Module
 @torch.no_grad()
 def weight_norms(module: nn.Module) -> dict[str, Tensor]:
     """L2 norm of each layer's parameters together, and `total`: `()` each."""
-    parameters = {name: p.detach() for name, p in module.named_parameters()}
-    return norms_by_layer(parameters, torch._foreach_norm([*parameters.values()]))
+    return norms_by_layer(dict(module.named_parameters()))
 
 
 class WeightNorm(pl.Callback):

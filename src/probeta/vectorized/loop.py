@@ -107,12 +107,13 @@ class Ensemble:
         """Move the weights by batch `i`: loss `(K,)`, sums, and the gradients' norms where they are logged."""
         loss, sums, grads = self.gradients(epoch, i, step)
         logs = self.norm_every is not None and step % self.norm_every == 0
-        squares = [torch.linalg.vector_norm(g.flatten(1), dim=1) for g in grads] if self.clip or logs else []
-        norms = norms_by_layer(self.stack.parameters, squares) if logs else {}
+        norms = norms_by_layer(dict(zip(self.stack.parameters, grads, strict=True)), per_member=True) if logs else {}
         if (rates := self.rates.at(step)) is not None:
             self.optimizer.set("lr", rates)
         if self.clip:
-            whole = torch.linalg.vector_norm(torch.stack(squares), dim=0)
+            # In the precision of training, as single runs clip.
+            parts = [torch.linalg.vector_norm(g.reshape(len(g), -1), dim=1) for g in grads]
+            whole = torch.linalg.vector_norm(torch.stack(parts), dim=0)
             scale = (self.clip / (whole + 1e-6)).clamp(max=1.0)
             torch._foreach_mul_(grads, [scale.view(-1, *[1] * (g.dim() - 1)) for g in grads])
         self.optimizer.update(list(self.stack.parameters.values()), grads)
