@@ -37,7 +37,7 @@ def configure() -> Callable[..., DictConfig]:
     register_plugins()
 
     def configured(*overrides: str, config: str = "train") -> DictConfig:
-        # Closed again at once: Hydra is one a process, and other tests run the command line in this one.
+        # Closed again at once: there is one Hydra per process, and other tests run the command line in this one.
         with initialize_config_module("probeta.conf", version_base="1.3"):
             return compose(config, list(overrides))
 

@@ -1,7 +1,7 @@
 """Decoding Multi30k's 1,000 test sentences: sentences per second over JoeyNMT 2.3, greedy and beam 5.
 
 The same model size, batch and output lengths: neither side can end a sentence before `LENGTH` words. Ours lays its
-weights out once and takes a batch a core, as for a file that is translated, and is measured in bfloat16 too.
+weights out once and takes one batch per core, as for a file that is translated, and is measured in bfloat16 too.
 """
 
 from __future__ import annotations

@@ -21,5 +21,5 @@ def test_a_mode_follows_from_the_metric_and_may_not_contradict_it() -> None:
     assert resolve_mode("val/mine", "max") == "max"
     with pytest.raises(ConfigError, match=r"mode=min is not accepted: more of val/acc is better"):
         resolve_mode("val/acc", "min")
-    with pytest.raises(ConfigError, match=r"monitor=val/mine says not which way"):
+    with pytest.raises(ConfigError, match=r"not known which way monitor=val/mine"):
         resolve_mode("val/mine", "auto")

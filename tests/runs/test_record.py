@@ -83,10 +83,10 @@ def test_a_library_that_ends_the_process_is_a_failure_on_record(tmp_path: Path, 
     def leave(config, run, signals):
         raise SystemExit(0)
 
-    with contextlib.nullcontext() if multirun else pytest.raises(RuntimeError, match="ended from inside"):
+    with contextlib.nullcontext() if multirun else pytest.raises(RuntimeError, match="own code ended"):
         execute(leave, OmegaConf.create({"seed": 1}), tmp_path, overrides=[], multirun=multirun)
     result = read_result(tmp_path) or {}
-    assert (result["status"], result["error"]["message"]) == ("failed", "the run was ended from inside (SystemExit: 0)")
+    assert (result["status"], result["error"]["message"]) == ("failed", "the run's own code ended it (SystemExit: 0)")
 
 
 def test_a_job_that_another_process_completed_meanwhile_is_not_run_again(tmp_path: Path) -> None:

@@ -50,7 +50,7 @@ def any_rank(trainer: pl.Trainer, here: bool) -> bool:
     """Whether `here` holds in any process of the run: what they do together all must do, or some wait forever."""
     if trainer.world_size == 1:
         return here
-    # One sum a batch, and no barrier around it as in Lightning's `reduce_boolean_decision`.
+    # One sum per batch, and no barrier around it as in Lightning's `reduce_boolean_decision`.
     votes = torch.tensor(int(here), device=trainer.strategy.root_device)
     dist.all_reduce(votes)
     return bool(votes)

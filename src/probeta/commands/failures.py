@@ -76,7 +76,7 @@ def one_line(error: Exception) -> str:
         lines = [line.strip() for line in str(error.message).splitlines()]
         why = " ".join(line for line in lines if line and not line.startswith(("Error parsing override", "See http")))
         hint = "" if "while evaluating" in why else " (quote special characters)"
-        return f"{error.override!r} does not read as key=value: {why}{hint}"
+        return f"{error.override!r} cannot be parsed as key=value: {why}{hint}"
     text = str(error)
     option = re.search(
         r"Could not find '([^']+)'\s+Available options in '([^']+)':\s+(.*?)(?:Config search path|$)", text, re.DOTALL

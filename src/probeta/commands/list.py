@@ -1,4 +1,4 @@
-"""`probeta list`: every experiment, study and probe that ships, with a line each."""
+"""`probeta list`: every experiment, study and probe that ships, one line each."""
 
 from __future__ import annotations
 

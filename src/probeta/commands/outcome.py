@@ -43,7 +43,7 @@ def shorten_path(place: Path | str) -> str:
 
 
 def metrics_table(metrics: dict[str, Any]) -> Table:
-    """A row a split, a column a metric."""
+    """One row per split, one column per metric."""
     splits = [s for s in ("train", "val", "test") if any(name.startswith(f"{s}/") for name in metrics)]
     columns = [m for m in SHOWN if any(f"{s}/{m}" in metrics for s in splits)]
     table = Table("", *columns, title=None, header_style="bold")

@@ -10,7 +10,7 @@ from probeta.commands.arguments import parse, required
 ARGUMENTS = {
     "run": "DIR: the run's directory",
     "x": "[[0.1,0.2]]: points, as JSON",
-    "input": "FILE: points, one a line, numbers separated by commas (standard input where neither is given)",
+    "input": "FILE: points, one per line, numbers separated by commas (standard input where neither is given)",
     "trust": "[PACKAGE]: packages of your own that the run may build from",
 }
 

@@ -20,7 +20,7 @@ USAGE = "probeta translate run=DIR text='…' | input=FILE output=FILE   (or lin
 ACCEPTED = {
     "run": "DIR: the directory of a finished translator",
     "text": "TEXT: one line to translate",
-    "input": "FILE: one sentence a line, plain or .gz; needs output=",
+    "input": "FILE: one sentence per line, plain or .gz; needs output=",
     "output": "FILE: the translations in the input's order; an interrupted command goes on where it stopped",
     "beam_size": "N: prefixes that the search keeps; 1 is greedy (the run's own setting)",
     "length_penalty": "NUMBER: exponent of the length penalty of a beam search (the run's own setting)",

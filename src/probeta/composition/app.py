@@ -72,7 +72,7 @@ def parse_arguments(argv: list[str]) -> Namespace:
             key = option.lstrip("-")
             raise ConfigError(f"{option} is not an option; keys have no dashes: {key}={after or '…'}")
         if argument.startswith("="):
-            raise ConfigError(f"{argv[i - 1]} {argument} has a blank in it: {argv[i - 1]}{argument}")
+            raise ConfigError(f"{argv[i - 1]} {argument} contains a space: {argv[i - 1]}{argument}")
     args: Namespace = parser.parse_intermixed_args(argv)
     for argument in args.overrides:
         if "=" not in argument and not argument.startswith("~"):

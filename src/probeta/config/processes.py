@@ -12,7 +12,7 @@ STRATEGIES = ("auto", "ddp", "ddp_find_unused_parameters_true", "ddp_find_unused
 
 
 def choose_strategy(count: int, strategy: Any) -> Any:
-    """`trainer.strategy` for `count` processes that are there already: without Lightning's word on how they start.
+    """`trainer.strategy` for `count` processes that are there already: without Lightning's suffix for how they start.
 
     Raises `ConfigError` for several processes and a strategy that is not data-parallel.
     """
@@ -27,7 +27,7 @@ def choose_strategy(count: int, strategy: Any) -> Any:
 
 
 def processes(trainer: Mapping[str, Any]) -> int:
-    """How many processes the run is to be shared out among.
+    """How many processes the run is to be divided among.
 
     Raises `ConfigError` for devices that cannot be counted, and for several nodes.
     """

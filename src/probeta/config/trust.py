@@ -3,7 +3,7 @@
 A run directory can come from anywhere, and a `_target_` names any importable object. So what may be built is listed:
 at each place of a configuration the subclasses of one class, and of those only the ones that are defined in a module of
 this project, of torch or of Lightning that is listed with it. Functions and methods are no targets, since a function
-that calls what it is given would call anything. Whom else to trust is said by the command, never by a directory.
+that calls what it is given would call anything. Only the command says whom else to trust, never a directory.
 """
 
 from __future__ import annotations

@@ -42,8 +42,8 @@ class LineWriter:
 class Lines(Sequence[str]):
     """The lines `rows` of what a `LineWriter` wrote (all by default), lowercased where asked.
 
-    Lines are read from the file when they are asked for, and no file stays open or mapped: what has
-    been read does not add up in memory.
+    Lines are read from the file when they are asked for, and no file stays open or mapped: memory does
+    not grow with what has been read.
     """
 
     def __init__(self, path: Path, rows: NDArray[np.int64] | None = None, lowercase: bool = False) -> None:

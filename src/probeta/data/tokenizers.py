@@ -112,7 +112,7 @@ def _spacy_rules(language: str, pipeline: str | None) -> Any:
 
         if find_spec(f"spacy.lang.{language}") is not None:
             why = " ".join(str(error).split())
-            raise ConfigError(f"spaCy needs a package more for the language {language!r}: {why}") from None
+            raise ConfigError(f"spaCy needs another package for the language {language!r}: {why}") from None
         raise ConfigError(
             f"spaCy knows no language {language!r}: its rules are found by a code such as en or de"
         ) from None

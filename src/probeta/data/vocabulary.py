@@ -11,7 +11,7 @@ PAD_ID, BOS_ID, EOS_ID, UNK_ID = range(4)
 
 
 class Vocabulary:
-    """Tokens by id: the four specials first, then by falling frequency, ties by the alphabet.
+    """Tokens by id: the four specials first, then by falling frequency, ties alphabetically.
 
     A token seen fewer than `min_frequency` times, or beyond the `max_size` most frequent, reads
     as `<unk>`.

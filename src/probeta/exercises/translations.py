@@ -16,7 +16,7 @@ def _rows(artifacts: Artifacts, name: str) -> list[dict[str, str]]:
 
 
 def sentences(run: RunRow, split: str) -> list[dict[str, str]]:
-    """`errors.<split>.csv`: a row a sentence with its errors of each kind, `source`, `hypothesis`, `reference`."""
+    """`errors.<split>.csv`: one row per sentence with its errors of each kind, `source`, `hypothesis`, `reference`."""
     return _rows(run.artifacts, f"errors.{split}")
 
 

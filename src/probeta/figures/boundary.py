@@ -15,7 +15,7 @@ Array = NDArray[np.float64]
 
 AXES = (0.11, 0.26, 0.71, 0.65)
 BAR = (0.85, 0.31, 0.028, 0.55)
-"""Left, bottom, width and height, in parts of the figure."""
+"""Left, bottom, width and height, as fractions of the figure."""
 
 
 CLASS_MARKERS = ("o", "^", "s", "D", "v", "P", "X")

@@ -30,7 +30,7 @@ def gradcheck_figures(table: MeasurementTable) -> dict[str, Figure]:
 
 
 def layer_figure(table: MeasurementTable) -> Figure:
-    """A row a layer: the error over all its parameters and the greatest of a single one, by number format."""
+    """One row per layer: the error over all its parameters and the greatest of a single one, by number format."""
     layers, dtypes = table.values("layer"), table.values("dtype")
     title = "Gradient check: relative error by layer\n(beyond its tolerance and not crossed out: within rounding)"
     drawn, [axes] = figure(title, width=7.2, height=2.6 + 0.28 * len(layers))

@@ -23,7 +23,7 @@ READABLE = 40
 
 
 def heads_figure(title: str, rows: Sequence[str], columns: Sequence[str], weights: ArrayLike) -> Figure:
-    """`weights (layers, heads, rows, columns)`: a panel a head, a row of panels a layer; tokens at the edge only.
+    """`weights (layers, heads, rows, columns)`: one panel per head, one row of panels per layer.
 
     Raises:
         ValueError: the labels do not match the weights; a row under a wrong label would mislead.

@@ -27,7 +27,7 @@ def length_figures(table: MeasurementTable) -> dict[str, Figure]:
 
 
 def distance_figure(table: MeasurementTable, note: str) -> Figure:
-    """‖∂L/∂h_t‖ against the distance, a panel a cell, with the fitted line and, for the tanh net, the bound."""
+    """‖∂L/∂h_t‖ against the distance, one panel per cell, with the fitted line and, for the tanh net, the bound."""
     cells = table.values("cell")
     drawn, panels = figure(
         f"Gradient at the state k steps before the loss\n{note}",

@@ -13,7 +13,7 @@ from probeta.errors import ConfigError, DataError
 
 
 def read_points(values: dict[str, str]) -> list[list[float]]:
-    """The points asked about; `DataError` names the line that does not read."""
+    """The points asked about; `DataError` names the line that cannot be parsed."""
     if "x" in values:
         try:
             points = json.loads(values["x"])

@@ -87,7 +87,7 @@ def resume_point(partial: Path, progress: Path, job: Mapping[str, Any]) -> tuple
     except FileNotFoundError:
         return 0, 0  # interrupted before its first lines were done
     except (ValueError, KeyError, TypeError):
-        raise RunDirectoryError(f"{progress} does not read: delete it and {partial} to start again") from None
+        raise RunDirectoryError(f"{progress} cannot be parsed: delete it and {partial} to start again") from None
     if left["job"] != job or partial.stat().st_size < size:
         raise RunDirectoryError(
             f"{partial} is of another input, run or setting: finish that command, or delete it and {progress.name}"

@@ -98,7 +98,7 @@ class TextTranslator:
         lines = self.codec.source.tokenizer.tokenize_all(texts)
         longest = self.longest
         if cut := sum(len(tokens) > longest for tokens in lines):
-            log.warning("%d of %d lines are longer than %d tokens: their ends are not read", cut, len(lines), longest)
+            log.warning("%d of %d lines are longer than %d tokens: they are cut there", cut, len(lines), longest)
             lines = [tokens[:longest] for tokens in lines]
         found: list[list[Translation]] = [[] for _ in texts]
         batches, prepared, fast = list(self._batches(lines)), self.prepared, cpu.enabled()

@@ -1,4 +1,4 @@
-"""`metrics.csv`: a row a logging point, written in batches, cut where a resumed run begins again."""
+"""`metrics.csv`: one row per logging point, written in batches, cut where a resumed run begins again."""
 
 from __future__ import annotations
 

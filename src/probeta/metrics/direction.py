@@ -66,7 +66,7 @@ def resolve_mode(metric: str, mode: Mode) -> Literal["min", "max"]:
     known = direction(metric)
     if mode == "auto":
         if known is None:
-            raise ConfigError(f"monitor={metric} says not which way is better: add mode=min or mode=max")
+            raise ConfigError(f"it is not known which way monitor={metric} is better: add mode=min or mode=max")
         return known
     if mode not in ("min", "max"):
         raise ConfigError.value("mode", mode, "auto, min or max")
@@ -80,8 +80,7 @@ def check_optimized(key: str, metric: str) -> None:
     """Raise `ConfigError` where a search is for a `metric` that is neither good nor bad, or is misspelt."""
     if direction(metric) is None:
         raise ConfigError(
-            f"{key}={metric} is not accepted: a loss, an error, an accuracy … it is not known which way "
-            f"{metric} is better"
+            f"{key}={metric} is not accepted: it is not known which way it is better, as it is of a loss or an accuracy"
         )
 
 

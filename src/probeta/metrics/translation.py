@@ -35,7 +35,7 @@ def bleu_detokenized(hypotheses: Sequence[str], references: Sequence[str], lower
 
 
 def chrf(hypotheses: Sequence[str], references: Sequence[str], lowercase: bool = False) -> Score:
-    """chrF2, character n-grams up to 6 (Popović 2015), of texts or of words joined by blanks."""
+    """chrF2, character n-grams up to 6 (Popović 2015), of texts or of words joined by spaces."""
     from sacrebleu.metrics.chrf import CHRF
 
     return _corpus(CHRF(lowercase=lowercase), hypotheses, references)

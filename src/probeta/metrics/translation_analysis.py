@@ -35,7 +35,7 @@ def analyse_split(
 def analysis(
     split: str, sources: Sequence[Words], hypotheses: Sequence[Words], references: Sequence[Words]
 ) -> dict[str, Any]:
-    """As artifacts of a run: `analysis.<split>` with the totals, `errors.<split>` with a row a sentence."""
+    """As artifacts of a run: `analysis.<split>` with the totals, `errors.<split>` with one row per sentence."""
     totals, errors = analyse_split(sources, hypotheses, references)
     rows: list[list[Any]] = [["number", *KINDS, "source", "hypothesis", "reference"]]
     for number, sentence in enumerate(zip(sources, hypotheses, references, strict=True)):

@@ -89,7 +89,7 @@ class DepthProbe(Probe):
 
     Args:
         depths: numbers of layers, each from 1.
-        activations: names out of `nn.mlp.ACTIVATIONS`.
+        activations: names from `nn.mlp.ACTIVATIONS`.
         width: units of every layer.
         seeds: nets of each kind, numbered from the run's `seed`.
         init: how weights are drawn, see `draw_chain`.

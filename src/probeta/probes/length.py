@@ -59,7 +59,7 @@ class LengthProbe(Probe):
 
     Args:
         lengths: sequence lengths `T`, each from 1.
-        cells: kinds of cell, out of `rnn`, `lstm`, `gru`.
+        cells: kinds of cell, from `rnn`, `lstm`, `gru`.
         hidden_size: units of the layer.
         features: numbers in each input.
         classes: from 2.

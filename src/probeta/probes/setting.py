@@ -36,11 +36,11 @@ def check_whole_list(key: str, values: object, least: int) -> tuple[int, ...]:
 
 
 def check_names(key: str, values: object, known: Sequence[str]) -> tuple[str, ...]:
-    """`values` as different names out of `known`, in the order given."""
+    """`values` as different names from `known`, in the order given."""
     if isinstance(values, str):
         values = [values]
     if not isinstance(values, Sequence) or not values:
-        raise ConfigError.value(key, values, f"a list out of {', '.join(known)}")
+        raise ConfigError.value(key, values, f"names from {', '.join(known)}")
     for value in values:
         if value not in known:
             raise ConfigError.unknown(key, str(value), known)

@@ -46,8 +46,8 @@ class Translated:
 def collect_attention(runs: Sequence[RunRow]) -> dict[str, Any] | None:
     """What the page needs to show sentences of `runs`; `None` where none of them has attention.
 
-    `models` are names, `variants` what they are runs of; `sentences` have a `split`, `text`, `reference` and `by`, an
-    entry a model or `null`: `source` and `target` tokens, `gold` links `[source, target, sure]` or `null`, and
+    `models` are names, `variants` what they are runs of; `sentences` have a `split`, `text`, `reference` and `by`, one
+    entry per model or `null`: `source` and `target` tokens, `gold` links `[source, target, sure]` or `null`, and
     `weights`, by layer, head, target and source token, in thousandths (`null` without attention). Where a net has
     several heads the mean of its last layer's is its attention.
     """

@@ -41,7 +41,7 @@ def lines(
     diagonal: bool = False,
     hint: str = "",
 ) -> Chart:
-    """A line a series (`band`, or `x`, `mean` and perhaps `low` and `high`); a series of `None` is left out."""
+    """One line per series (`band`, or `x`, `mean` and perhaps `low` and `high`); a series of `None` is left out."""
     kept = [{"name": name, **values} for name, values in series.items() if values is not None]
     data = {
         "kind": "lines", "x": x, "y": y, "series": kept, "logX": log_x, "logY": log_y, "markers": markers,

@@ -205,7 +205,7 @@ def compare(
 
 
 def _words(artifacts: Artifacts, split: str) -> tuple[list[str], list[str]]:
-    """References and hypotheses as words joined by blanks."""
+    """References and hypotheses as words joined by spaces."""
     rows = _read(artifacts, f"errors.{split}")
     return [row["reference"] for row in rows], [row["hypothesis"] for row in rows]
 

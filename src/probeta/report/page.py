@@ -148,7 +148,7 @@ def _run_row(run: RunRow, metrics: Sequence[str], language: Language) -> dict[st
 
 
 def _differences(summary: Summary, language: Language) -> list[dict[str, Any]]:
-    """A row a pair, real differences first."""
+    """One row per pair, real differences first."""
     up = is_maximised(summary.primary or "")
     rows = []
     for c in sorted(summary.comparisons, key=lambda c: (not c.differs, c.p_holm is None, c.p_holm or 0.0)):
@@ -203,7 +203,7 @@ def _followed(summary: Summary) -> set[str]:
 
 
 def _parallel(summary: Summary, language: Language) -> dict[str, Any] | None:
-    """A line a variant across the settings of a grid, ending at the primary metric.
+    """One line per variant across the settings of a grid, ending at the primary metric.
 
     Keys that only some variants set (a study's, one change at a time) are no axes of a grid.
     """

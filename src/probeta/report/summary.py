@@ -1,4 +1,4 @@
-"""A sweep's numbers: a row a job, a row a variant, and which differences are differences."""
+"""A sweep's numbers: one row per job, one row per variant, and which differences are differences."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ def _size(sweep: SweepRuns) -> int:
 
 
 def runs_csv(summary: Summary) -> str:
-    """`summary.csv`: a row a job. All columns but the last three are the same however often a sweep
+    """`summary.csv`: one row per job. All columns but the last three are the same however often a sweep
     was interrupted."""
     replicates = max((len(run.replicate) for run in summary.sweep.runs), default=0)
     names = ["seed", "data.seed"][:replicates]
@@ -179,7 +179,7 @@ def runs_csv(summary: Summary) -> str:
 
 
 def groups_csv(summary: Summary) -> str:
-    """`groups.csv`: a row a variant; per metric n, mean, standard deviation, 95 % interval, best, worst."""
+    """`groups.csv`: one row per variant; per metric n, mean, standard deviation, 95 % interval, best, worst."""
     fields = ("n", "mean", "std", "ci_low", "ci_high", "best", "worst")
     header = ["variant", "jobs", "completed", "failed", *(f"{m} {f}" for m in summary.metrics for f in fields)]
     rows = []

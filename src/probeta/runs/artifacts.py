@@ -88,7 +88,7 @@ FORMS = {
     "hypotheses": LINES,
     "references": LINES,
     "analysis": _json(end="\n", indent=1),  # by split: totals of what is wrong with the hypotheses
-    "errors": FileFormat(".csv", _write_table, _read_table),  # by split: the same, a row a sentence, with its words
+    "errors": FileFormat(".csv", _write_table, _read_table),  # by split: the same, one row per sentence, with its words
     "alignment": _json(),  # by split: attention against gold links
     "groups": _json(),  # by split: scores by properties of the gold sentence
     # of every run

@@ -132,7 +132,7 @@ def refuse_links_out(path: Path) -> None:
             folder = Path(parent, name)
             if folder.is_symlink() and not folder.resolve().is_relative_to(path.resolve()):
                 raise RunDirectoryError(
-                    f"{folder} is a link to {folder.resolve()}: what a run writes lies in its folder"
+                    f"{folder} is a link to {folder.resolve()}: a run writes only inside its own folder"
                 )
 
 

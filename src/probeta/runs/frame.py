@@ -1,4 +1,4 @@
-"""A sweep in a notebook: one data frame, a row a run."""
+"""A sweep in a notebook: one data frame, one row per run."""
 
 from __future__ import annotations
 

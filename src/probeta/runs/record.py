@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 
 COMPLETED, FAILED, INTERRUPTED = "completed", "failed", "interrupted"
 BUSY = "busy"
-"""What a sweep hears of a job that another process is at: no run's own status."""
+"""The status a sweep gets of a job that another process is running; never a run's own."""
 
 
 RESULT: dict[str, type | tuple[type, ...]] = {
@@ -192,7 +192,7 @@ def interruption(error: BaseException, signals: Signals) -> BaseException:
         return Interrupted(signals.received)
     if isinstance(error, SystemExit):
         # Raised as it is, it would end the command with the status that a library chose: 0, often.
-        found = RuntimeError(f"the run was ended from inside ({type(error).__name__}: {error})")
+        found = RuntimeError(f"the run's own code ended it ({type(error).__name__}: {error})")
         found.__cause__ = error
         return found
     return error

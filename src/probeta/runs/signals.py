@@ -39,7 +39,7 @@ class Signals:
     A process that is started with SIGHUP ignored (`nohup`) goes on ignoring it.
 
     Args:
-        repeats: whether a signal after the first counts. Not in a process that hears of one keystroke twice: from
+        repeats: whether a signal after the first counts. Not in a process that receives one keystroke twice: from
             the terminal, and from the process that started it.
     """
 

@@ -82,7 +82,7 @@ class Attendant(threading.Thread):
 
 @cache
 def get_attendant(driver: Driver) -> Attendant:
-    """The worker's one, started with its first job; from then on the terminal's Ctrl-C is for jobs only."""
+    """The worker's attendant, started with its first job; from then on the terminal's Ctrl-C is for jobs only."""
     thread = Attendant(driver)
     thread.start()
     with suppress(ValueError):

@@ -64,7 +64,7 @@ Listener = Callable[[Ended], None]
 
 @dataclass
 class Rounds:
-    """Launches jobs until each has ended; `listener` hears of each once, as soon as it has."""
+    """Launches jobs until each has ended; `listener` is called once for each, as soon as it has."""
 
     launcher: Launcher | InProcess
     listener: Listener
@@ -220,7 +220,7 @@ class Rounds:
             self.listener(ended)
 
     def _watch(self, batch: Sequence[SweepJob], before: dict[str, Any], done: threading.Event) -> None:
-        """Hear of each job when it ends, not when the whole batch has."""
+        """Report each job when it ends, not when the whole batch has."""
         while not done.wait(0.2):
             for job in batch:
                 if job.name not in self._heard:

@@ -35,7 +35,7 @@ ENDED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
 
 @dataclass
 class OptunaSearch:
-    """`Search(context, task, config, …)(arguments)` runs trials until there are `n_trials` in all.
+    """`OptunaSearch(context, task, config, …)(arguments)` runs trials until there are `n_trials` in all.
 
     A trial is one point of the space, repeated over the command's seeds; its value is their mean. Trials
     that fail are told to Optuna as failed and do not end the search. Raises `UserError` for what cannot be

@@ -1,4 +1,4 @@
-"""One sweep directory being worked on: compose, check, decide, launch, tell, summarise."""
+"""One sweep directory being worked on: compose, check, decide, launch, report, summarise."""
 
 from __future__ import annotations
 

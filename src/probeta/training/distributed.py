@@ -40,7 +40,7 @@ class Rank:
 
 
 class Environment(LightningEnvironment):
-    """Lightning's word for a `Rank`: nothing is read from the environment's variables, in which a torchrun, a SLURM
+    """A `Rank` as Lightning reads it: nothing is read from the environment's variables, in which a torchrun, a SLURM
     step or another run may have left a rank of theirs, and no process is started but by us.
     """
 

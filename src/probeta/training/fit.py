@@ -43,7 +43,7 @@ def train(
     """Train as `config` says inside `run`; goes on from `checkpoints/last.ckpt` where there is one.
 
     Args:
-        rank: this process's place where the run is shared out among several; `None`: it is shared out as `config`
+        rank: this process's place where the run is divided among several; `None`: it is divided as `config`
             says.
     """
     quiet()

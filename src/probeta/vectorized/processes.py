@@ -1,4 +1,4 @@
-"""Runs shared out among processes, one per core: a member's bits do not depend on the others in its ensemble, so each
+"""Runs divided among processes, one per core: a member's bits do not depend on the others in its ensemble, so each
 process trains its share by itself.
 """
 

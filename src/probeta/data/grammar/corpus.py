@@ -104,7 +104,7 @@ class GrammarCorpus:
         With `a(t)` the first sure source position of target word `t` (words without one are left out),
         the largest `|a(t) − a(t − 1) − 1|` (the distortion of Koehn et al. 2003, section 2.2): 0 where each
         target word goes on right behind the one before. Source words without a sure link (`of`, `does`)
-        count as passed over, so that the same order may have 1.
+        count as skipped, so that the same order may have 1.
         """
         sure = np.flatnonzero(self.links[:, 2] == 1)
         pair = (np.repeat(np.arange(len(self)), np.diff(self.link_offsets)))[sure]

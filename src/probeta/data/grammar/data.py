@@ -98,7 +98,7 @@ class GrammarData(TextData):
         return self.corpora[split][row]
 
     def reordering(self, split: str) -> Ints:
-        """`(N,)` the longest jump of each pair (`Corpus.reordering`)."""
+        """`(N,)` the longest jump of each pair (`GrammarCorpus.reordering`)."""
         return self.corpora[split].reordering()
 
     def source_lengths(self, split: str) -> Ints:

@@ -27,7 +27,7 @@ class Grammar:
 
     Longer and more nested sentences come from `max_depth` and `embedding`; with `extrapose=False`
     relative clauses stay at their noun inside the German sentence bracket, which moves the verb further
-    away. The four bounds keep only the pairs within them (see `Corpus.reordering` for the distance).
+    away. The four bounds keep only the pairs within them (see `GrammarCorpus.reordering` for the distance).
 
     Raises `ConfigError` where a setting is out of its range.
     """

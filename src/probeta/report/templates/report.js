@@ -91,7 +91,7 @@ function drawSpread() {
     yaxis: { autorange: "reversed", categoryorder: "array", categoryarray: names, tickvals: names, ticktext: names.map((n) => shorten(n, most)) } }), options);
 }
 
-// A line a series, with a band from its lowest to its highest run.
+// One line per series, with a band from its lowest to its highest run.
 function lines(series, how) {
   const traces = [];
   series.forEach((c, i) => {
