@@ -44,10 +44,12 @@ def check_whole(key: str, value: object, least: int = 1, most: int | None = None
     raise ConfigError.value(key, value, f"a whole number from {least}" + ("" if most is None else f" to {most}"))
 
 
-def check_whole_or_null(key: str, value: object, least: int = 1, meaning: str = "") -> int | None:
+def check_whole_or_null(
+    key: str, value: object, least: int = 1, meaning: str = "", most: int | None = None
+) -> int | None:
     """As `check_whole`, with `None` accepted too; `meaning` is what null does: "for the full batch"."""
     try:
-        return None if value is None else check_whole(key, value, least)
+        return None if value is None else check_whole(key, value, least, most)
     except ConfigError as error:
         raise ConfigError(f"{error}, or null {meaning}".rstrip()) from None
 

@@ -56,7 +56,7 @@ def test_failed_deep_nets_do_not_pass_as_an_effect_of_width() -> None:
                 value = (0.95 if depth == 1 else 0.85) + 0.003 * noise.normal()
                 runs.append(
                     RunRow(f"{seed}{width}{depth}", Path("/x"), "completed" if ended else "failed",
-                        settings={"model.width": width, "model.depth": depth}, replicate=(seed,),
+                        settings={"model.width": width, "model.depth": depth}, seeds={"seed": seed},
                         variant=f"{width},{depth}", metrics={"val/acc": value} if ended else {})
                 )  # fmt: skip
     results = Results(summarise(SweepRuns(Path("/x"), runs, {"compare": False}, [])), ENGLISH)

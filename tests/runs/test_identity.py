@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from probeta.errors import ConfigError
-from probeta.runs.identity import identity, label_settings
+from probeta.runs.identity import Seeds, config_sha256, identity, label_settings
 from probeta.sweeps.naming import job_name, quote_override, sweep_name
 
 
@@ -82,3 +82,16 @@ def test_a_sweep_is_found_again_with_one_more_value_and_in_any_order() -> None:
 def test_a_name_that_is_no_folder_or_another_command_s_is_refused(name: str) -> None:
     with pytest.raises(ConfigError, match="name="):
         sweep_name("train", [], [], name=name)
+
+
+def test_seeds_that_follow_are_no_part_of_what_a_run_is() -> None:
+    before = {"seed": 1, "model": {"width": 4}}
+    follow = {**before, "seeds": {"init": None, "order": None, "noise": None}}
+    assert config_sha256(follow) == config_sha256(before) == config_sha256({**before, "seeds": None})
+    hashes = {config_sha256({**before, "seeds": {**follow["seeds"], name: 2}}) for name in Seeds._fields}
+    assert len(hashes | {config_sha256(before)}) == 4
+
+
+def test_each_seed_follows_the_run_s_unless_it_is_set() -> None:
+    assert Seeds.of({"seed": 5}) == (5, 5, 5)
+    assert Seeds.of({"seed": 5, "seeds": {"init": None, "order": 0, "noise": 7}}) == (5, 0, 7)

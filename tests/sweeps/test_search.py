@@ -25,7 +25,7 @@ def trials(folder: Path) -> list[optuna.trial.FrozenTrial]:
 def test_the_space_is_that_of_the_sweep_syntax() -> None:
     space = read_space(
         ["a=1,2", "b=choice(x,y)", "c=range(1,9,2)", "d=interval(0,1.5)", "e=tag(log, interval(1e-4,1e-1))",
-         "f=int(interval(1,9))", "g=range(0,1,0.25)", "h=7", "seed=1,2,3"]
+         "f=int(interval(1,9))", "g=range(0,1,0.25)", "h=7", "seed=1,2,3", "data.seed=4,5"]
     )  # fmt: skip
     assert space.searched == {
         "a": CategoricalDistribution([1, 2]),
@@ -37,7 +37,8 @@ def test_the_space_is_that_of_the_sweep_syntax() -> None:
         "g": FloatDistribution(0, 0.75, step=0.25),
     }
     assert space.fixed == ("h=7",)
-    assert space.seeds == ("seed=1", "seed=2", "seed=3")
+    assert space.list_repeats()[:3] == [("seed=1", "data.seed=4"), ("seed=1", "data.seed=5"), ("seed=2", "data.seed=4")]
+    assert len(space.list_repeats()) == 6
 
 
 @pytest.mark.parametrize("lines", [["a=1"], ["seed=1,2"], ["a=interval(2,1)"], ["a=tag(log, interval(0,1))"]])

@@ -34,6 +34,9 @@ def moons(**changes: Any) -> dict[str, Any]:
 MEMBER = st.fixed_dictionaries(
     {
         "seed": st.integers(0, 5),
+        "seeds.init": st.sampled_from([None, 3]),
+        "seeds.order": st.sampled_from([None, 3]),
+        "seeds.noise": st.sampled_from([None, 3]),
         "data.seed": st.sampled_from([42, 7]),
         "optimizer.lr": st.sampled_from([0.01, 0.03, 0.1]),
         "scheduler": st.sampled_from(list(SCHEDULES.values())),

@@ -184,3 +184,14 @@ def test_batch_norm_is_torchs_to_rounding(training: bool) -> None:
         found.append((y.detach(), grad, mean, variance))
     for mine, theirs in zip(*found, strict=True):
         torch.testing.assert_close(mine, theirs, rtol=1e-12, atol=1e-13)
+
+
+def test_a_member_with_all_seeds_of_one_number_is_the_run_of_that_seed() -> None:
+    tree = changed(
+        tree_of("experiment=moons_dropout"),
+        {"trainer.max_epochs": 4, "data.n_samples": 60, "data.batch_size": 20, "model.width": 5},
+    )
+    own = changed(tree, {"seed": 1, "seeds.init": 5, "seeds.order": 5, "seeds.noise": 5})
+    alone, member = outcome([changed(tree, {"seed": 5})], 0, 3), outcome([changed(tree, {"seed": 8}), own], 1, 3)
+    assert member[0] == alone[0]
+    assert all(torch.equal(member[1][name], weight) for name, weight in alone[1].items())

@@ -27,13 +27,13 @@ from probeta.config.signatures import RESERVED, check_node, parameters
 from probeta.config.trust import get_trusted, resolve, targets
 from probeta.data.datamodule import DataModule
 from probeta.data.spec import DataSpec, PointsSpec, SequenceSpec, TextSpec
-from probeta.errors import ConfigError, UserError, check_whole
+from probeta.errors import ConfigError, UserError
 from probeta.models.module import Module
-from probeta.runs.identity import SWITCHES
+from probeta.runs.identity import SWITCHES, Seeds, check_seeds
 
 PARTS = (
     "attention", "callbacks", "checkpoints", "compile", "data", "decoding", "figures", "model", "optimizer", "probe",
-    "recipe", "scheduler", "seed", "trainer", "trust",
+    "recipe", "scheduler", "seed", "seeds", "trainer", "trust",
 )  # fmt: skip
 """Top-level keys that say what a run is."""
 
@@ -99,7 +99,7 @@ def check_keys(tree: Mapping[str, Any]) -> None:
             raise ConfigError.value(key, tree[key], " or ".join(accepted))
     if not isinstance(tree.get("compile", False), bool):
         raise ConfigError.value("compile", tree["compile"], "true or false")
-    check_whole("seed", tree.get("seed"), 0, 2**32 - 1)
+    check_seeds(tree)
     trust = get_trusted(tree)
     if tree.get("trainer"):
         processes(tree["trainer"])
@@ -241,9 +241,9 @@ def seed_everything(seed: int) -> None:
 
 
 def build_data(tree: Mapping[str, Any]) -> DataModule:
-    """The datamodule, set up. What it holds depends on `data.seed`; its shuffling on `seed`."""
+    """The datamodule, set up. What it holds depends on `data.seed`; its shuffling on `seeds.order`."""
     data: DataModule = make(tree, "data")
-    data.open(tree["seed"])
+    data.open(Seeds.of(tree).order)
     if double_precision(tree) and hasattr(data, "to"):
         data.to(torch.float64)
     return data
@@ -254,14 +254,19 @@ def double_precision(tree: Mapping[str, Any]) -> bool:
 
 
 def build_model(tree: Mapping[str, Any], spec: DataSpec) -> Module:
-    """The model as the run's seed initialises it."""
+    """The model as `seeds.init` initialises it, which in training will draw from `seeds.noise`."""
     model_class = resolve(tree["model"]["_target_"], "model", get_trusted(tree))
     accepted = getattr(model_class, "accepts", type(spec))
     if not isinstance(spec, accepted):
         raise explain_mismatch(tree, type(spec), accepted)
-    seed_everything(tree["seed"])
+    seeds = Seeds.of(tree)
+    seed_everything(seeds.init)
     model: Module = make(tree, "model", spec=spec)
-    model.learn_by(tree["seed"], factory(tree, "optimizer"), factory(tree, "scheduler"))
+    if seeds.noise != seeds.init:
+        # The process's generators are left where a net drawn from the noise's own seed leaves them.
+        seed_everything(seeds.noise)
+        make(tree, "model", spec=spec)
+    model.learn_by(seeds.noise, factory(tree, "optimizer"), factory(tree, "scheduler"))
     return model.double() if double_precision(tree) else model
 
 

@@ -21,7 +21,7 @@ class DataModule(pl.LightningDataModule):
     """Something about the data that every reader of the results must know."""
 
     def open(self, shuffle_seed: int) -> None:
-        """Read or make the splits; `shuffle_seed`, the run's seed, orders the batches of training."""
+        """Read or make the splits; `shuffle_seed`, the run's `seeds.order`, orders the batches of training."""
         self.shuffle_seed = shuffle_seed
         self.setup("fit")
 

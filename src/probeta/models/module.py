@@ -104,7 +104,7 @@ class Module(pl.LightningModule):
         self._plateau_state: dict[str, Any] | None = None
 
     def learn_by(self, seed: int, optimizer: OptimizerFactory | None, scheduler: SchedulerFactory | None) -> None:
-        """Train with these, the `_partial_` nodes of the configuration; `seed` is what a step's draws are addressed by.
+        """Train with these, the configuration's `_partial_` nodes; `seed` (`seeds.noise`) addresses what it draws.
 
         `optimizer` is `None` for a model with a rule of its own, `scheduler` for a constant learning rate.
         """

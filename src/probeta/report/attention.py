@@ -106,7 +106,7 @@ def _in_turn(runs: Iterable[RunRow]) -> list[tuple[RunRow, bool]]:
 
 def _translations(runs: Iterable[tuple[RunRow, bool]]) -> Iterator[Translated]:
     for run, several in runs:
-        name = run.variant + (f", seed {run.replicate[0]}" if several and run.replicate else "")
+        name = run.variant + (f", seed {run.seed_label}" if several and run.replicate else "")
         if (found := read_run(run.artifacts, name, run.variant)) is not None:
             yield found
 

@@ -50,7 +50,7 @@ def pictures(runs: Sequence[RunRow]) -> list[Picture]:
         for title, png in figures(run.path) if saved else draw_run(run.path):
             if len(found) == MOST or size + len(png) > BYTES:
                 return found
-            seed = f", seed {run.replicate[0]}" if run.replicate else ""
+            seed = f", seed {run.seed_label}" if run.replicate else ""
             found.append(Picture(f"{title}{seed}", run.variant, png))
             size += len(png)
     return found

@@ -139,7 +139,7 @@ def _run_row(run: RunRow, metrics: Sequence[str], language: Language) -> dict[st
     return {
         "name": run.name,
         "variant": language.say(run.variant),
-        "seed": " / ".join(str(part) for part in run.replicate),
+        "seed": run.seed_label,
         "status": run.status,
         "values": [("" if v is None else language.number(v), "" if v is None else v) for v in values],
         "duration": "" if duration is None else language.number(duration),

@@ -11,7 +11,7 @@ from probeta.metrics.direction import bounds, choose_leading, direction, is_maxi
 from probeta.report.language import Language
 from probeta.runs.cells import format_table
 from probeta.runs.record import headline
-from probeta.runs.table import RunRow, SweepRuns
+from probeta.runs.table import REPLICATES, RunRow, SweepRuns
 from probeta.stats.comparisons import ALPHA, Comparison, Values, compare
 from probeta.stats.intervals import UNBOUNDED, Interval, mean_interval
 
@@ -152,8 +152,7 @@ def _size(sweep: SweepRuns) -> int:
 def runs_csv(summary: Summary) -> str:
     """`summary.csv`: one row per job. All columns but the last three are the same however often a sweep
     was interrupted."""
-    replicates = max((len(run.replicate) for run in summary.sweep.runs), default=0)
-    names = ["seed", "data.seed"][:replicates]
+    names = [key for key in REPLICATES if any(key in run.seeds for run in summary.sweep.runs)]
     metrics = sorted(summary.metrics)
     header = [
         "variant",
@@ -169,7 +168,7 @@ def runs_csv(summary: Summary) -> str:
     ]
     rows = []
     for run in summary.sweep.runs:
-        replicate = [*run.replicate, *[""] * (replicates - len(run.replicate))]
+        replicate = [run.seeds.get(key, "") for key in names]
         settings = [run.settings.get(key, "") for key in summary.sweep.axes]
         error = _error(run)
         timing = [run.result.get("duration_s", ""), run.result.get("fit_s", ""), run.result.get("device") or ""]

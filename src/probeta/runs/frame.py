@@ -21,9 +21,8 @@ def load_sweep(directory: str | Path) -> pd.DataFrame:
     sweep = read_sweep(directory)
     rows = []
     for run in sweep.runs:
-        seeds = dict(zip(("seed", "data.seed"), run.replicate, strict=False))
         settings = {key: run.settings.get(key) for key in sweep.axes}
         seconds = {key: run.result.get(key) for key in ("duration_s", "fit_s")}
-        rows.append({"variant": run.variant, **seeds, **settings, "status": run.status, **run.metrics, **seconds})
+        rows.append({"variant": run.variant, **run.seeds, **settings, "status": run.status, **run.metrics, **seconds})
         rows[-1]["path"] = str(run.path)
     return pd.DataFrame(rows)

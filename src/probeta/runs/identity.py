@@ -7,11 +7,13 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf
+
+from probeta.errors import ConfigError, check_whole, check_whole_or_null
 
 SWEEP_SWITCHES = ("resume", "rerun", "retries", "fail_fast", "name", "lang")
 """Top-level keys that a command or a sweep obeys itself: its jobs do not see them."""
@@ -20,12 +22,53 @@ SWITCHES = (*SWEEP_SWITCHES, "output_dir", "logger", "study", "hydra")
 """Top-level keys that say how a run is carried out, not what it is: no part of its identity."""
 
 
+LARGEST_SEED = 2**32 - 1
+
+
+class Seeds(NamedTuple):
+    """What each kind of randomness in a run is drawn from, the data's own (`data.seed`) aside."""
+
+    init: int
+    """The initial weights."""
+    order: int
+    """The order of the training batches."""
+    noise: int
+    """Dropout, teacher forcing, anything else that training draws."""
+
+    @classmethod
+    def of(cls, tree: Mapping[str, Any]) -> Seeds:
+        """Those of a resolved configuration: `seeds.*`, each of which is `seed` where it is null or not there."""
+        own = tree.get("seeds") or {}
+        return cls(*(tree["seed"] if own.get(name) is None else own[name] for name in cls._fields))
+
+
+def check_seeds(tree: Mapping[str, Any]) -> None:
+    """Raise `ConfigError` for a `seed`, or one in `seeds`, that is no seed."""
+    check_whole("seed", tree.get("seed"), 0, LARGEST_SEED)
+    own = {} if tree.get("seeds") is None else tree["seeds"]
+    if not isinstance(own, Mapping):
+        raise ConfigError.value("seeds", own, f"one by one, as in seeds.init=1; there are {', '.join(Seeds._fields)}")
+    for name, value in own.items():
+        if name not in Seeds._fields:
+            raise ConfigError.unknown("key", f"seeds.{name}", [f"seeds.{known}" for known in Seeds._fields])
+        check_whole_or_null(f"seeds.{name}", value, 0, "to follow seed", LARGEST_SEED)
+
+
+def select_defining(tree: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a resolved configuration says what the run is: no `SWITCHES`, and no seed that follows `seed`."""
+    kept = {key: value for key, value in tree.items() if key not in (*SWITCHES, "seeds")}
+    seeds = tree.get("seeds")
+    if isinstance(seeds, Mapping):
+        seeds = {name: value for name, value in seeds.items() if value is not None}
+    return {**kept, "seeds": seeds} if seeds else kept
+
+
 def config_sha256(config: DictConfig | Mapping[str, Any]) -> str:
-    """What the run is, as a hash: the resolved configuration without `SWITCHES`."""
-    tree = OmegaConf.to_container(config, resolve=True) if isinstance(config, DictConfig) else dict(config)
-    assert isinstance(tree, dict)
-    identity = {key: value for key, value in tree.items() if key not in SWITCHES}
-    return hashlib.sha256(json.dumps(identity, sort_keys=True, default=str).encode()).hexdigest()
+    """What the run is, as a hash of what `select_defining` takes from its resolved configuration."""
+    tree = OmegaConf.to_container(config, resolve=True) if isinstance(config, DictConfig) else config
+    assert isinstance(tree, Mapping)
+    text = json.dumps(select_defining({str(key): value for key, value in tree.items()}), sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def parse(lines: Sequence[str]) -> list[Override]:

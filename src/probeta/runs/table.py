@@ -14,15 +14,15 @@ from typing import Any
 from probeta.errors import RunDirectoryError
 from probeta.runs.artifacts import Artifacts
 from probeta.runs.directory import RunDirectory, is_locked
+from probeta.runs.identity import Seeds, label_settings, parse
 from probeta.runs.identity import is_switch as is_switch_key
-from probeta.runs.identity import label_settings, parse
 from probeta.runs.reading import Damaged, check_kinds, read_json, read_lines
 from probeta.runs.record import read_result
 
 DAMAGED = "damaged"
 """The status of a run whose record is not one."""
 
-REPLICATES = ("seed", "data.seed")
+REPLICATES = ("seed", *(f"seeds.{name}" for name in Seeds._fields), "data.seed")
 """Keys that repeat a variant instead of making another one."""
 
 DEFINITION: dict[str, type | tuple[type, ...]] = {
@@ -54,7 +54,8 @@ class RunRow:
     overrides: tuple[str, ...] = ()
     settings: dict[str, Any] = field(default_factory=dict)
     """Key → value of what it overrides, replicates and switches aside."""
-    replicate: tuple[Any, ...] = ()
+    seeds: dict[str, Any] = field(default_factory=dict)
+    """Of `REPLICATES`, in their order, those that it overrides; `seed` where it overrides none."""
     variant: str = ""
     metrics: dict[str, float | None] = field(default_factory=dict)
     result: dict[str, Any] = field(default_factory=dict)
@@ -63,6 +64,15 @@ class RunRow:
     @property
     def completed(self) -> bool:
         return self.status == "completed"
+
+    @property
+    def replicate(self) -> tuple[Any, ...]:
+        """What tells it from the other runs of its variant."""
+        return tuple(self.seeds.values())
+
+    @property
+    def seed_label(self) -> str:
+        return " / ".join(map(str, self.replicate))
 
     @property
     def artifacts(self) -> Artifacts:
@@ -142,9 +152,9 @@ def _read_run(path: Path, listed: dict[str, Any], lost: dict[str, Any], damage: 
         damage.append(damaged)
         result = {"status": DAMAGED, "error": {"type": "Damaged", "message": str(damaged)}}
         overrides = tuple(listed.get("overrides") or ())
-    settings, replicate = _settings(overrides)
-    if not replicate and result.get("seed") is not None:
-        replicate = (result["seed"],)
+    settings, seeds = _settings(overrides)
+    if not seeds and result.get("seed") is not None:
+        seeds = {"seed": result["seed"]}
     status = result.get("status")
     error = result.get("error")
     if status is None and lost:
@@ -152,16 +162,16 @@ def _read_run(path: Path, listed: dict[str, Any], lost: dict[str, Any], damage: 
     if status is None:
         status = _unfinished(path)
     metrics = {name: value for name, value in (result.get("metrics") or {}).items() if _is_number(value)}
-    return RunRow(path.name, path, status, overrides, settings, replicate, "", metrics, result, error)
+    return RunRow(path.name, path, status, overrides, settings, seeds, "", metrics, result, error)
 
 
-def _settings(overrides: Iterable[str]) -> tuple[dict[str, Any], tuple[Any, ...]]:
+def _settings(overrides: Iterable[str]) -> tuple[dict[str, Any], dict[str, Any]]:
     settings: dict[str, Any] = {}
     for line in overrides:
         key, value = _parsed(line)
         if not is_switch_key(key):
             settings[key] = value
-    return settings, tuple(settings.pop(key) for key in REPLICATES if key in settings)
+    return settings, {key: settings.pop(key) for key in REPLICATES if key in settings}
 
 
 @lru_cache(maxsize=65536)

@@ -53,7 +53,7 @@ def refuse_replicates(given: Sequence[str]) -> None:
     grid = expand(given)
     fixed = {line.partition("=")[0].lstrip("+") for line in grid.fixed}
     if "seed" in fixed or set(grid.axes) & set(REPLICATES):
-        key = "data.seed" if "data.seed" in grid.axes else "seed"
+        key = next((key for key in REPLICATES if key in grid.axes), "seed")
         raise ConfigError(
             f"{key} is not accepted with study.until=decided: it adds seeds itself, up to study.max_seeds"
         )

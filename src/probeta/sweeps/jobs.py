@@ -14,7 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from probeta.errors import RunDirectoryError
 from probeta.runs.directory import RunDirectory, hold_lock, is_locked
-from probeta.runs.identity import SWITCHES, config_sha256
+from probeta.runs.identity import config_sha256, select_defining
 from probeta.runs.reading import Damaged
 from probeta.runs.record import COMPLETED, INTERRUPTED, find_completed, headline, read_result
 from probeta.sweeps.naming import quote_override
@@ -195,5 +195,5 @@ def _flat(tree: Mapping[Any, Any]) -> dict[str, Any]:
         else:
             found[prefix] = node
 
-    walk({k: v for k, v in tree.items() if k not in SWITCHES}, "")
+    walk(select_defining({str(key): value for key, value in tree.items()}), "")
     return found

@@ -57,7 +57,7 @@ class OptunaSearch:
         space = read_space(given, self.context.config_loader)
         check_whole("hydra.sweeper.n_trials", self.n_trials)
         check_whole("hydra.sweeper.n_jobs", self.n_jobs)
-        axes: dict[str, tuple[str, ...]] = dict.fromkeys([*space.searched, *(["seed"] * bool(space.seeds))], ())
+        axes: dict[str, tuple[str, ...]] = dict.fromkeys([*space.searched, *space.seeds], ())
         directory = choose_directory(self.config, Grid((*space.fixed, "+search=optuna"), axes), None)
         metric = self.metric or OmegaConf.select(self.config, "recipe.monitor", default=None)
         if metric is None:
@@ -159,7 +159,7 @@ class Trials:
 
     def _carry_out(self, batch: Sequence[Trial]) -> None:
         jobs: dict[int, list[str]] = {trial.number: [] for trial in batch}
-        seeds: list[tuple[str, ...]] = [(seed,) for seed in self.space.seeds] or [()]
+        seeds = self.space.list_repeats()
         # A trial that is pruned at its first seed must not cost the others.
         waves = [seeds[:1], seeds[1:]] if self.prunes else [seeds]
         alive = list(batch)

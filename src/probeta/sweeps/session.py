@@ -22,7 +22,7 @@ from probeta.config.switches import check_recipe, check_switches
 from probeta.errors import ConfigError, RunDirectoryError, RunDirectoryInUse, TrainingDiverged, UserError
 from probeta.runs.atomic import write_atomic
 from probeta.runs.directory import RunDirectory
-from probeta.runs.identity import config_sha256
+from probeta.runs.identity import check_seeds, config_sha256
 from probeta.runs.reading import Damaged, check_kinds, read_json
 from probeta.runs.record import INTERRUPTED, find_completed, headline, read_sound_result, versions
 from probeta.runs.table import DEFINITION
@@ -91,18 +91,16 @@ class Session:
         return list(jobs.values())
 
     def _check(self, job: SweepJob) -> None:
-        """Jobs that differ in nothing but a whole-numbered seed are checked once."""
-        seed = job.config.get("seed")
+        """Jobs that differ in nothing but seeds that are whole numbers are checked once."""
         if self.check is None:
             return
-        kind: Any = None
-        if isinstance(seed, int) and not isinstance(seed, bool) and 0 <= seed < 2**32:
-            kind = config_sha256({**job.resolved, "seed": 0})
-            if kind in self._checked:
-                return
+        check_seeds(job.resolved)
+        kind = config_sha256({**job.resolved, "seed": 0, "seeds": None})
+        if kind in self._checked:
+            return
         self.check(job.config)
         check_recipe(job.config, job.overrides)
-        self._checked.add(kind or "")
+        self._checked.add(kind)
 
     def _composed(self, name: str, want: Wanted, index: int) -> SweepJob:
         job = SweepJob(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,7 @@ from hydra.core.override_parser.types import ChoiceSweep, IntervalSweep, Overrid
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
 from probeta.errors import ConfigError
+from probeta.runs.table import REPLICATES
 
 
 @dataclass(frozen=True)
@@ -20,7 +22,12 @@ class Space:
 
     fixed: tuple[str, ...]
     searched: dict[str, BaseDistribution]
-    seeds: tuple[str, ...]
+    seeds: dict[str, tuple[str, ...]]
+    """Of `REPLICATES`, those that repeat a trial → the override lines of each."""
+
+    def list_repeats(self) -> list[tuple[str, ...]]:
+        """The lines of each repetition of a trial: every seed with every other."""
+        return list(itertools.product(*self.seeds.values()))
 
     def lines(self, values: dict[str, Any]) -> tuple[str, ...]:
         """The overrides of a trial with these values."""
@@ -29,20 +36,22 @@ class Space:
 
 def read_space(arguments: Sequence[str], loader: ConfigLoader | None = None) -> Space:
     """`a=1,2` and `a=choice(1,2)` choose, `a=range(1,9)` counts, `a=interval(0,1)` is continuous,
-    `a=int(interval(1,9))` whole, `tag(log, interval(1e-4,1e-1))` is logarithmic. `seed=1,2,3` repeats each trial.
+    `a=int(interval(1,9))` whole, `tag(log, interval(1e-4,1e-1))` is logarithmic. `seed=1,2,3` repeats each trial,
+    as does any of `REPLICATES`.
 
     Raises `ConfigError` for an empty interval, and where nothing is searched.
     """
     fixed: dict[str, str] = {}
     searched: dict[str, BaseDistribution] = {}
-    seeds: tuple[str, ...] = ()
+    seeds: dict[str, tuple[str, ...]] = {}
     for override in OverridesParser.create(config_loader=loader).parse_overrides(list(arguments)):
         key = override.get_key_element()
         fixed.pop(key, None)
+        seeds.pop(key, None)
         if not override.is_sweep_override():
             fixed[key] = str(override.input_line)
-        elif key == "seed":
-            seeds = tuple(f"seed={value}" for value in override.sweep_string_iterator())
+        elif key in REPLICATES:
+            seeds[key] = tuple(f"{key}={value}" for value in override.sweep_string_iterator())
         else:
             try:
                 searched[key] = distribution(override)

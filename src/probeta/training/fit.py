@@ -228,6 +228,6 @@ def flatten_settings(tree: Mapping[str, Any]) -> dict[str, Any]:
         elif node is not None:
             flat[path] = node
 
-    for key in ("data", "model", "optimizer", "scheduler", "seed"):
+    for key in ("data", "model", "optimizer", "scheduler", "seed", "seeds"):
         visit(tree.get(key), key)
     return flat

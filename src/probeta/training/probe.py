@@ -45,6 +45,8 @@ def check(config: DictConfig) -> None:
     tree = build.resolve_config(config)
     if tree.get("probe") is None:
         raise ConfigError("probe=null is not accepted: name one, such as probe=depth (probeta list shows all)")
+    if "seeds" in tree:
+        raise ConfigError("seeds is no key of a probe, which draws its nets from seed and counts on")
     if tree.get("model") is None:
         build.check_keys(tree)
     else:

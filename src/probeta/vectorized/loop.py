@@ -11,6 +11,7 @@ from torch import Tensor
 
 from probeta.callbacks.gradient_norm import norms_by_layer
 from probeta.models.module import Sums
+from probeta.runs.identity import Seeds
 from probeta.vectorized.batches import MemberBatches
 from probeta.vectorized.bookkeeping import Bookkeeping
 from probeta.vectorized.curves import to_arrays
@@ -55,7 +56,7 @@ class Ensemble:
         self.batches = MemberBatches([m.loader for m in chosen], self.device, exact)
         vals = {id(m.data): m.data.val_dataloader() for m in chosen}
         self.validation = MemberBatches([vals[id(m.data)] for m in chosen], self.device)
-        self.seeds = [int(m.tree["seed"]) for m in chosen]
+        self.seeds = [Seeds.of(m.tree).noise for m in chosen]
         self.optimizer = make_optimizer([m.tree["optimizer"] for m in chosen], list(self.stack.parameters.values()))
         rates = [(float(m.tree["optimizer"].get("lr", 1e-3)), m.tree.get("scheduler")) for m in chosen]
         self.rates = LearningRates(

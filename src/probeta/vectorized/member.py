@@ -23,9 +23,9 @@ class Member:
     tree: Tree
     data: DataModule
     loader: Any
-    """Its training batches, in the order of its own seed."""
+    """Its training batches, in the order of its own `seeds.order`."""
     model: Module
-    """As its seed initialised it."""
+    """As its `seeds.init` initialised it."""
     early: EarlyStopping | None = None
     rows: list[tuple[int, Row]] = field(default_factory=list)
     weights: dict[str, Tensor] = field(default_factory=dict)

@@ -19,6 +19,7 @@ from probeta.composition.job import to_unresolved, write_hydra
 from probeta.config.build import build_data, build_model, double_precision
 from probeta.errors import UserError
 from probeta.runs.directory import RunDirectory, hold_lock
+from probeta.runs.identity import Seeds
 from probeta.runs.record import COMPLETED, FAILED, INTERRUPTED, complete_record, describe, new_record, write_result
 from probeta.runs.signals import Interrupted, Signals
 from probeta.training.fit import draw_figures, flatten_settings, quiet
@@ -219,10 +220,10 @@ class MemberBuilder:
         if key not in self._data:
             self._data[key] = build_data(tree)
         data = self._data[key]
-        seed = int(tree["seed"])
-        if (key, seed) not in self._loaders:
-            self._loaders[key, seed] = data.batches("train", shuffle_seed=seed)
-        return Member(tree, data, self._loaders[key, seed], build_model(tree, data.spec))
+        order = Seeds.of(tree).order
+        if (key, order) not in self._loaders:
+            self._loaders[key, order] = data.batches("train", shuffle_seed=order)
+        return Member(tree, data, self._loaders[key, order], build_model(tree, data.spec))
 
     def sha256(self, member: Member) -> str:
         key = id(member.data)

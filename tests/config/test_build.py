@@ -1,0 +1,46 @@
+"""What a run draws, and from which of its seeds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from probeta.config.build import build_data, build_model, plain
+from probeta.nn.dropout import dropouts, reseed
+
+KINDS = {
+    "points": ["data=moons", "data.n_samples=60", "data.batch_size=10", "model.dropout=0.5", "trainer=cpu"],
+    "text": ["model.encoder.dropout=0.5", "model.teacher_forcing_ratio=0.5", "trainer=cpu"],
+}
+
+
+def draws(tree: dict[str, Any]) -> dict[str, list[Any]]:
+    """The initial weights, the order of two epochs' batches, and what training draws, as numbers."""
+    data = build_data(tree)
+    model: Any = build_model(tree, data.spec)
+    generators = [torch.rand(2).tolist(), np.random.rand(2).tolist()]
+    orders = [[list(rows) for rows in data.batches("train", shuffle_seed=data.shuffle_seed).plan(e)] for e in (0, 1)]
+    noise: list[Any] = [*generators]
+    for step in (0, 1):
+        reseed(model.net, model.seed, step)
+        noise += [int(layer.key) for layer in dropouts(model.net)]
+        noise += [model.draw_forced(9, model.seed, step).tolist()] if hasattr(model, "draw_forced") else []
+    return {"init": [p.tolist() for p in model.parameters()], "order": orders, "noise": noise}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_seed_of_its_own_changes_what_it_names_and_nothing_else(configure, kind: str) -> None:
+    base, other = (draws(plain(configure(*KINDS[kind], f"seed={seed}"))) for seed in (1, 2))
+    for name in base:
+        changed = draws(plain(configure(*KINDS[kind], "seed=1", f"seeds.{name}=2")))
+        assert changed == {**base, name: other[name]}
+        assert base[name] != other[name]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_all_of_one_number_are_the_run_of_that_seed(configure, kind: str) -> None:
+    own = [f"seeds.{name}=2" for name in ("init", "order", "noise")]
+    assert draws(plain(configure(*KINDS[kind], "seed=1", *own))) == draws(plain(configure(*KINDS[kind], "seed=2")))
