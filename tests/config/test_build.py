@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from probeta.config.build import build_data, build_model, plain
+from probeta.config.build import build_data, build_model, resolve_config
 from probeta.nn.dropout import dropouts, reseed
 
 KINDS = {
@@ -33,9 +33,9 @@ def draws(tree: dict[str, Any]) -> dict[str, list[Any]]:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_seed_of_its_own_changes_what_it_names_and_nothing_else(configure, kind: str) -> None:
-    base, other = (draws(plain(configure(*KINDS[kind], f"seed={seed}"))) for seed in (1, 2))
+    base, other = (draws(resolve_config(configure(*KINDS[kind], f"seed={seed}"))) for seed in (1, 2))
     for name in base:
-        changed = draws(plain(configure(*KINDS[kind], "seed=1", f"seeds.{name}=2")))
+        changed = draws(resolve_config(configure(*KINDS[kind], "seed=1", f"seeds.{name}=2")))
         assert changed == {**base, name: other[name]}
         assert base[name] != other[name]
 
@@ -43,4 +43,6 @@ def test_a_seed_of_its_own_changes_what_it_names_and_nothing_else(configure, kin
 @pytest.mark.parametrize("kind", KINDS)
 def test_all_of_one_number_are_the_run_of_that_seed(configure, kind: str) -> None:
     own = [f"seeds.{name}=2" for name in ("init", "order", "noise")]
-    assert draws(plain(configure(*KINDS[kind], "seed=1", *own))) == draws(plain(configure(*KINDS[kind], "seed=2")))
+    assert draws(resolve_config(configure(*KINDS[kind], "seed=1", *own))) == draws(
+        resolve_config(configure(*KINDS[kind], "seed=2"))
+    )
