@@ -15,7 +15,7 @@ from probeta.errors import ConfigError
         (["--multi"], "--multi is not an option"),
         (["moons_mlp"], "did you mean experiment=moons_mlp"),
         (["regularization"], "did you mean study=regularization"),
-        (["optimizer.lr", "=0.1"], r"blank.*optimizer\.lr=0\.1"),
+        (["optimizer.lr", "=0.1"], r"space.*optimizer\.lr=0\.1"),
     ],
 )
 def test_what_is_no_override_gets_the_hint_that_helps(argv: list[str], words: str) -> None:
