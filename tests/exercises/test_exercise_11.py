@@ -1,12 +1,18 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax, softmax
 
-from probeta.exercises.exercise_11 import diagram
-from probeta.runs.table import read_sweep
+from probeta.exercises import answer, exercise_11
+from probeta.exercises.exercise_11 import BASELINE, REGULARISED, diagram
+from probeta.report.answer import Verdict
+from probeta.report.language import Language
+from probeta.report.summary import summarise
+from probeta.runs.table import RunRow, SweepRuns, read_sweep
 from tests.exercises.conftest import Exercise, runs, table
 
 
@@ -54,3 +60,25 @@ def test_the_diagram_pools_the_predictions_of_all_seeds(exercise: Exercise) -> N
     assert found is not None
     assert found["x"] == pytest.approx([np.array(confidence)[place == b].mean() for b in full], abs=1e-4)
     assert found["mean"] == pytest.approx([np.array(right)[place == b].mean() for b in full], abs=1e-4)
+
+
+def test_a_comparison_has_one_verdict_on_the_page() -> None:
+    noise, seen = np.random.default_rng(0), set()
+    for _ in range(30):
+        runs = [
+            RunRow(f"{variant} {seed}", Path("/none"), "completed", seeds={"seed": seed}, variant=variant,
+                metrics={m: float(noise.normal(0.1 - 0.01 * i, 0.01)) for m in ("test/ece", "test/ece_scaled")})
+            for i, variant in enumerate((BASELINE, *REGULARISED)) for seed in range(8)
+        ]  # fmt: skip
+        summary = summarise(SweepRuns(Path("/none"), runs, {"reference": BASELINE, "metrics": ["test/ece"]}, []))
+        claims = answer(exercise_11, summary, Language("en")).claims
+        for comparison, claim in zip(summary.comparisons, claims, strict=False):
+            assert claim.statement == f"{comparison.a} is better calibrated than the baseline."
+            verdict = Verdict.OPEN
+            if comparison.differs:
+                verdict = Verdict.HOLDS if comparison.difference < 0 else Verdict.FAILS
+            assert claim.verdict is verdict
+            seen.add((verdict, comparison.only_alone))
+        # Pairs of variants in two quantities, and each variant before and after scaling.
+        assert {c.family for c in summary.comparisons} == {6 + 6 + 4}
+    assert {(Verdict.OPEN, True), (Verdict.OPEN, False), (Verdict.HOLDS, False)} <= seen

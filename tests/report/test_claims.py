@@ -11,8 +11,11 @@ from probeta.report.claims import Expectation, judge, lead
 from probeta.report.language import Language
 from probeta.report.summary import summarise
 from probeta.runs.table import RunRow, SweepRuns
+from probeta.stats.comparisons import Family
+from probeta.stats.values import Quantity, Values
 
 ENGLISH = Language("en")
+Group = dict[str, dict[int, float]]
 
 
 def test_who_is_behind_on_every_shared_seed_does_not_lead() -> None:
@@ -64,3 +67,48 @@ def test_failed_deep_nets_do_not_pass_as_an_effect_of_width() -> None:
     assert (len(wide), len(narrow)) == (2, 10)
     [claim] = results.judge(Expectation("Wider nets validate better", wide, narrow))
     assert claim.verdict is Verdict.OPEN
+
+
+def page(quantities: list[Group]) -> tuple[list[str], list[Verdict], int]:
+    """Sentences and verdicts of a page that leads with each quantity and claims something of each."""
+    family = Family()
+    for _ in range(2):
+        led = [lead("q", groups, ENGLISH, family=family) for groups in quantities]
+        claims = judge([Expectation("", g["a"], g["b"]) for g in quantities], ENGLISH, family)
+    return led, [c.verdict for c in claims], len(family)
+
+
+def test_a_page_of_several_quantities_says_something_false_in_five_of_a_hundred() -> None:
+    noise, calls, pages = np.random.default_rng(4), 0, 400
+    for _ in range(pages):
+        drawn = [{v: dict(enumerate(noise.normal(size=10))) for v in "ab"} for _ in range(4)]
+        led, verdicts, size = page(drawn)
+        assert size == 4
+        told = [", more than noise" in sentence for sentence in led]
+        assert told == [v is not Verdict.OPEN for v in verdicts]
+        calls += any(told)
+    # 5 % in expectation; the bound is 4 standard deviations above it.
+    assert calls / pages < 0.05 + 4 * math.sqrt(0.05 * 0.95 / pages)
+
+
+def test_an_interval_without_0_beside_an_open_claim_says_why() -> None:
+    noise = np.random.default_rng(0)
+    family, low = Family(), dict(enumerate(noise.normal(size=6)))
+    high = {s: v + 1.0 + 0.9 * noise.normal() for s, v in low.items()}
+    others = [Expectation("", low, dict(enumerate(noise.normal(size=6)))) for _ in range(20)]
+    [claim, *_] = judge([Expectation("", high, low), *others], ENGLISH, family)
+    assert claim.verdict is Verdict.OPEN
+    assert "no difference shown among 21 comparisons" in claim.evidence
+
+
+def test_failed_runs_are_told_before_anything_else() -> None:
+    rising = Quantity("acc")
+    whole, broken = Values({s: 0.9 + s / 1e3 for s in range(8)}, (), rising), Values({0: 0.95}, range(1, 8), rising)
+    [claim] = judge([Expectation("", broken, whole)], ENGLISH)
+    assert claim.verdict is Verdict.FAILS
+    assert claim.evidence.startswith("failed: 7 and 0; ")
+    told = lead("accuracy", {"broken": broken, "whole": whole}, ENGLISH)
+    assert "Runs that failed, and are not in these means: broken 7 and whole 0." in told
+    assert "that of broken" in told
+    assert "With failed runs ranked worst it is behind whole, by more than noise" in told
+    assert "Ahead of" not in told

@@ -306,7 +306,7 @@ def test_a_damaged_definition_is_named_and_written_anew(
     definition.write_text(definition.read_text()[:100])
     damaged = summarise(read_sweep(definition.parent))
     assert str(definition) in damaged.notes(Language("en"))[0]
-    assert damaged.comparisons == ()
+    assert damaged.comparisons == []
     sweep("model.width=2,4", "seed=1,2,3", "name=mine")
     assert str(definition) in capsys.readouterr().err
     assert json.loads(definition.read_text())["jobs"] == whole["jobs"]

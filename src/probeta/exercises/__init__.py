@@ -18,6 +18,8 @@ from typing import Protocol, cast
 
 from probeta.exercises.results import Results
 from probeta.report.answer import Answer
+from probeta.report.language import Language
+from probeta.report.summary import Summary
 from probeta.runs.table import RunRow
 
 
@@ -41,6 +43,15 @@ class Exercise(Protocol):
 
 def exercise(number: int) -> Exercise:
     return cast(Exercise, importlib.import_module(f"probeta.exercises.exercise_{number:02d}"))
+
+
+def answer(asked: Exercise, summary: Summary, language: Language) -> Answer:
+    """The exercise's answer. It is asked for twice: what one verdict takes to be more than noise depends on how many
+    comparisons the whole page makes, which the first time tells.
+    """
+    results = Results(summary, language)
+    asked.answer(results)
+    return asked.answer(results)
 
 
 def derived(asked: Exercise, run: RunRow) -> dict[str, float]:

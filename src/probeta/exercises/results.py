@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from statistics import fmean
 from typing import Any
 
-from probeta.metrics.direction import is_maximised
+from probeta.metrics.direction import is_maximised, quantity
 from probeta.report.answer import Chart, Claim
 from probeta.report.charts import band, boundary, heat
 from probeta.report.claims import Expectation, against, judge, lead, span
 from probeta.report.language import Language
-from probeta.report.summary import Summary
+from probeta.report.summary import Summary, values_of
 from probeta.runs.table import RunRow, read_curves
+from probeta.stats.values import Values
 
 
 @dataclass(frozen=True)
 class Results:
-    """The completed runs of a study. Variants are named as the study names them, in `language`."""
+    """The completed runs of a study. Variants are named as the study names them, in `language`.
+
+    Tests are those of `summary.family`, corrected for all that have been asked for.
+    """
 
     summary: Summary
     language: Language
@@ -50,12 +54,11 @@ class Results:
     def number(self, value: float | None, digits: int = 3) -> str:
         return self.language.number(value, digits)
 
-    def of(self, variant: str, metric: str) -> dict[Any, float]:
+    def of(self, variant: str, metric: str) -> Values:
         """Replicate → value, over the completed runs of one variant that have the metric."""
-        runs = self.by_variant.get(variant, [])
-        return {run.replicate: float(v) for run in runs if (v := run.metrics.get(metric)) is not None}
+        return values_of([run for run in self.summary.sweep.runs if run.variant == variant], metric, variant)
 
-    def groups(self, metric: str) -> dict[str, dict[Any, float]]:
+    def groups(self, metric: str) -> dict[str, Values]:
         """Variant (in the reader's language) → replicate → value."""
         return {self.named(variant): self.of(variant, metric) for variant in self.by_variant}
 
@@ -69,9 +72,9 @@ class Results:
         found = {run.settings[key] for run in (self.runs if runs is None else runs) if key in run.settings}
         return sorted(found, key=lambda v: (isinstance(v, str), v))
 
-    def at(self, metric: str, **settings: Any) -> dict[Any, float]:
+    def at(self, metric: str, **settings: Any) -> Values:
         """Replicate → mean of the metric over the variants with these settings, where it has all of them: without its
-        failed deep nets, a width would seem better.
+        failed deep nets, a width would seem better. Where some of them failed, no verdict is given on a mean.
         """
         matching = [run for run in self.summary.sweep.runs if run.settings.items() >= settings.items()]
         cells = {run.variant for run in matching}
@@ -79,11 +82,14 @@ class Results:
         for run in matching:
             if run.completed and (v := run.metrics.get(metric)) is not None:
                 values.setdefault(run.replicate, {})[run.variant] = float(v)
-        return {replicate: fmean(found.values()) for replicate, found in values.items() if found.keys() == cells}
+        whole = {replicate: fmean(found.values()) for replicate, found in values.items() if found.keys() == cells}
+        failed = {run.replicate for run in matching if run.status == "failed"}
+        return Values(whole, failed, replace(quantity(metric), up=None), tuple(sorted(settings.items())))
 
     def lead(self, metric: str) -> str:
         """Which variant is ahead in `metric`, and whether by more than noise."""
-        return lead(self.metric(metric), self.groups(metric), self.language, up=is_maximised(metric))
+        groups = self.groups(metric)
+        return lead(self.metric(metric), groups, self.language, up=is_maximised(metric), family=self.summary.family)
 
     def span(self, metric: str) -> str:
         """From where to where the variants' means of `metric` go: for what is neither good nor bad."""
@@ -91,10 +97,11 @@ class Results:
 
     def against(self, metric: str, reference: str) -> list[str]:
         """Each variant against the variant `reference` in `metric`."""
-        return against(self.metric(metric), self.groups(metric), self.named(reference), self.language)
+        named, groups = self.named(reference), self.groups(metric)
+        return against(self.metric(metric), groups, named, self.language, self.summary.family)
 
     def judge(self, *expectations: Expectation) -> list[Claim]:
-        return judge(expectations, self.language)
+        return judge(expectations, self.language, self.summary.family)
 
     def grid(self, title: str, metric: str, rows: str, columns: str, digits: int = 3) -> Chart:
         """A heat map of the metric's mean over the settings `rows` × `columns`."""

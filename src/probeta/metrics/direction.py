@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Literal
 
 from probeta.errors import ConfigError
+from probeta.stats.values import Quantity
 
 Mode = Literal["auto", "min", "max"]
 
@@ -93,6 +94,18 @@ def bounds(metric: str) -> tuple[float, float]:
     if word in ("acc", "f1", "precision", "recall", "exact", "ece", "aer", "auc"):
         return 0.0, 1.0
     return (0.0, math.inf) if word in ("loss", "nll", "epochs", "errors") else (-math.inf, math.inf)
+
+
+def quantity(metric: str) -> Quantity:
+    """`metric` as its comparisons know it: which way is better, and the smallest mean difference worth a verdict.
+
+    That is 0.001 of a share (an accuracy, an F1, a gap between accuracies), 0.1 BLEU or chrF, half an epoch, and 1 % of
+    the larger mean of anything else: below it a difference may be more than noise, and is still not worth telling.
+    """
+    way, (_, most) = direction(metric), bounds(metric)
+    words = metric.rsplit("/", 1)[-1].split("_")
+    least = 0.001 if most == 1.0 or "gap" in words else 0.1 if most == 100.0 else 0.5 if "epoch" in metric else 0.0
+    return Quantity(metric, None if way is None else way == "max", least, 0.0 if least else 0.01)
 
 
 def choose_leading(metrics: Iterable[str]) -> list[str]:

@@ -15,11 +15,10 @@ import numpy as np
 
 from probeta.report.answer import Claim, Verdict
 from probeta.report.language import Language
-from probeta.stats.comparisons import ALPHA, Comparison, compare, holm, paired_p
-from probeta.stats.intervals import mean_interval
-
-LEAST_RATIO = math.log(1.01)
-"""A factor nearer to 1 than 1.01 is not worth a verdict, however little noise there is."""
+from probeta.report.verdicts import no_difference
+from probeta.stats.comparisons import Comparison, Family, compare, compare_pair
+from probeta.stats.intervals import Interval, mean_interval
+from probeta.stats.values import Values, as_values
 
 Sample = Mapping[Any, float]
 Groups = Mapping[str, Sample]
@@ -37,54 +36,46 @@ class Expectation:
     """Compare quotients, as suits what spreads over orders of magnitude: values must be above 0."""
 
 
-def judge(expectations: Sequence[Expectation], language: Language) -> list[Claim]:
-    """Two-sided paired t-tests of all `expectations`, with Holm's correction over them.
+def judge(expectations: Sequence[Expectation], language: Language, family: Family | None = None) -> list[Claim]:
+    """Each expectation tested as `stats.comparisons.compare_pair` tests, corrected over `family` (or these alone).
 
-    A claim holds, or fails, where the difference is more than noise at 5 % (and a factor no nearer to 1 than 1.01);
-    else it is open. One without two
-    shared seeds is open.
+    A claim holds, or fails, where the difference is more than noise at 5 % and large enough to be worth telling; else
+    it is open. One without two shared seeds is open, and so is one that failed runs keep from being tested.
     """
-    found = [_differences(e) for e in expectations]
-    differences = [d for d, _ in found]
-    p = [paired_p(d, scale) for d, scale in found]
-    tested = [i for i, value in enumerate(p) if value is not None]
-    adjusted = dict(zip(tested, holm([p[i] or 0.0 for i in tested]), strict=True))
+    found = [compare_pair("", "", e.above, e.below, ratio=e.ratio) for e in expectations]
+    corrected = iter((Family() if family is None else family).correct([c for c in found if c is not None]))
     claims = []
-    for i, (e, d) in enumerate(zip(expectations, differences, strict=True)):
-        if i not in adjusted:
-            evidence = language.say("not tested: fewer than two seeds have both")
-            claims.append(Claim(e.statement, Verdict.OPEN, evidence, e.because))
-            continue
-        mean, chance = float(np.mean(d)), adjusted[i]
-        small = e.ratio and abs(mean) < LEAST_RATIO
-        verdict = Verdict.OPEN if chance >= ALPHA or small else Verdict.HOLDS if mean > 0 else Verdict.FAILS
-        claims.append(Claim(e.statement, verdict, _evidence(e.ratio, d, found[i][1], chance, language), e.because))
+    for e, c in zip(expectations, [None if c is None else next(corrected) for c in found], strict=True):
+        verdict = Verdict.OPEN if c is None or not c.differs else Verdict.HOLDS if c.sign > 0 else Verdict.FAILS
+        claims.append(Claim(e.statement, verdict, _evidence(c, language), e.because))
     return claims
 
 
-def _differences(e: Expectation) -> tuple[list[float], float]:
-    """Seed by seed, and the magnitude of what was subtracted (for what counts as rounding)."""
-    shared = [key for key in e.above if key in e.below]
-    pairs = [(e.above[key], e.below[key]) for key in shared]
-    if e.ratio:
-        # A relative error of a value is an absolute one of its logarithm.
-        return [math.log(a) - math.log(b) for a, b in pairs if a > 0 and b > 0], 1.0
-    return [a - b for a, b in pairs], max((max(abs(a), abs(b)) for a, b in pairs), default=0.0)
-
-
-def _evidence(ratio: bool, differences: Sequence[float], scale: float, p: float, language: Language) -> str:
-    mean = float(np.mean(differences))
-    interval = mean_interval(differences, scale=scale)
-    assert interval is not None  # two differences were tested
-    if ratio:
-        mean = math.exp(mean)
-        interval = replace(interval, low=math.exp(interval.low), high=math.exp(interval.high))
-        message = language.say("factor {value} ({interval}; {n} seeds, {p})")
-        value = language.number(mean, 3)
+def _evidence(c: Comparison | None, language: Language) -> str:
+    """Runs that failed first, then the difference, its interval, and p after correction."""
+    parts = []
+    if c is not None and any(c.failed):
+        parts.append(language.say("failed: {k} and {j}", k=c.failed[0], j=c.failed[1]))
+    if c is None or c.p_holm is None:
+        untested = language.say("not tested: fewer than two seeds have both")
+        parts.append(no_difference(c, language) if c is not None and c.withheld else untested)
+        return "; ".join(parts)
+    numbers = [] if c.interval is None else [language.interval_named(_exp(c.interval) if c.ratio else c.interval)]
+    if c.ranked:
+        numbers.append(language.say("signed ranks, failed runs ranked worst"))
+    if c.only_alone:
+        numbers.append(no_difference(c, language))
+    numbers.append(language.count("{n} seed", "{n} seeds", c.seeds) + ", " + language.p(c.p_holm))
+    if c.ratio:
+        value = language.say("factor {value}", value=language.number(math.exp(c.difference), 3))
     else:
-        message = language.say("difference {value} ({interval}; {n} seeds, {p})")
-        value = language.signed(mean, 3)
-    return message.format(value=value, interval=language.interval_named(interval), n=len(differences), p=language.p(p))
+        value = language.say("difference {value}", value=language.signed(c.difference, 3))
+    parts.append(f"{value} ({'; '.join(numbers)})")
+    return "; ".join(parts)
+
+
+def _exp(interval: Interval) -> Interval:
+    return replace(interval, low=math.exp(interval.low), high=math.exp(interval.high))
 
 
 def counted(statement: str, hits: int, total: int, language: Language, because: str = "") -> Claim:
@@ -93,14 +84,15 @@ def counted(statement: str, hits: int, total: int, language: Language, because: 
     return Claim(statement, verdict, language.say("in {hits} of {total} cases", hits=hits, total=total), because)
 
 
-def lead(metric: str, groups: Groups, language: Language, *, up: bool = True) -> str:
+def lead(metric: str, groups: Groups, language: Language, *, up: bool = True, family: Family | None = None) -> str:
     """Which variant is ahead in `metric` (already in words), by how much, and ahead of whom beyond noise.
 
-    All pairs are tested, since the leader is only known from the results (Holm's correction over them).
+    All pairs are tested, since the leader is only known from the results (Holm's correction over `family`).
     """
     groups = {name: values for name, values in groups.items() if values}
     if not groups:
         return language.say("{metric}: no run has completed.", metric=metric)
+    comparisons = compare(groups, None, family)
     groups, shared = over_shared_seeds(groups)
     metric = metric[:1].upper() + metric[1:]
     sign = 1.0 if up else -1.0
@@ -123,7 +115,8 @@ def lead(metric: str, groups: Groups, language: Language, *, up: bool = True) ->
             message = language.say("{metric}: the lowest mean is that of {name}, {mean} ({numbers}).")
         together = ", ".join(filter(None, (numbers, n)))
         told = message.format(metric=metric, name=best, mean=shown, numbers=together)
-    return " ".join(filter(None, (told, _ahead(best, ties, groups, means, sign, language) if shared else "")))
+    ahead = _ahead(best, ties, comparisons, means, sign, language) if shared else ""
+    return " ".join(filter(None, (told, _lost(groups, language), ahead)))
 
 
 def over_shared_seeds(groups: Groups) -> tuple[Groups, bool]:
@@ -133,15 +126,29 @@ def over_shared_seeds(groups: Groups) -> tuple[Groups, bool]:
     shared = set.intersection(*(set(values) for values in groups.values()))
     if not shared:
         return groups, False
-    return {name: {seed: v for seed, v in values.items() if seed in shared} for name, values in groups.items()}, True
+    kept = {name: {seed: v for seed, v in values.items() if seed in shared} for name, values in groups.items()}
+    return {name: Values(values, as_values(groups[name]).failed) for name, values in kept.items()}, True
+
+
+def _lost(groups: Groups, language: Language) -> str:
+    """How many runs of each variant are not in the means; empty where none failed."""
+    lost = {name: len(as_values(values).failed) for name, values in groups.items()}
+    if not sum(lost.values()):
+        return ""
+    told = language.list(f"{name} {n}" for name, n in lost.items())
+    return language.say("Runs that failed, and are not in these means: {failed}.", failed=told)
 
 
 def _ahead(
-    best: str, ties: Sequence[str], groups: Groups, means: Mapping[str, float], sign: float, language: Language
+    best: str,
+    ties: Sequence[str],
+    comparisons: Sequence[Comparison],
+    means: Mapping[str, float],
+    sign: float,
+    language: Language,
 ) -> str:
     """Of whom `best` is ahead by more than noise, and of whom not; the nearest rival's figures."""
     found = {}
-    comparisons = compare(groups)
     for c in comparisons:
         if best in (c.a, c.b):
             rival = c.b if c.a == best else c.a
@@ -150,20 +157,22 @@ def _ahead(
     if not found or any(c.p_holm is None for c in found.values()):
         return ""
     rivals = sorted(found, key=lambda name: -sign * means[name])
+    side = {name: found[name].sign * sign * (1 if found[name].a == best else -1) for name in rivals}
+    if behind := [name for name in rivals if found[name].differs and side[name] < 0]:
+        # Its mean is the best of those that survived; with the runs that did not, it is not.
+        return language.say("With failed runs ranked worst it is behind {names}, by more than noise ({p}).",
+                            names=language.list(behind), p=_corrected(found[behind[0]], language))  # fmt: skip
     beyond = [name for name in rivals if found[name].differs]
     within = [name for name in rivals if not found[name].differs]
     nearest = found[rivals[0]]
-    distance, p = language.number(abs(nearest.difference), 3), language.p(nearest.p_holm or 0.0)
+    distance, p = language.number(abs(nearest.difference), 3), _corrected(nearest, language)
     if len(comparisons) == 1:
         if beyond:
             return language.say("Ahead of {name} by {difference}, more than noise ({p}).", name=rivals[0],
                                 difference=distance, p=p)  # fmt: skip
         return language.say("Ahead of {name} by {difference}, no more than noise ({p}).", name=rivals[0],
                             difference=distance, p=p)  # fmt: skip
-    figures = language.say(
-        "nearest: {name}, {difference} away; {p} after Holm's correction over {k} pairs",
-        name=rivals[0], difference=distance, p=p, k=len(comparisons),
-    )  # fmt: skip
+    figures = language.say("nearest: {name}, {difference} away; {p}", name=rivals[0], difference=distance, p=p)
     if not within:
         return language.say("Ahead of all others by more than noise ({figures}).", figures=figures)
     if not beyond:
@@ -172,6 +181,14 @@ def _ahead(
         "Ahead of {beyond} by more than noise, but not of {within} ({figures}).",
         beyond=language.list(beyond), within=language.list(within), figures=figures,
     )  # fmt: skip
+
+
+def _corrected(c: Comparison, language: Language) -> str:
+    """p after correction, over how many; where the difference is too small to be worth telling, that."""
+    p = language.p(1.0 if c.p_holm is None else c.p_holm)
+    if c.family > 1:
+        p = language.say("{p} after Holm's correction over {k} comparisons", p=p, k=c.family)
+    return f"{p}; {no_difference(c, language)}" if c.only_alone and c.small else p
 
 
 def span(metric: str, groups: Groups, language: Language) -> str:
@@ -188,18 +205,18 @@ def span(metric: str, groups: Groups, language: Language) -> str:
     )  # fmt: skip
 
 
-def against(metric: str, groups: Groups, reference: str, language: Language) -> list[str]:
+def against(metric: str, groups: Groups, reference: str, language: Language, family: Family | None = None) -> list[str]:
     """Each variant against `reference` in `metric` (already in words), whether more than noise or not."""
     metric = metric[:1].upper() + metric[1:]
-    return [_against(metric, c, language) for c in compare(groups, reference) if c.p_holm is not None]
+    return [_against(metric, c, language) for c in compare(groups, reference, family) if c.p_holm is not None]
 
 
 def _against(metric: str, c: Comparison, language: Language) -> str:
     if c.differs:
-        message = language.say("{metric}: {a} differs from {b} by {difference}, more than noise ({interval}, {p}).")
+        message = language.say("{metric}: {a} differs from {b} by {difference}, more than noise ({numbers}).")
     else:
-        message = language.say("{metric}: {a} differs from {b} by {difference}, no more than noise ({interval}, {p}).")
-    return message.format(
-        metric=metric, a=c.a, b=c.b, difference=language.signed(c.difference, 3),
-        interval=language.interval_named(c.interval) if c.interval else "", p=language.p(c.p_holm or 0.0),
-    )  # fmt: skip
+        message = language.say("{metric}: {a} differs from {b} by {difference}, no more than noise ({numbers}).")
+    lost = language.say("failed: {k} and {j}", k=c.failed[0], j=c.failed[1]) if any(c.failed) else ""
+    interval = language.interval_named(c.interval) if c.interval else ""
+    numbers = ", ".join(filter(None, (lost, interval, _corrected(c, language))))
+    return message.format(metric=metric, a=c.a, b=c.b, difference=language.signed(c.difference, 3), numbers=numbers)

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from probeta.report.answer import Answer, Claim, Verdict
 from probeta.report.decisions import Decided
 from probeta.report.language import Language
-from probeta.report.summary import MANY, Summary, megabytes, ranked, spread, states, verdict
+from probeta.report.summary import MANY, Summary, megabytes, ranked, spread, states
+from probeta.report.verdicts import failing_more, verdict
 
 SHOWN = 4
 """Metrics in the table; `groups.csv` has them all."""
@@ -27,8 +28,10 @@ def summary_md(summary: Summary, language: Language, answer: Answer | None = Non
     parts.append(groups_table(summary, language))
     parts += [f"- {note}" for note in summary.notes(language)]
     if summary.comparisons and summary.primary:
-        hint = say("Paired t-test over shared seeds, Holm's correction.")
+        hint = say("Paired t-test over shared seeds, Holm's correction over the {k} comparisons of this page.",
+                   k=len(summary.family))  # fmt: skip
         parts += [f"## {say('Differences')}", hint, _differences(summary, language)]
+        parts.append("\n".join(f"- {failing_more(c, language)}" for c in summary.failures_compared[:MANY]))
     if (decided := decisions_of(summary)) is not None:
         told = "\n".join(f"- {sentence}" for sentence in decided.sentences(language))
         parts += [f"## {say('Decisions')}", decided.table(language).hint, told]
@@ -56,10 +59,11 @@ def _claim(claim: Claim, language: Language) -> str:
 
 def _differences(summary: Summary, language: Language, most: int = 12) -> str:
     """Every pair where they are few; of many only those that differ."""
-    real = [c for c in summary.comparisons if c.differs]
-    listed = summary.comparisons if len(summary.comparisons) <= most else real[:MANY]
+    comparisons = summary.comparisons
+    real = [c for c in comparisons if c.differs]
+    listed = comparisons if len(comparisons) <= most else real[:MANY]
     told = [f"- {verdict(c, summary.primary or '', language)}" for c in listed]
-    if rest := len(summary.comparisons) - len(listed):
+    if rest := len(comparisons) - len(listed):
         differ = len(real) - sum(c.differs for c in listed)
         told.append("- " + language.say("{n} other pairs, {k} of which differ: report.html", n=rest, k=differ))
     return "\n".join(told)

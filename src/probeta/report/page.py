@@ -21,6 +21,7 @@ from probeta.report.gallery import Picture
 from probeta.report.language import Language
 from probeta.report.markdown import chosen_metrics, decisions_of
 from probeta.report.summary import MANY, Group, Summary, megabytes, ranked, spread, states
+from probeta.report.verdicts import failing_more, no_difference
 from probeta.runs.record import headline
 from probeta.runs.table import RunRow, read_curves
 
@@ -75,6 +76,8 @@ def render(
         primary=language.metric(summary.primary) if summary.primary else None,
         higher=bool(summary.primary and is_maximised(summary.primary)),
         verdicts=_differences(summary, language),
+        failing=[failing_more(c, language) for c in summary.failures_compared[:MANY]],
+        family=len(summary.family),
         runs=[_run_row(run, metrics, language) for run in summary.sweep.runs],
         failures=[
             (run.name, headline(run.error or {}), (run.error or {}).get("traceback") or "") for run in summary.failures
@@ -155,12 +158,12 @@ def _differences(summary: Summary, language: Language) -> list[dict[str, Any]]:
         better = language.say("first is better") if (c.sign > 0) == up else language.say("first is worse")
         if direction(summary.primary or "") is None:
             better = language.say("first is higher") if c.sign > 0 else language.say("first is lower")
-        verdict = language.say("no difference shown") if c.p_holm is not None else language.say("not tested")
         rows.append(
             {
                 "pair": f"{language.say(c.a)} – {language.say(c.b)}",
                 "differs": c.differs,
-                "verdict": better if c.differs else verdict,
+                "failed": f"{c.failed[0]} / {c.failed[1]}" if sum(c.failed) else "",
+                "verdict": better if c.differs else no_difference(c, language),
                 "difference": language.signed(c.difference),
                 "sort": c.difference,
                 "interval": language.interval(c.interval),

@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from probeta.metrics.direction import bounds, choose_leading, direction, is_maximised
+from probeta.metrics.direction import bounds, choose_leading, is_maximised, quantity
 from probeta.report.language import Language
 from probeta.runs.cells import format_table
 from probeta.runs.record import headline
 from probeta.runs.table import REPLICATES, RunRow, SweepRuns
-from probeta.stats.comparisons import ALPHA, Comparison, Values, compare
+from probeta.stats.comparisons import (
+    ALPHA,
+    Comparison,
+    Failing,
+    Family,
+    compare_failures,
+    compare_pair,
+    pair_variants,
+)
 from probeta.stats.intervals import UNBOUNDED, Interval, mean_interval
+from probeta.stats.values import Values
 
 MANY = 40
 """Variants above which only those that matter most are compared and drawn."""
@@ -52,8 +61,22 @@ class Summary:
     metrics: tuple[str, ...]
     """Most telling first; the first one is what variants are compared by."""
     groups: tuple[Group, ...]
-    comparisons: tuple[Comparison, ...]
+    compared: tuple[Comparison, ...]
+    """Of the primary metric, by themselves."""
+    failing: tuple[Failing, ...]
     bytes_kept: int
+    family: Family = field(default_factory=Family)
+    """Every test of the page: an exercise's answer adds its own."""
+
+    @property
+    def comparisons(self) -> list[Comparison]:
+        """Of the primary metric, corrected for the whole page."""
+        return self.family.correct(self.compared)
+
+    @property
+    def failures_compared(self) -> list[Failing]:
+        """Pairs of which one failed where the other did not, corrected for the whole page."""
+        return self.family.correct(self.failing)
 
     @property
     def primary(self) -> str | None:
@@ -91,7 +114,12 @@ def summarise(sweep: SweepRuns) -> Summary:
         Group(variant, tuple(runs), {name: measure(runs, name) for name in metrics})
         for variant, runs in by_variant.items()
     )
-    return Summary(sweep, tuple(metrics), groups, _comparisons(sweep, groups, metrics), _size(sweep))
+    compared, failing = _comparisons(sweep, groups, metrics)
+    family = Family(stopped=bool(sweep.definition.get("until")))
+    summary = Summary(sweep, tuple(metrics), groups, compared, failing, _size(sweep), family)
+    summary.family.correct(compared)
+    summary.family.correct(failing)
+    return summary
 
 
 def measure(runs: Sequence[RunRow], metric: str) -> MetricSummary:
@@ -113,26 +141,29 @@ def measured(values: Sequence[float], up: bool = True, limits: tuple[float, floa
     return MetricSummary(len(values), statistics.fmean(values), spread, interval, best, worst)
 
 
-def _comparisons(sweep: SweepRuns, groups: Sequence[Group], metrics: Sequence[str]) -> tuple[Comparison, ...]:
+def _comparisons(
+    sweep: SweepRuns, groups: Sequence[Group], metrics: Sequence[str]
+) -> tuple[tuple[Comparison, ...], tuple[Failing, ...]]:
     if not metrics or len(groups) < 2 or not sweep.definition.get("compare", True):
-        return ()
+        return (), ()
     if sweep.definition.get("until"):
         # Its comparisons are those that it stopped by (`report.decisions`): a t-test after looking would be another.
-        return ()
+        return (), ()
     reference = sweep.definition.get("reference")
     if reference is None and len(groups) > MANY:
         # All pairs of very many variants would be neither readable nor, after correction, of any power.
-        return ()
-    values = {group.variant: _values(group, metrics[0]) for group in groups}
-    return tuple(compare(values, reference, up=is_maximised(metrics[0])))
+        return (), ()
+    values = {group.variant: values_of(group.runs, metrics[0], group.variant) for group in groups}
+    pairs = [(a, b, values[a], values[b]) for a, b in pair_variants(values, reference)]
+    compared = (compare_pair(*pair) for pair in pairs)
+    failing = (compare_failures(*pair) for pair in pairs)
+    return tuple(c for c in compared if c is not None), tuple(f for f in failing if f is not None)
 
 
-def _values(group: Group, metric: str) -> Values:
-    """Replicate → value; failed are the runs that failed or diverged."""
-    found = {
-        run.replicate: float(v) for run in group.runs if run.completed and (v := run.metrics.get(metric)) is not None
-    }
-    return Values(found, (run.replicate for run in group.runs if run.status == "failed"))
+def values_of(runs: Sequence[RunRow], metric: str, variant: str) -> Values:
+    """A variant's values of `metric` by replicate; failed are the runs that failed or diverged."""
+    found = {run.replicate: v for run in runs if run.completed and (v := run.metrics.get(metric)) is not None}
+    return Values(found, (run.replicate for run in runs if run.status == "failed"), quantity(metric), variant)
 
 
 def _size(sweep: SweepRuns) -> int:
@@ -206,34 +237,6 @@ def ranked(summary: Summary) -> list[Group]:
     return sorted(summary.groups, key=key)
 
 
-def verdict(comparison: Comparison, metric: str, language: Language) -> str:
-    """One sentence that calls a difference a difference only where the test does."""
-    c, name = comparison, language.metric(metric)
-    if c.p_holm is None:
-        told = language.count("not tested, they share {n} seed", "not tested, they share {n} seeds", c.seeds)
-        return language.say("{a} and {b}: {what}", a=language.say(c.a), b=language.say(c.b), what=told)
-    interval = f", {language.interval_named(c.interval)}" if c.interval else ""
-    numbers = language.say(
-        "{metric} {change} over {n} shared seeds{interval}; p = {p}, Holm {holm}",
-        metric=name, change=language.signed(c.difference), n=c.seeds, interval=interval,
-        p=language.number(c.p, 2), holm=language.number(c.p_holm, 2),
-    )  # fmt: skip
-    if sum(c.failed):
-        lost = language.say("failed: {k} and {j}", k=c.failed[0], j=c.failed[1])
-        ranks = language.say("signed ranks, failed runs ranked worst") if c.ranked else ""
-        numbers = "; ".join(filter(None, (lost, ranks, numbers)))
-    if not c.differs:
-        message = language.say("{a} and {b}: no difference shown ({numbers})")
-    elif direction(metric) is None:
-        message = language.say("{a} is higher than {b} ({numbers})")
-        message = message if c.sign > 0 else language.say("{a} is lower than {b} ({numbers})")
-    elif (c.sign > 0) == is_maximised(metric):
-        message = language.say("{a} is better than {b} ({numbers})")
-    else:
-        message = language.say("{a} is worse than {b} ({numbers})")
-    return message.format(a=language.say(c.a), b=language.say(c.b), numbers=numbers)
-
-
 def spread(measured: MetricSummary, language: Language, digits: int = 4) -> str:
     """`0.9958 ± 0.0021`: mean, standard deviation."""
     if measured.mean is None:
@@ -268,5 +271,4 @@ __all__ = [
     "ranked",
     "runs_csv",
     "summarise",
-    "verdict",
 ]

@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from enum import Enum
+from typing import Any, TypeVar
 
 import numpy as np
 
 from probeta.stats.intervals import Floats, Interval, mean_interval, merge_rounding
+from probeta.stats.values import Values, as_values
 
 ALPHA = 0.05
 
 
-class Values(dict[Any, float]):
-    """Replicate (a seed, or a pair of seeds) → value."""
+LEAST_RATIO = math.log(1.01)
+"""A factor nearer to 1 than 1.01 is not worth a verdict, however little noise there is."""
 
-    def __init__(self, values: Mapping[Any, float] | Iterable[Any] = (), failed: Iterable[Any] = ()) -> None:
-        super().__init__(values)
-        self.failed = frozenset(failed)
-        """Replicates whose run failed or diverged, and so has no value. One that has not run yet is in neither."""
+
+class Withheld(Enum):
+    """Why a comparison is not tested."""
+
+    FAILED = "failed runs have no rank in a quantity that is neither good nor bad"
+    STOPPED = "the study stopped by looking at its values, for which these tests are not made"
 
 
 @dataclass(frozen=True)
@@ -33,21 +37,89 @@ class Comparison:
     seeds: int
     """Seeds at which both have a value."""
     difference: float
-    """Mean over them; NaN where there are none."""
+    """Mean over them, of logarithms where `ratio`; NaN where there are none."""
     interval: Interval | None
     """Of the mean difference: it leaves out 0 exactly where `p` < 0.05. None where failures are ranked."""
     p: float | None
-    p_holm: float | None
+    """By itself. None: not tested."""
+    p_holm: float | None = None
+    """With Holm's correction over the family."""
+    family: int = 1
+    """Comparisons that are corrected together."""
     failed: tuple[int, int] = (0, 0)
     """Runs of `a` and of `b` that failed or diverged."""
     ranked: bool = False
     """Whether `p` is of the signed ranks, the failed runs ranked worst."""
+    withheld: Withheld | None = None
+    """Why it is not tested though it could be."""
     sign: int = 0
     """1 where `a` lies above `b` by what was tested, -1 where below."""
+    small: bool = False
+    """Whether the mean difference is too small to be worth a verdict."""
+    ratio: bool = False
+    key: Hashable = None
+    """What makes it the same comparison as another."""
+
+    @property
+    def differs(self) -> bool:
+        return self.p_holm is not None and self.p_holm < ALPHA and not self.small
+
+    @property
+    def only_alone(self) -> bool:
+        """Whether it would differ were it the only comparison: its interval leaves out 0, its verdict does not."""
+        return self.p is not None and self.p < ALPHA and not self.differs
+
+
+@dataclass(frozen=True)
+class Failing:
+    """Whether runs of `a` fail more often than those of `b`: the exact sign test over the seeds where just one did."""
+
+    a: str
+    b: str
+    only: tuple[int, int]
+    """Seeds at which only `a`, and at which only `b` failed."""
+    seeds: int
+    """Seeds that both ran at."""
+    p: float | None
+    p_holm: float | None = None
+    family: int = 1
+    withheld: Withheld | None = None
+    key: Hashable = None
 
     @property
     def differs(self) -> bool:
         return self.p_holm is not None and self.p_holm < ALPHA
+
+
+Tested = TypeVar("Tested", Comparison, Failing)
+
+
+class Family:
+    """Every test of one page. Holm's correction is over all of them, and each comparison is tested once.
+
+    How many there are is known when the last has been asked for: `correct` answers for those asked so far.
+
+    Args:
+        stopped: the runs are of a study that added seeds until it had decided; nothing is tested.
+    """
+
+    def __init__(self, stopped: bool = False) -> None:
+        self.stopped = stopped
+        self._p: dict[Hashable, float] = {}
+        self._adjusted: dict[Hashable, float] = {}
+
+    def __len__(self) -> int:
+        return len(self._p)
+
+    def correct(self, asked: Sequence[Tested]) -> list[Tested]:
+        """`asked`, each with the p that the whole family leaves it."""
+        if self.stopped:
+            return [replace(c, p=None, withheld=Withheld.STOPPED) for c in asked]
+        tested = {c.key: c.p for c in asked if c.p is not None}
+        if not tested.keys() <= self._p.keys():
+            self._p = {**tested, **self._p}
+            self._adjusted = dict(zip(self._p, holm(list(self._p.values())), strict=True))
+        return [c if c.p is None else replace(c, p_holm=self._adjusted[c.key], family=len(self)) for c in asked]
 
 
 def paired_p(differences: Sequence[float] | Floats, scale: float = 0.0) -> float | None:
@@ -100,25 +172,19 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def compare(
-    groups: Mapping[str, Mapping[Any, float]], reference: str | None = None, *, up: bool = True
+    groups: Mapping[str, Mapping[Any, float]], reference: str | None = None, family: Family | None = None
 ) -> list[Comparison]:
     """Variants (replicate → value) against the reference, or all pairs where there is none.
 
     A pair is tested over the seeds that both have, by Student's paired t-test. Where at some seed one of the two failed
     (`Values.failed`) and the other did not, what is left would flatter the one whose poor runs failed: the signed
-    ranks over all seeds are tested instead, a failed run ranked worst. A pair with one shared seed stays untested,
-    one without any is left out.
+    ranks over all seeds are tested instead, a failed run ranked worst; where no end of the quantity is worse, the
+    verdict is withheld. A pair with one shared seed stays untested, one without any is left out.
 
-    Args:
-        up: whether more is better: which end is worst.
-
-    Holm's correction is over all these comparisons.
+    Holm's correction is over `family`, to which these comparisons are added; over these alone where there is none.
     """
-    pairs = pair_variants(groups, reference)
-    found = [c for a, b in pairs if (c := compare_pair(a, b, groups[a], groups[b], up=up)) is not None]
-    tested = [c for c in found if c.p is not None]
-    adjusted = iter(holm([c.p or 0.0 for c in tested]))
-    return [replace(c, p_holm=None if c.p is None else next(adjusted)) for c in found]
+    found = [compare_pair(a, b, groups[a], groups[b]) for a, b in pair_variants(groups, reference)]
+    return (Family() if family is None else family).correct([c for c in found if c is not None])
 
 
 def pair_variants(groups: Iterable[str], reference: str | None) -> list[tuple[str, str]]:
@@ -130,28 +196,57 @@ def pair_variants(groups: Iterable[str], reference: str | None) -> list[tuple[st
 
 
 def compare_pair(
-    a: str, b: str, of_a: Mapping[Any, float], of_b: Mapping[Any, float], *, up: bool = True
+    a: str, b: str, of_a: Mapping[Any, float], of_b: Mapping[Any, float], *, ratio: bool = False
 ) -> Comparison | None:
-    """One comparison of `compare`, not corrected; `None` where the two share no seed."""
-    shared = [seed for seed in of_a if seed in of_b]
-    lost_a, lost_b = _failed(of_a), _failed(of_b)
-    worse_a = sum(seed in of_b for seed in lost_a)
-    worse_b = sum(seed in of_a for seed in lost_b)
-    x, y = (np.array([values[seed] for seed in shared], dtype=np.float64) for values in (of_a, of_b))
-    scale = float(max(np.abs(x).max(initial=0.0), np.abs(y).max(initial=0.0)))
-    d = merge_rounding(x - y, scale)
-    if not shared and not worse_a + worse_b:
+    """One comparison of `compare`, not corrected; `None` where the two share no seed.
+
+    Args:
+        ratio: compare logarithms, as suits what spreads over orders of magnitude; values not above 0 are left out.
+    """
+    left, right = as_values(of_a), as_values(of_b)
+    shared = [s for s in left if s in right and not (ratio and min(left[s], right[s]) <= 0)]
+    lost = (len(left.failed & right.keys()), len(right.failed & left.keys()))
+    if not shared and not sum(lost):
         return None
-    failed = (len(lost_a), len(lost_b))
+    x, y = (np.array([values[seed] for seed in shared], dtype=np.float64) for values in (left, right))
+    # Subtracted as they are: fractions exactly. A relative error of a value is an absolute one of its logarithm.
+    differences = np.log(x) - np.log(y) if ratio else [left[seed] - right[seed] for seed in shared]
+    scale = 1.0 if ratio else float(max(np.abs(x).max(initial=0.0), np.abs(y).max(initial=0.0)))
+    d = merge_rounding(differences, scale)
     mean = float(d.mean()) if shared else math.nan
-    if worse_a + worse_b:
-        bad = -math.inf if up else math.inf
-        d = np.concatenate([d, np.full(worse_a, bad), np.full(worse_b, -bad)])
+    found = Comparison(a, b, len(shared), mean, None, None, failed=(len(left.failed), len(right.failed)),
+                       ratio=ratio, key=_key("values", left, right))  # fmt: skip
+    if sum(lost):
+        if left.quantity.up is None:
+            return replace(found, withheld=Withheld.FAILED)
+        bad = -math.inf if left.quantity.up else math.inf
+        d = np.concatenate([d, np.full(lost[0], bad), np.full(lost[1], -bad)])
         p, sign = signed_rank_p(d) if len(d) > 1 else (None, 0)
-        return Comparison(a, b, len(shared), mean, None, p, None, failed, True, sign)
-    sign, p = int(np.sign(mean)), paired_p(d, scale)
-    return Comparison(a, b, len(shared), mean, mean_interval(d, scale=scale), p, None, failed, False, sign)
+        return replace(found, p=p, sign=sign, ranked=True)
+    level = max(abs(float(x.mean())), abs(float(y.mean())))
+    least = LEAST_RATIO if ratio else max(left.quantity.least, left.quantity.relative * level)
+    return replace(found, p=paired_p(d, scale), interval=mean_interval(d, scale=scale), sign=int(np.sign(mean)),
+                   small=0.0 < abs(mean) < least)  # fmt: skip
 
 
-def _failed(values: Mapping[Any, float]) -> frozenset[Any]:
-    return values.failed if isinstance(values, Values) else frozenset()
+def compare_failures(a: str, b: str, of_a: Mapping[Any, float], of_b: Mapping[Any, float]) -> Failing | None:
+    """Whether one of two variants fails more often, seed by seed; `None` where no seed tells them apart.
+
+    Exact, two-sided: of the seeds at which one failed and the other did not, each is either's with probability 1/2 if
+    both fail alike (McNemar 1947; Conover 1999, §3.5). Leaving out pairs without such seeds is no choice by results:
+    the test is conditional on their number.
+    """
+    left, right = as_values(of_a), as_values(of_b)
+    only = (len(left.failed & right.keys()), len(right.failed & left.keys()))
+    if not sum(only):
+        return None
+    n = sum(only)
+    tail = sum(math.comb(n, k) for k in range(min(only) + 1)) / 2**n
+    both = (left.keys() | left.failed) & (right.keys() | right.failed)
+    return Failing(a, b, only, len(both), min(1.0, 2 * tail), key=_key("failures", left, right))
+
+
+def _key(what: str, left: Values, right: Values) -> Hashable:
+    """The same for the same comparison, whichever way round; unnamed values are known by what they are."""
+    sides = [(v.quantity.name, v.variant) if v.variant is not None else tuple(sorted(v.items())) for v in (left, right)]
+    return what, frozenset(sides)

@@ -15,9 +15,9 @@ def write_report(directory: str | Path, lang: str = "en") -> Written:
     and is written in every language. Raises `RunDirectoryError` where there are no runs, `ConfigError` for a
     language without a catalogue, `OSError` where it cannot be written.
     """
+    from probeta.exercises import answer as answer_of
     from probeta.exercises import derived, exercise
     from probeta.exercises.index import ANSWER, digest, others, page_name
-    from probeta.exercises.results import Results
     from probeta.report.gallery import pictures
     from probeta.report.language import LANGUAGES, NAMES, Language
     from probeta.report.markdown import summary_md
@@ -41,7 +41,7 @@ def write_report(directory: str | Path, lang: str = "en") -> Written:
     text, told = "", {"exercise": number}
     for code in (lang,) if asked is None else LANGUAGES:
         language = Language(code, None if asked is None else {**NAMES, **asked.NAMES})
-        answer = None if asked is None else asked.answer(Results(summary, language))
+        answer = None if asked is None else answer_of(asked, summary, language)
         page = render(summary, language, answer, found, others(language) if asked is not None else ())
         write_atomic(sweep.directory / page_name("report", code), page)
         if answer is not None:
