@@ -11,33 +11,39 @@ from torch import Tensor, nn
 
 from probeta.errors import ConfigError
 
+WORD = (1 << 64) - 1
+GOLDEN, FIRST, SECOND = (n - (1 << 64) for n in (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB))
+"""The increment and the multipliers of splitmix64 (Steele, Lea & Flood 2014; Stafford's mix 13), as int64."""
+
 
 def mix(*words: int) -> int:
-    """A 32-bit hash of whole numbers, as a signed int32 value (lowbias32, C. Wellons 2018)."""
-    h = 0x9E3779B9
+    """A 64-bit hash of whole numbers, as a signed int64 value: splitmix64's finalizer over each word in turn."""
+    h = 0
     for word in words:
         while True:
-            h = (h + (word & 0xFFFFFFFF)) & 0xFFFFFFFF
-            h ^= h >> 16
-            h = (h * 0x7FEB352D) & 0xFFFFFFFF
-            h ^= h >> 15
-            h = (h * 0x846CA68B) & 0xFFFFFFFF
-            h ^= h >> 16
-            word >>= 32
+            h = (h + GOLDEN + word) & WORD
+            h = ((h ^ h >> 30) * FIRST) & WORD
+            h = ((h ^ h >> 27) * SECOND) & WORD
+            h ^= h >> 31
+            word >>= 64
             if word in (0, -1):
                 break
-    return h - (1 << 32) if h >= 1 << 31 else h
+    return h - (1 << 64) if h >> 63 else h
 
 
 def random_bits(key: Tensor, count: int) -> Tensor:
-    """`(count,)` int16, uniform over all 2¹⁶ values: the halves of the lowbias32 hash of a counter, keyed."""
-    # Half a hash per element, in place: otherwise, on a CPU, masks would cost as much as the layers between them.
-    x = torch.arange((count + 1) // 2, dtype=torch.int32, device=key.device).mul_(-1640531527) + key
-    x ^= (x >> 16).bitwise_and_(0xFFFF)
-    x *= 0x7FEB352D
-    x ^= (x >> 15).bitwise_and_(0x1FFFF)
-    x *= -2073254261
-    x ^= (x >> 16).bitwise_and_(0xFFFF)
+    """`(count,)` int16, uniform over all 2¹⁶ values: the quarters of splitmix64's hash of a counter, keyed.
+
+    The key is added without carry: what two keys give are not two windows of one sequence, as they would be if it
+    were a place to begin counting from.
+    """
+    # Quarters of a hash, in place: otherwise, on a CPU, masks would cost as much as the layers between them.
+    x = torch.arange((count + 3) // 4, dtype=torch.int64, device=key.device).mul_(GOLDEN) ^ key
+    x ^= (x >> 30).bitwise_and_(WORD >> 30)
+    x *= FIRST
+    x ^= (x >> 27).bitwise_and_(WORD >> 27)
+    x *= SECOND
+    x ^= (x >> 31).bitwise_and_(WORD >> 31)
     return x.view(torch.int16)[:count]
 
 
@@ -59,7 +65,7 @@ class Dropout(nn.Module):
         self.shared = shared
         # Buffers, so that an ensemble can give every member its own; not persistent, since a
         # checkpoint's weights must load under another dropout.
-        self.register_buffer("key", torch.tensor(0, dtype=torch.int32), persistent=False)
+        self.register_buffer("key", torch.tensor(0, dtype=torch.int64), persistent=False)
         self.register_buffer("p", torch.tensor(float(p)), persistent=False)
         self.active = p > 0.0
 
@@ -68,7 +74,7 @@ class Dropout(nn.Module):
         if not (self.training and self.active):
             return x
         shape = [1 if d in self.shared else n for d, n in enumerate(x.shape)]
-        key = self.key + mix(offset) if offset else self.key
+        key = self.key ^ mix(offset) if offset else self.key
         bits = random_bits(key, torch.Size(shape).numel()).view(shape)
         kept = bits >= ((self.p.double() - 0.5) * 2.0**16).clamp(max=2.0**15 - 1).to(torch.int16)
         # A product, not `where`, whose CPU kernel is twice as slow in forward and backward.

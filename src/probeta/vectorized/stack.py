@@ -53,7 +53,7 @@ class Stack:
         """Every member's dropout masks of training step `step`, as `nn.dropout.reseed` sets them for one run."""
         for layer, name in self.dropouts:
             known = {seed: mix(seed, step, layer) for seed in dict.fromkeys(seeds)}
-            keys = torch.tensor([known[seed] for seed in seeds], dtype=torch.int32)
+            keys = torch.tensor([known[seed] for seed in seeds], dtype=torch.int64)
             self.buffers[name] = keys.to(self.device)
 
     def measure(
