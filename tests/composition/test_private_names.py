@@ -27,8 +27,8 @@ PRIVATE = {
 }  # fmt: skip
 
 
-OTHERS = {"._trial_id", "._BatchNorm", "._actions"}
-"""Attributes of Optuna, torch and argparse in modules that import Hydra's public parts."""
+OTHERS = {"._trial_id", "._BatchNorm", "._actions", "._fields"}
+"""Attributes of Optuna, torch, argparse and named tuples in modules that import Hydra's public parts."""
 
 
 def private(name: str) -> bool:

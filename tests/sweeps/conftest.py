@@ -11,6 +11,7 @@ from hydra import version
 from hydra._internal.hydra import Hydra
 from hydra._internal.utils import create_config_search_path
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.plugins import Plugins
 from hydra.core.singleton import Singleton
 
 from hydra_plugins.probeta_sweeper.sweeper import register
@@ -23,6 +24,7 @@ CONF = Path(program.__file__).parent / "conf"
 @pytest.fixture
 def hydra() -> Iterator[Hydra]:
     """The program's configuration, opened as its command line opens it."""
+    Plugins.instance()  # puts Hydra's own launcher where configurations are found: once, however often this is undone
     state = Singleton.get_state()
     version.setbase("1.3")
     GlobalHydra.instance().clear()
