@@ -20,6 +20,7 @@ PRIVATE = {
         "hydra._internal.config_loader_impl.ConfigLoaderImpl", "._apply_overrides_to_config",
         "._parse_overrides_and_create_caching_repo",
     },
+    "probeta/composition/template.py": {"._get_node"},
     "probeta/composition/job.py": {
         "hydra._internal.core_plugins.basic_launcher.BasicLauncher", "omegaconf._utils.OmegaConfDumper",
         "._return_value",

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from probeta.errors import ConfigError
-from probeta.runs.identity import Seeds, config_sha256, identity, label_settings
+from probeta.runs.identity import NUMBER, Seeds, config_sha256, identity, label_settings, parse_cached
 from probeta.sweeps.naming import job_name, quote_override, sweep_name
 
 
@@ -95,3 +95,15 @@ def test_seeds_that_follow_are_no_part_of_what_a_run_is() -> None:
 def test_each_seed_follows_the_run_s_unless_it_is_set() -> None:
     assert Seeds.of({"seed": 5}) == (5, 5, 5)
     assert Seeds.of({"seed": 5, "seeds": {"init": None, "order": 0, "noise": 7}}) == (5, 0, 7)
+
+
+@given(st.from_regex(NUMBER, fullmatch=True))
+def test_a_whole_number_is_parsed_as_hydra_parses_it(line: str) -> None:
+    assert parse_cached(line) == OverridesParser.create().parse_override(line)
+
+
+@pytest.mark.parametrize(
+    "line", ["a=01", "a=1_0", "a=+1", "a=-", "+a=1", "a.=1", "a/b=1", "a=1 ", "a=1\n", "a=٣", "1a=1"]
+)
+def test_what_is_no_plain_whole_number_is_left_to_hydra(line: str) -> None:
+    assert NUMBER.fullmatch(line) is None

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from omegaconf import DictConfig
+
 from probeta.commands.plugins import register_plugins
 from probeta.composition.app import launch
 from probeta.composition.job import Command
@@ -12,6 +14,13 @@ from probeta.config.imports import pause_garbage_collection
 from probeta.errors import ConfigError
 from probeta.runs.record import COMPLETED
 from probeta.training.task import resume, task
+
+
+def check(config: DictConfig) -> None:
+    """As `config.build`, which takes seconds to import: a sweep of which all is done needs none of it."""
+    with pause_garbage_collection():
+        from probeta.config import build
+    build.check(config)
 
 
 def main(argv: list[str]) -> int:
@@ -29,9 +38,6 @@ def main(argv: list[str]) -> int:
 
         result = resume(os.path.expanduser(resumed[-1]), trust_argument(trust[-1] if trust else None))
     else:
-        with pause_garbage_collection():
-            from probeta.config.build import check
-
         register_plugins()
         result = launch(Command("train", task, check), argv)
     if isinstance(result, dict) and result.get("status") == COMPLETED:

@@ -39,25 +39,29 @@ class Command:
 
 def record_resolved(config: DictConfig) -> DictConfig:
     """`config` with what its resolvers say here and now in their place: what a run records depends on nothing else."""
-
-    written = OmegaConf.to_container(config, resolve=False)
-    assert isinstance(written, dict)
+    calls = list(resolver_calls(config))
     with read_write(config):
-        for path in resolver_paths({key: value for key, value in written.items() if key != "hydra"}):
+        for path, _ in calls:
             OmegaConf.update(config, path, OmegaConf.select(config, path))
     return config
 
 
-def resolver_paths(tree: Any, path: str = "") -> Iterator[str]:
-    """Where in plain containers a value calls a resolver."""
+def resolver_calls(config: DictConfig) -> Iterator[tuple[str, str]]:
+    """(path, text) of each value, those of `hydra` aside, that calls a resolver."""
+    tree = OmegaConf.to_container(config, resolve=False)
+    assert isinstance(tree, dict)
+    return _calls({key: value for key, value in tree.items() if key != "hydra"}, "")
+
+
+def _calls(tree: Any, path: str) -> Iterator[tuple[str, str]]:
     if isinstance(tree, dict):
         for key, value in tree.items():
-            yield from resolver_paths(value, f"{path}.{key}" if path else str(key))
+            yield from _calls(value, f"{path}.{key}" if path else str(key))
     elif isinstance(tree, list):
         for i, value in enumerate(tree):
-            yield from resolver_paths(value, f"{path}[{i}]")
+            yield from _calls(value, f"{path}[{i}]")
     elif isinstance(tree, str) and calls_resolver(tree):
-        yield path
+        yield path, tree
 
 
 def drop_hydra(config: DictConfig) -> DictConfig:

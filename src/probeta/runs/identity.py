@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
+from hydra.core.override_parser.types import Override, OverrideType, ValueType
 from omegaconf import DictConfig, OmegaConf
 
 from probeta.errors import ConfigError, check_whole, check_whole_or_null
@@ -76,9 +76,15 @@ def parse(lines: Sequence[str]) -> list[Override]:
     return [parse_cached(line) for line in lines]
 
 
-@lru_cache(maxsize=4096)
+NUMBER = re.compile(r"([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)=(-?(?:0|[1-9][0-9]*))", re.ASCII)
+"""An override line that sets a key to a whole number."""
+
+
+@lru_cache(maxsize=65536)
 def parse_cached(line: str) -> Override:
-    """A sweep's jobs repeat few lines, and Hydra's parser takes milliseconds for each."""
+    """A sweep's jobs repeat few lines besides their seeds, and Hydra's parser takes milliseconds for each."""
+    if found := NUMBER.fullmatch(line):
+        return Override(OverrideType.CHANGE, found[1], ValueType.ELEMENT, int(found[2]), None, line)
     overrides: list[Override] = OverridesParser.create().parse_overrides([line])
     return overrides[0]
 

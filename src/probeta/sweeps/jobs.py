@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import shutil
 import zipfile
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from enum import Enum
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from probeta.composition.composer import Composer
 from probeta.errors import RunDirectoryError
 from probeta.runs.directory import RunDirectory, hold_lock, is_locked
 from probeta.runs.identity import config_sha256, select_defining
@@ -38,26 +40,33 @@ class Action(Enum):
 
 @dataclass
 class SweepJob:
-    """One job: its overrides, the configuration they compose to, and the place that follows from them."""
+    """One job: its overrides, the configuration they compose to, and the place that follows from them.
+
+    Raises what composing raises.
+    """
 
     index: int
     name: str
     sweep: Path
     overrides: tuple[str, ...]
-    config: DictConfig
-    """What the job function gets (no `hydra` node)."""
-    compose: Callable[[], DictConfig]
-    """The whole configuration with its `hydra` node, for launchers that run composed jobs."""
+    composer: Composer
     variant: str = ""
     group: str = ""
     tries: int = 0
     """Launches that count against `retries`."""
 
     def __post_init__(self) -> None:
-        tree = OmegaConf.to_container(self.config, resolve=True)
-        assert isinstance(tree, dict)
-        self.resolved: dict[str, Any] = {str(key): value for key, value in tree.items()}
+        self.resolved = self.composer.resolve(self.overrides)
         self.sha256 = config_sha256(self.resolved)
+
+    @cached_property
+    def config(self) -> DictConfig:
+        """What the job function gets (no `hydra` node)."""
+        return self.composer.task(self.overrides)
+
+    def compose(self) -> DictConfig:
+        """The whole configuration with its `hydra` node, for launchers that run composed jobs."""
+        return self.composer(self.launch_overrides)
 
     @property
     def path(self) -> Path:
@@ -79,6 +88,8 @@ class JobPlan:
     why: str = ""
     forced: bool = False
     """Whether to run what is completed, too."""
+    result: Mapping[str, Any] = field(default_factory=dict)
+    """What a skipped job has recorded."""
 
 
 def decide(job: SweepJob, *, rerun: bool = False) -> JobPlan:
@@ -88,6 +99,8 @@ def decide(job: SweepJob, *, rerun: bool = False) -> JobPlan:
     configuration and `rerun` is not set.
     """
     run = RunDirectory(job.path)
+    if not rerun and (done := find_completed(run, job.sha256)) is not None:
+        return _skip(done)
     if is_locked(job.path):
         return JobPlan(Action.BUSY, "runs in another process")
     held = {entry.name for entry in job.path.iterdir()} if job.path.is_dir() else set()
@@ -107,7 +120,7 @@ def decide(job: SweepJob, *, rerun: bool = False) -> JobPlan:
             return JobPlan(Action.RERUN, f"{damage}; from the start, what there is is kept under attempts/")
     error = result.get("error") or {}
     if result.get("status") == COMPLETED:
-        return JobPlan(Action.SKIP, f"completed in {result.get('duration_s', 0):.1f} s before")
+        return _skip(result)
     killed = not result or result.get("status") == INTERRUPTED or error.get("type") == KILLED
     if killed and run.last.is_file() and not _whole(run.last):
         return JobPlan(Action.RERUN, f"{run.last} is damaged: it is no checkpoint; from the start")
@@ -116,6 +129,10 @@ def decide(job: SweepJob, *, rerun: bool = False) -> JobPlan:
     if killed:
         return JobPlan(Action.RERUN, f"{doubt or 'interrupted before its first checkpoint; '}from the start")
     return JobPlan(Action.RERUN, f"failed before: {headline(error)}")
+
+
+def _skip(result: Mapping[str, Any]) -> JobPlan:
+    return JobPlan(Action.SKIP, f"completed in {result.get('duration_s', 0):.1f} s before", result=result)
 
 
 def _whole(checkpoint: Path) -> bool:

@@ -120,7 +120,7 @@ class Rounds:
         """Launch `job` by itself: if it dies again, it was its own doing."""
         decision = decide(job)
         if decision.action is Action.SKIP:
-            self._end(job, read_sound_result(job.path) or {})
+            self._end(job, dict(decision.result))
             return
         try:
             if decision.action is Action.BUSY:
@@ -272,7 +272,7 @@ def _death(raised: BaseException | None) -> dict[str, str]:
 def write_missing_result(ended: Ended, launcher: str) -> bool:
     """Write the `result.json` that a job could not write itself; `False` where the disk refuses."""
     job = ended.job
-    record = new_record(job.sha256, job.config.get("seed"), list(job.overrides), launcher)
+    record = new_record(job.sha256, job.resolved.get("seed"), list(job.overrides), launcher)
     record.update(status=ended.result["status"], error=ended.error)
     try:
         write_result(job.path, record)

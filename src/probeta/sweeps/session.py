@@ -79,7 +79,10 @@ class Session:
                 continue
             label = " ".join(want.overrides)
             try:
-                jobs[name] = job = self._composed(name, want, len(self.jobs) + len(jobs))
+                index = len(self.jobs) + len(jobs)
+                jobs[name] = job = SweepJob(
+                    index, name, self.directory, want.overrides, self.composer, want.variant or "", want.group
+                )
                 self._check(job)
             except (UserError, HydraException, OmegaConfBaseException) as error:
                 mistakes.setdefault(_reason(error), label)
@@ -91,8 +94,9 @@ class Session:
         return list(jobs.values())
 
     def _check(self, job: SweepJob) -> None:
-        """Jobs that differ in nothing but seeds that are whole numbers are checked once."""
-        if self.check is None:
+        """Jobs that differ in nothing but whole-numbered seeds are checked once, those that are done not at all."""
+        done = not self.switch("rerun", False) and find_completed(RunDirectory(job.path), job.sha256) is not None
+        if self.check is None or done:
             return
         check_seeds(job.resolved)
         kind = config_sha256({**job.resolved, "seed": 0, "seeds": None})
@@ -101,19 +105,6 @@ class Session:
         self.check(job.config)
         check_recipe(job.config, job.overrides)
         self._checked.add(kind)
-
-    def _composed(self, name: str, want: Wanted, index: int) -> SweepJob:
-        job = SweepJob(
-            index=index,
-            name=name,
-            sweep=self.directory,
-            overrides=want.overrides,
-            config=self.composer.task(want.overrides),
-            compose=lambda: self.composer(job.launch_overrides),
-            variant=want.variant or "",
-            group=want.group,
-        )
-        return job
 
     def carry_out(self, jobs: Sequence[SweepJob]) -> None:
         """Skip, continue, rerun or run each job; `self.ended` then holds how each ended.
@@ -128,7 +119,7 @@ class Session:
         width = len(str(len(self.jobs)))
         for job, decision in zip(jobs, decisions, strict=True):
             if decision.action is Action.SKIP:
-                self.ended[job.name] = Ended(job, read_sound_result(job.path) or {})
+                self.ended[job.name] = Ended(job, dict(decision.result))
             elif decision.action is Action.BUSY:
                 self.busy.append(job.name)
             else:
@@ -159,8 +150,10 @@ class Session:
         for job in jobs:
             try:
                 found = decide(job, rerun=rerun)
-                if found.action is Action.RERUN and not rerun and self._accepted(read_sound_result(job.path) or {}):
-                    found = JobPlan(Action.SKIP, "diverged before, and would again")
+                if found.action is Action.RERUN and not rerun:
+                    before = read_sound_result(job.path) or {}
+                    if self._accepted(before):
+                        found = JobPlan(Action.SKIP, "diverged before, and would again", result=before)
                 decisions.append(found)
             except RunDirectoryError as error:
                 refused.append(str(error))
