@@ -12,6 +12,7 @@ import pytest
 from probeta.errors import RunDirectoryError
 from probeta.metrics.translation_analysis import analysis
 from probeta.report.compare import compare
+from probeta.report.language import Language
 from probeta.runs.artifacts import Artifacts
 from probeta.stats.paired_bootstrap import paired_bootstrap
 
@@ -45,9 +46,13 @@ def test_scores_are_the_paired_bootstrap_of_the_files(tmp_path: Path) -> None:
     assert all(e.bleu_b > e.bleu_a for e in found.gains)
     best = found.gains[0]
     assert best.b == lines(b)[best.number - 1]
-    text = found.markdown()
+    text = found.markdown(Language("en"))
     assert "the two differ" in text
     assert "| substitutions |" in text
+    spanish = found.markdown(Language("es"))
+    assert "las dos difieren" in spanish
+    assert "| sustituciones |" in spanish
+    assert not {"source:", "errors", "gains", "differ", "sentences"} & set(spanish.split())
 
 
 def test_a_run_does_not_differ_from_itself(tmp_path: Path) -> None:
@@ -56,7 +61,7 @@ def test_a_run_does_not_differ_from_itself(tmp_path: Path) -> None:
     assert found.scores.p_value == 1.0
     assert not found.gains
     assert not found.losses
-    assert "do not differ beyond chance" in found.markdown()
+    assert "do not differ beyond chance" in found.markdown(Language("en"))
 
 
 def test_other_tokens_of_the_same_text_are_compared_as_text(tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ Message = str | tuple[str, str]
 
 def in_code() -> Iterator[tuple[str, Message]]:
     """Every literal that `say` and `count` are called with."""
-    for folder in ("report", "exercises"):
+    for folder in ("commands", "report", "exercises"):
         for file in sorted((SOURCE / folder).rglob("*.py")):
             for node in ast.walk(ast.parse(file.read_text())):
                 if isinstance(node, ast.Call):
@@ -75,13 +75,18 @@ def in_tables() -> Iterator[tuple[str, Message]]:
 
 def in_studies() -> Iterator[tuple[str, Message]]:
     folder = Path(str(files("probeta.conf"))) / "study"
-    for file in sorted(folder.glob("exercise_*.yaml")):
+    for file in sorted(folder.glob("*.yaml")):
         whole: dict[str, Any] = yaml.safe_load(file.read_text())
         bases = [folder / f"{base}.yaml" for base in whole["defaults"] if isinstance(base, str) and base != "_self_"]
         study: dict[str, Any] = {}
         for part in (*(yaml.safe_load(base.read_text()) for base in bases), whole):
             study |= part["study"]
-        texts = [study["title"], study["question"], *(study.get("notes") or ()), *(study.get("variants") or ())]
+        texts = [
+            study.get("title") or study["name"],
+            study["question"],
+            *(study.get("notes") or ()),
+            *(study.get("variants") or ()),
+        ]
         yield from ((file.name, text) for text in texts)
 
 

@@ -37,5 +37,7 @@ def main(argv: list[str]) -> int:
 
         written = write_report(argv[0], lang)
     print(written.text)
-    print(f"page: {written.page}")
+    from probeta.report.language import Language
+
+    print(f"{Language(lang).say('page')}: {written.page}")
     return 0

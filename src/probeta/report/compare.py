@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,7 +42,7 @@ class Example:
 
 @dataclass(frozen=True)
 class RunComparison:
-    """What `compare` finds; `markdown()` is how it reads."""
+    """What `compare` finds; `markdown` is how it reads."""
 
     run_a: str
     run_b: str
@@ -54,32 +55,39 @@ class RunComparison:
     """Where B is ahead of A by most, in sentence BLEU."""
     losses: list[Example]
 
-    def markdown(self) -> str:
-        s = self.scores
-        verdict = "differ" if s.p_value < LEVEL else "do not differ beyond chance"
+    def markdown(self, language: Language) -> str:
+        """For the terminal."""
+        say, s, one = language.say, self.scores, language.decimals
+        told = (
+            say("Paired bootstrap: the two differ (level {level}).", level=language.number(LEVEL))
+            if s.p_value < LEVEL
+            else say("Paired bootstrap: the two do not differ beyond chance (level {level}).",
+                     level=language.number(LEVEL))
+        )  # fmt: skip
+        split = {"train": say("training"), "val": say("validation"), "test": say("test")}.get(self.split, self.split)
+        heading = say(
+            "{b} against {a} ({split}, {n} sentences)", a=self.run_a, b=self.run_b, split=split, n=s.sentences
+        )
+        difference, low, high = (language.signed(round(value, 2)) for value in (s.difference, s.low, s.high))
+        interval = say("{low} to {high}", low=low, high=high)
         lines = [
-            f"# {self.run_b} against {self.run_a}, {self.split} ({s.sentences:,} sentences)",
+            f"# {heading}",
             "",
-            "| | A | B | B − A (95 % interval) | p |",
+            f"| | A | B | {say('B − A (95 % interval)')} | p |",
             "|---|---|---|---|---|",
-            f"| BLEU | {s.bleu_a:.2f} | {s.bleu_b:.2f} | {s.difference:+.2f} ({s.low:+.2f} to {s.high:+.2f}) "
-            f"| {s.p_value:.4f} |",
+            f"| BLEU | {one(s.bleu_a, 2)} | {one(s.bleu_b, 2)} | {difference} ({interval}) | {one(s.p_value, 4)} |",
             "",
-            f"Paired bootstrap: the two {verdict} (level {LEVEL}). `{s.signature}`",
+            f"{told} `{s.signature}`",
         ]
-        if self.errors_a and self.errors_b:
-            lines += ["", "| errors per 100 reference words | A | B |", "|---|---|---|"]
-            lines += [f"| {kind} | {self.errors_a[kind]:.1f} | {self.errors_b[kind]:.1f} |" for kind in KINDS]
-        for title, examples in (("B gains most", self.gains), ("B loses most", self.losses)):
+        for table in self._errors(language):
+            lines += ["", f"| {table.title} | A | B |", "|---|---|---|"]
+            lines += [f"| {' | '.join(cell.text for cell in row)} |" for row in table.rows]
+        for title, examples in ((say("Where B gains most"), self.gains), (say("Where B loses most"), self.losses)):
             for e in examples:
-                lines += [
-                    "",
-                    f"{title}: line {e.number}, sentence BLEU {e.bleu_a:.1f} → {e.bleu_b:.1f}",
-                    f"- source: {e.source}",
-                    f"- reference: {e.reference}",
-                    f"- A: {e.a}",
-                    f"- B: {e.b}",
-                ]
+                bleu = f"BLEU {one(e.bleu_a, 1)} → {one(e.bleu_b, 1)}"
+                lines += ["", f"{title}: {say('line')} {e.number}, {bleu}"]
+                told_of = ((say("source"), e.source), (say("reference"), e.reference), ("A", e.a), ("B", e.b))
+                lines += [f"- {name}: {text}" for name, text in told_of]
         return "\n".join(lines) + "\n"
 
     def answer(self, language: Language) -> Answer:
@@ -155,11 +163,13 @@ def write_comparison(run_a: str | Path, run_b: str | Path, lang: str = "en") -> 
     sweep.definition |= {
         "name": f"{second.variant} – {first.variant}",
         "question": language.say("Which of the two translates better, and where?"),
-        "command": f"probeta report {run_a} {run_b}",
+        "command": shlex.join(
+            ["probeta", "report", str(run_a), str(run_b), *([] if lang == "en" else [f"lang={lang}"])]
+        ),
     }
     page = second.path / f"against_{first.path.name}{'' if lang == 'en' else f'.{lang}'}.html"
     write_atomic(page, render(summarise(sweep), language, found.answer(language)))
-    return Written(found.markdown(), page)
+    return Written(found.markdown(language), page)
 
 
 def compare(
