@@ -91,6 +91,13 @@ def test_underflow_is_left_out_of_the_fit() -> None:
     assert float(fit_rate(norms[None])) == pytest.approx(0.5)
 
 
+def test_gradients_that_float32_cannot_hold_bend_no_rate() -> None:
+    settings = {**SIZES, "recurrent_scale": 0.3}
+    single, double = (measure("rnn", [160], seeds=4, dtype=dtype, **settings) for dtype in ("float32", "float64"))
+    assert (double.state < torch.finfo(torch.float32).tiny).any(), "the case is none"
+    torch.testing.assert_close(single.rate, fit_rate(double.state, torch.float32), rtol=1e-4, atol=0.0)
+
+
 @pytest.mark.parametrize(
     ("key", "settings"),
     [

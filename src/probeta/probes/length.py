@@ -151,7 +151,7 @@ class LengthProbe(Probe):
             weight=torch.cat(weight, dim=1),
             state=by_distance,
             memory=torch.cat(memory) if memory else None,
-            rate=fit_rate(by_distance),
+            rate=fit_rate(by_distance, self.dtype),
             spectral_radius=torch.linalg.eigvals(matrix).abs().amax(1),
             largest_singular=torch.linalg.svdvals(matrix)[:, 0],
         )
@@ -162,13 +162,14 @@ def norm_of_each(gradient: Tensor) -> Tensor:
     return gradient.double().flatten(1).norm(dim=1).cpu()
 
 
-def fit_rate(norms: Tensor) -> Tensor:
+def fit_rate(norms: Tensor, dtype: torch.dtype = torch.float64) -> Tensor:
     """`(S, T)` → `(S,)`: the factor `r` of the least-squares line `log norm = a + k log r`.
 
-    Where a norm is 0 or has left the format's range there is no logarithm: such steps are left out.
+    Where a norm is 0 or leaves the range in which gradients in `dtype` keep their digits, the step is left out.
     """
     steps = torch.arange(norms.shape[1], dtype=torch.float64).expand_as(norms)
-    usable = (norms > torch.finfo(torch.float64).tiny * 1e20) & norms.isfinite()
+    # Entries are below the norm, and what they sum up in backpropagation further below: `eps` leaves room for them.
+    usable = (norms > torch.finfo(dtype).tiny / torch.finfo(dtype).eps) & norms.isfinite()
     n = usable.sum(1).double()
     k = torch.where(usable, steps, 0.0)
     y = torch.where(usable, norms.clamp_min(1e-300).log(), 0.0)
