@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import pytest
 import torch
 from torch import Tensor, nn
 
 from probeta.errors import ConfigError
+from probeta.probes.bugs import BUGS, inject
 from probeta.probes.finite_differences import central_differences, list_layers
 from probeta.probes.gradcheck import torch_gradcheck
 from probeta.probes.layer_checks import STEPS, check_gradients
@@ -85,6 +87,62 @@ def test_a_step_across_a_kink_is_made_again_smaller() -> None:
     assert check.right
     assert check.retried == 1
     assert check.numeric == pytest.approx(1.0, rel=1e-4)
+
+
+class Sum(nn.Module):
+    """`slope · f(θ)` of one number."""
+
+    def __init__(self, value: float, function: Callable[[Tensor], Tensor], slope: float = 1.0) -> None:
+        super().__init__()
+        self.theta = nn.Parameter(torch.tensor([value, 0.3], dtype=torch.float64))
+        self.function, self.slope = function, slope
+
+    def forward(self) -> Tensor:
+        return 0.7 + self.slope * (self.function(self.theta[0]) + self.theta[1])
+
+
+@pytest.mark.parametrize("dtype", list(STEPS))
+def test_a_parameter_on_a_kink_is_left_out(dtype: torch.dtype) -> None:
+    """At 0 the difference gives half the slope of a ReLU at any step, and backpropagation none."""
+    [check] = check_gradients(Sum(0.0, torch.relu), dtype=dtype)
+    assert check.right
+    assert not check.retried
+
+
+@pytest.mark.parametrize("dtype", list(STEPS))
+def test_a_step_across_a_kink_is_made_again_in_either_format(dtype: torch.dtype) -> None:
+    [check] = check_gradients(Sum(STEPS[dtype] / 3, torch.relu), dtype=dtype)
+    assert (check.right, check.retried) == (True, 1)
+
+
+@pytest.mark.parametrize("bug", list(BUGS))
+def test_what_rounding_hides_is_neither_right_nor_wrong(bug: str) -> None:
+    [check] = check_gradients(Sum(0.5, lambda x: BUGS[bug](x.sin()), 1e-13))
+    assert check.verdict == "not resolved"
+    [check] = check_gradients(Sum(0.5, lambda x: BUGS[bug](x.sin()), 1e-2))
+    assert check.wrong
+
+
+def test_a_step_that_is_lost_in_rounding_accuses_nobody() -> None:
+    checks = check_gradients(mlp(), points(), dtype=torch.float32, step=1e-9)
+    assert {check.verdict for check in checks} == {"not resolved"}
+
+
+@pytest.mark.parametrize("kind", list(BUGS))
+def test_a_bug_below_ten_saturated_layers_is_not_called_right(kind: str) -> None:
+    model = mlp(depth=10, width=16, activation="sigmoid")
+    with inject(model, points(), "net.hidden.0.linear", kind):
+        assert not check_gradients(model, points(), count=20)[0].right
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_fresh_batch_norm_above_dead_units_is_right(seed: int) -> None:
+    model = mlp(depth=3, width=4, activation="relu", batch_norm=True)
+    torch.manual_seed(seed)
+    for module in model.modules():
+        if isinstance(module, nn.Linear):
+            module.reset_parameters()
+    assert not any(check.wrong for check in check_gradients(model, points(32)))
 
 
 def test_a_net_that_cannot_be_batched_is_checked_one_copy_at_a_time() -> None:

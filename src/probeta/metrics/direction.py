@@ -32,7 +32,8 @@ _RISING = (
 )
 _FALLING = (
     "loss", "error", "errors", "nll", "ece", "aer", "mse", "mae", "perplexity", "lost", "gap", "false_alarms",
-    "wrong_layers", "epochs_to_target", "epochs_to_separation", "largest_rise", "early_rise", "early_loss",
+    "wrong_layers", "unresolved_layers", "epochs_to_target", "epochs_to_separation", "largest_rise", "early_rise",
+    "early_loss",
 )  # fmt: skip
 _FIRST = (
     "test/acc", "test/bleu", "test/exact_match", "test/loss",

@@ -55,7 +55,7 @@ class BugHuntProbe(Probe):
     def row(self, objective: nn.Module, inputs: tuple[Any, ...], bug: str, layer: str, seed: int) -> dict[str, Any]:
         with nullcontext() if bug == NONE else inject(objective, inputs, layer, bug):
             checks = check_gradients(objective, inputs, count=self.count, seed=seed)
-            wrong = [check for check in checks if not check.right]
+            wrong = [check for check in checks if check.wrong]
             named = find_culprits(objective, inputs, checks, seed=seed) if wrong else []
         return {
             "bug": bug, "layer": shorten(layer) if layer else "", "error": max(check.error for check in checks),

@@ -143,7 +143,7 @@ def find_culprits(
     Where no layer fails alone, the fault lies between layers: then those that failed and cannot be checked
     alone (their weights are read without calling them) are named, or else the last that failed.
     """
-    failed = [check.layer for check in checks if not check.right]
+    failed = [check.layer for check in checks if check.wrong]
     with freeze(objective, inputs, torch.float64) as (model, args):
         every = [layer.name for layer in list_layers(model)]
         calls = recorded_calls(model, args, set(every))
@@ -154,7 +154,7 @@ def find_culprits(
                 for name in names
                 if name in calls
             }
-            return [name for name, own in checks.items() if not all(check.right for check in own)]
+            return [name for name, own in checks.items() if any(check.wrong for check in own)]
 
         # A layer that only passes on what is below it may be broken and have right gradients of its own.
         wrong = wrong_alone(failed) or wrong_alone([name for name in every if name not in failed])

@@ -43,12 +43,12 @@ def owner(parameter: str) -> str:
     )
 
 
-def central_differences(
+def losses_around(
     model: nn.Module, args: tuple[Any, ...], name: str, value: Tensor, index: Tensor, step: float, batched: bool
-) -> tuple[Tensor, bool]:
-    """Central differences `(n,)` float64 of the loss in the entries `index (n,)` of the parameter `name`.
+) -> tuple[Tensor, Tensor, Tensor, bool]:
+    """`(n,)` float64 each: the loss above and below in the entries `index (n,)` of `name`, and how far apart they are.
 
-    The second result says whether copies were evaluated as a batch.
+    The last result says whether copies were evaluated as a batch.
     """
     theta = value.detach()
 
@@ -56,7 +56,7 @@ def central_differences(
         result: Tensor = functional_call(model, {name: perturbed}, args)
         return result
 
-    losses: list[Tensor] = []
+    found: list[tuple[Tensor, Tensor, Tensor]] = []
     at_once = max(1, COPIES_BYTES // (2 * theta.numel() * theta.element_size()))
     with torch.no_grad():
         for part in torch.split(index, at_once):
@@ -74,8 +74,30 @@ def central_differences(
                 both = torch.stack([loss(one) for one in copies])
             # What was added is not exactly `step` once rounded, least of all in float32.
             width = (flat[torch.arange(n), part] - flat[torch.arange(n) + n, part]).double()
-            losses.append((both[:n].double() - both[n:].double()) / width)
-    return torch.cat(losses), batched
+            found.append((both[:n].double(), both[n:].double(), width))
+    above, below, width = (torch.cat(parts) for parts in zip(*found, strict=True))
+    return above, below, width, batched
+
+
+def central_differences(
+    model: nn.Module, args: tuple[Any, ...], name: str, value: Tensor, index: Tensor, step: float, batched: bool
+) -> tuple[Tensor, bool]:
+    """Central differences `(n,)` float64 of the loss in the entries `index (n,)` of the parameter `name`.
+
+    NaN where the step is lost in rounding. The second result says whether copies were evaluated as a batch.
+    """
+    above, below, width, batched = losses_around(model, args, name, value, index, step, batched)
+    return (above - below) / width, batched
+
+
+def slope_jumps(
+    model: nn.Module, args: tuple[Any, ...], name: str, value: Tensor, index: Tensor, step: float, batched: bool
+) -> Tensor:
+    """`(n,)`: the slope above minus the slope below, which goes to 0 with the step except on a kink."""
+    above, below, width, _ = losses_around(model, args, name, value, index, step, batched)
+    with torch.no_grad():
+        here = model(*args).double()
+    return (above + below - 2 * here) / (width / 2)
 
 
 def sample(

@@ -121,8 +121,14 @@ class GradcheckProbe(Probe):
                 curve = error_by_step(objective, inputs, steps, DTYPES[dtype], min(self.count, CURVE_PARAMETERS), seed)
                 rows += [{"quantity": "step", "dtype": dtype, "step": step, "error": error} for step, error in curve]
         first = verdicts[self.dtypes[0]]
-        wrong = [check for check in first if not check.right]
-        metrics["wrong_layers"] = float(len(wrong))
+        wrong = [check for check in first if check.wrong]
+        unresolved = [shorten(check.layer) for check in first if not (check.right or check.wrong)]
+        metrics |= {"wrong_layers": float(len(wrong)), "unresolved_layers": float(len(unresolved))}
+        if unresolved:
+            report.append(
+                f"not resolved in {self.dtypes[0]}, neither right nor wrong: {', '.join(unresolved)} (at this step "
+                "rounding changes the loss as much as these parameters do)"
+            )
         failure = None
         if wrong:
             broken = find_culprits(objective, inputs, first, seed=seed)
@@ -135,9 +141,9 @@ class GradcheckProbe(Probe):
 
     def row(self, dtype: str, check: LayerCheck, twin: dict[str, bool]) -> Row:
         facts = asdict(check)
-        right, layer = facts.pop("right"), facts.pop("layer")
+        layer = facts.pop("layer")
         return {
-            "quantity": "layer", "dtype": dtype, "layer": shorten(layer), "verdict": "right" if right else "wrong",
+            "quantity": "layer", "dtype": dtype, "layer": shorten(layer), "verdict": facts.pop("verdict"),
             "step": self.step or STEPS[DTYPES[dtype]], "tolerance": self.tolerance or TOLERANCES[DTYPES[dtype]],
             "torch_gradcheck": "right" if twin[layer] else "wrong", **{k: finite_or_none(v) for k, v in facts.items()},
         }  # fmt: skip
@@ -148,7 +154,7 @@ def finite_or_none(value: Any) -> Any:
 
 
 def format_check(check: LayerCheck) -> str:
-    verdict = "right" if check.right else "WRONG"
+    verdict = check.verdict.upper() if check.wrong else check.verdict
     return (
         f"  {shorten(check.layer):<28}{check.kind:<16}{check.count:>4} parameters   error {check.error:.1e}   "
         f"worst {check.max_error:.1e}   {verdict}"

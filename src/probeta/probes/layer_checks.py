@@ -3,7 +3,8 @@
     g_num = (L(θ + ε e_i) - L(θ - ε e_i)) / 2ε
     error = ‖g_num - g_backprop‖ / (‖g_num‖ + ‖g_backprop‖ + 10⁻¹²)
 
-over `count` random parameters of every layer. A layer is a module that owns parameters. The perturbed
+over `count` random parameters of every layer, but for those of which a difference says nothing: on a kink (a ReLU
+whose input is exactly 0), or drowned in rounding. A layer is a module that owns parameters. The perturbed
 copies of a parameter are evaluated as a batch (`torch.func.vmap`), where layers below the perturbed one
 are computed once for all; a model that cannot be batched is evaluated one copy at a time.
 
@@ -30,6 +31,7 @@ from probeta.probes.finite_differences import (
     find_used_rows,
     list_layers,
     sample,
+    slope_jumps,
     unravel,
 )
 from probeta.probes.setting import check_positive
@@ -39,6 +41,7 @@ STEPS = {torch.float32: 5e-3, torch.float64: 6e-6}
 TOLERANCES = {torch.float32: 3e-2, torch.float64: 1e-5}
 # How many units of rounding a loss may be off by, before a difference between the two gradients counts.
 ROUNDINGS = 32
+RIGHT, WRONG, UNRESOLVED = "right", "wrong", "not resolved"
 # A step that crosses the kink of a ReLU measures neither slope; a smaller one passes it by.
 SMALLER = (0.1, 0.01)
 MOST_KINKS = 0.5
@@ -53,7 +56,7 @@ class LayerCheck:
     """The module's class."""
     count: int
     error: float
-    """The relative error of the module docstring, over all `count` parameters."""
+    """The relative error of the module docstring."""
     max_error: float
     """The greatest relative error of a single parameter whose gradient stands out of the rounding noise."""
     worst: str
@@ -65,8 +68,17 @@ class LayerCheck:
     """What rounding alone may add to a finite difference."""
     retried: int
     """Parameters that agree only at a smaller step: the first one crossed a kink."""
-    right: bool
+    verdict: str
+    """`right`, `wrong`, or `not resolved`: rounding may explain all of the difference, or hide a wrong gradient."""
     batched: bool
+
+    @property
+    def right(self) -> bool:
+        return self.verdict == RIGHT
+
+    @property
+    def wrong(self) -> bool:
+        return self.verdict == WRONG
 
 
 @contextmanager
@@ -93,8 +105,8 @@ def check_gradients(
 ) -> list[LayerCheck]:
     """Check `count` random parameters of every layer of `objective`, whose `forward(*inputs)` is a scalar loss.
 
-    `step` and `tolerance` default to what suits `dtype`. A layer is right if its error is below the
-    tolerance, or its gradients differ by less than rounding may explain.
+    `step` and `tolerance` default to what suits `dtype`. A layer is right if its error is within the tolerance; if it
+    is not, it is wrong, or not resolved where rounding may explain as much.
 
     Raises:
         ConfigError: `count` below 1, a step or tolerance that is not above 0.
@@ -129,6 +141,8 @@ class _Part:
     numeric: Tensor
     backprop: Tensor
     retried: Tensor
+    silent: Tensor
+    """Where a difference says nothing of the gradient."""
     labels: list[str]
     batched: bool
 
@@ -146,20 +160,32 @@ def _part(
     batched: bool,
 ) -> _Part:
     """Differences in the entries `index`; where they disagree, again at smaller steps: a wrong gradient stays so."""
+
+    def close(numeric: Tensor, backprop: Tensor, noise: float = 0.0) -> Tensor:
+        return (numeric - backprop).abs() <= tolerance * (numeric.abs() + backprop.abs()) + noise
+
     numeric, batched = central_differences(model, args, name, value, index, step, batched)
     retried = torch.zeros(len(index), dtype=torch.bool, device=numeric.device)
-    for factor in SMALLER if value.dtype == torch.float64 else ():
-        far = (numeric - exact).abs() > tolerance * (numeric.abs() + exact.abs()) + noise
-        # A kink meets a few parameters; where most are off, the gradient is wrong and no step will help.
+    silent = ~numeric.isfinite()
+    for factor in SMALLER:
+        far = ~close(numeric, exact, noise) & ~silent
+        # A kink meets a few parameters; where most are off, the gradient is wrong and no smaller step will help.
         if not far.any() or far.sum() > max(MOST_KINKS * len(far), 3):
             break
         again, batched = central_differences(model, args, name, value, index[far], step * factor, batched)
-        right = exact[far]
-        agrees = (again - right).abs() <= tolerance * (again.abs() + right.abs()) + noise / factor
+        agrees = close(again, exact[far])
+        # The smaller the step, the more is drowned: what agrees only for that reason is no evidence.
+        silent[far] = ~agrees & ~(again - exact[far]).abs().gt(noise / factor)
         retried[far] = agrees
         numeric[far] = torch.where(agrees, again, numeric[far])
+    far = ~close(numeric, exact, noise) & ~silent
+    if far.any():
+        wide, near = (
+            slope_jumps(model, args, name, value, index[far], step * factor, batched).abs() for factor in (1.0, 0.1)
+        )
+        silent[far] = (near > 0.5 * wide) & (near > 4 * noise / 0.1) & (near > tolerance * exact[far].abs())
     labels = [f"{name}{unravel(int(i), value.shape)}" for i in index]
-    return _Part(numeric, exact, retried, labels, batched)
+    return _Part(numeric, exact, retried, silent, labels, batched)
 
 
 def gradient(loss: Tensor, parameters: list[Tensor]) -> list[Tensor]:
@@ -170,14 +196,20 @@ def gradient(loss: Tensor, parameters: list[Tensor]) -> list[Tensor]:
 
 
 def _compare(layer: ParameterOwner, parts: list[_Part], noise: float, tolerance: float) -> LayerCheck:
+    heard = ~torch.cat([p.silent for p in parts])
     numeric, backprop = torch.cat([p.numeric for p in parts]), torch.cat([p.backprop for p in parts])
     gap, scale = (numeric - backprop).abs(), numeric.abs() + backprop.abs()
-    error = float(gap.norm() / (numeric.norm() + backprop.norm() + 1e-12))
+    error = float(gap[heard].norm() / (numeric[heard].norm() + backprop[heard].norm() + 1e-12))
     # A parameter whose gradient drowns in rounding says nothing about backpropagation.
-    resolved = scale > noise / tolerance
+    resolved = heard & (scale > noise / tolerance)
     each = torch.where(resolved, gap / (scale + 1e-12), torch.zeros_like(gap))
-    worst = int((each if resolved.any() else gap).argmax())
-    explained = float(gap.norm()) <= noise * len(gap) ** 0.5
+    worst = int((each if resolved.any() else gap.where(heard, torch.zeros_like(gap))).argmax())
+    if not torch.isfinite(backprop).all():
+        verdict = WRONG
+    elif not heard.any() or (tolerance < error and float(gap[heard].norm()) <= noise * int(heard.sum()) ** 0.5):
+        verdict = UNRESOLVED
+    else:
+        verdict = RIGHT if error <= tolerance else WRONG
     return LayerCheck(
         layer=layer.name,
         kind=type(layer.module).__name__.removeprefix("Parametrized"),
@@ -189,7 +221,7 @@ def _compare(layer: ParameterOwner, parts: list[_Part], noise: float, tolerance:
         backprop=float(backprop[worst]),
         noise=noise,
         retried=int(sum(part.retried.sum() for part in parts)),
-        right=bool(torch.isfinite(gap).all()) and (error <= tolerance or explained),
+        verdict=verdict,
         batched=all(part.batched for part in parts),
     )
 
