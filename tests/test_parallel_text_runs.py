@@ -69,6 +69,8 @@ def test_a_run_is_evaluated_and_translates_from_any_folder(
     assert Path("out.txt").read_text(encoding="utf-8").splitlines() == hypotheses
     analysis = json.loads((run / "artifacts" / "analysis.test.json").read_text())
     assert analysis["sentences"] == len(hypotheses)
+    right, total = result["counts"]["test/exact_match"]
+    assert (total, right / total) == (len(hypotheses), result["metrics"]["test/exact_match"])
 
 
 def test_one_sentence_its_n_best_and_its_heat_map(

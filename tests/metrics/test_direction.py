@@ -1,7 +1,7 @@
 import pytest
 
 from probeta.errors import ConfigError
-from probeta.metrics.direction import direction, is_maximised, resolve_mode
+from probeta.metrics.direction import direction, is_maximised, quantity, resolve_mode
 
 
 def test_the_direction_of_a_metric_follows_from_its_name() -> None:
@@ -23,3 +23,22 @@ def test_a_mode_follows_from_the_metric_and_may_not_contradict_it() -> None:
         resolve_mode("val/acc", "min")
     with pytest.raises(ConfigError, match=r"not known which way monitor=val/mine"):
         resolve_mode("val/mine", "auto")
+
+
+@pytest.mark.parametrize(
+    ("metric", "least", "relative"),
+    [
+        ("test/acc", 0.001, 0.0),
+        ("test/f1/1", 0.001, 0.0),
+        ("generalization_gap", 0.001, 0.0),
+        ("test/bleu", 0.1, 0.0),
+        ("test/chrf", 0.1, 0.0),
+        ("epochs_to_target", 0.5, 0.0),
+        ("test/loss", 0.0, 0.01),
+        ("weight_norm", 0.0, 0.01),
+    ],
+)
+def test_each_quantity_has_a_smallest_difference_worth_telling(metric: str, least: float, relative: float) -> None:
+    found = quantity(metric)
+    assert (found.least, found.relative) == (least, relative)
+    assert found.up == {"max": True, "min": False, None: None}[direction(metric)]

@@ -8,8 +8,10 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from probeta.errors import RunDirectoryError
@@ -87,6 +89,54 @@ def test_a_study_s_names_metrics_and_reference_are_used(tmp_path: Path) -> None:
     assert summary.metrics[:2] == ("epochs", "test/acc")
     assert [(c.a, c.b) for c in summary.comparisons] == [("wide", "narrow")]
     assert "Why?" in write_report(tmp_path).text
+
+
+def float32(right: int, total: int = 240) -> float:
+    return float(np.float32(right) / np.float32(total))
+
+
+def counted(root: Path, width: int, right: Sequence[int], data: str | None = None) -> None:
+    """Runs over seeds with so many right answers of 240, as they are recorded."""
+    for seed, k in enumerate(right):
+        extra = {"counts": {"test/acc": [k, 240]}, "data_sha256": data or f"{seed:064d}"}
+        write_run(root, [f"model.width={width}", f"seed={seed}"], {"test/acc": float32(k)}, extra=extra)
+
+
+def test_accuracies_are_compared_in_counts(tmp_path: Path) -> None:
+    counted(tmp_path, 2, [233, 230, 236, 200], "0" * 64)
+    counted(tmp_path, 4, [234, 231, 237, 197], "0" * 64)
+    summary = summarise(read_sweep(tmp_path))
+    [c] = summary.comparisons
+    assert (c.difference, c.p) == (0.0, 1.0)
+    assert summary.groups[0].measured["test/acc"].mean == pytest.approx((233 + 230 + 236 + 200) / 960, rel=1e-15)
+
+
+def test_what_is_no_count_is_read_as_the_recorded_number(tmp_path: Path) -> None:
+    for seed, counts in enumerate(([5], ["1", 2], [3, 2], [1, 0], None, "x")):
+        write_run(tmp_path, [f"seed={seed}"], {"test/acc": 0.5}, extra={"counts": {"test/acc": counts}})
+    assert [run.value("test/acc") for run in read_sweep(tmp_path).runs] == [0.5] * 6
+
+
+def test_an_interval_says_what_it_is_about(tmp_path: Path) -> None:
+    for folder, data, told in (
+        ("same", "0" * 64, "Intervals are over seeds, on the same data. test/acc: these 240 examples alone allow"),
+        ("drawn", None, "Intervals are over seeds and the data drawn with them. test/acc: the 240 examples of a run"),
+    ):
+        counted(tmp_path / folder, 2, [230, 234, 238], data)
+        text = write_report(tmp_path / folder).text
+        assert told in text
+        p = 234 / 240
+        assert f"a standard error of {math.sqrt(p * (1 - p) / 240):.2g} (binomial)" in text
+
+
+def test_n_counts_the_values_of_the_mean(tmp_path: Path) -> None:
+    for seed in range(4):
+        loss = 0.3 + seed if seed < 2 else None
+        write_run(tmp_path, ["model.width=2", f"seed={seed}"], {"test/loss": loss, "val/loss": 1.0 + seed})
+    written = write_report(tmp_path)
+    row = next(line for line in written.text.splitlines() if line.startswith("| all"))
+    assert [cell.strip() for cell in row.split("|")[2:5]] == ["2", "0.8 ± 0.71", "2.5 ± 1.3 (n = 4)"]
+    assert '<td class="number" data-sort="2">2<small>of 4 completed</small></td>' in written.page.read_text()
 
 
 def test_both_seeds_repeat_a_variant(tmp_path: Path) -> None:

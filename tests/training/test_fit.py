@@ -17,6 +17,11 @@ def test_the_boundary_is_that_of_the_weights_that_were_kept(tmp_path: Path) -> N
     settings = ["data=moons", "data.n_samples=60", "trainer=cpu", "trainer.max_epochs=3", "figures=none"]
     noisy = ["model.batch_norm=true", "model.dropout=0.5", f"hydra.run.dir={tmp_path / 'run'}"]
     assert main(["train", *settings, *noisy]) == 0
+    result = json.loads((tmp_path / "run" / "result.json").read_text())
+    assert sorted(result["counts"]) == ["test/acc", "train/acc", "val/acc"]
+    for name, (right, total) in result["counts"].items():
+        assert np.float32(right) / np.float32(total) == np.float32(result["metrics"][name])
+    assert result["counts"]["train/acc"][1] + sum(result["counts"][f"{s}/acc"][1] for s in ("val", "test")) == 60
     run = load_run(tmp_path / "run")
     with np.load(tmp_path / "run" / "artifacts" / "boundary.npz") as drawn:
         x1, x2 = np.meshgrid(drawn["x1"], drawn["x2"])

@@ -14,8 +14,8 @@ Curve = Mapping[int, float]
 
 def generalization_gap(run: RunRow) -> dict[str, float]:
     """`generalization_gap`: training accuracy minus validation accuracy, of the weights that were kept."""
-    train, val = run.metrics.get("train/acc"), run.metrics.get("val/acc")
-    return {} if train is None or val is None else {"generalization_gap": train - val}
+    train, val = run.value("train/acc"), run.value("val/acc")
+    return {} if train is None or val is None else {"generalization_gap": float(train - val)}
 
 
 def epochs_to(curve: Curve, target: float) -> int | None:

@@ -80,9 +80,9 @@ class Results:
         cells = {run.variant for run in matching}
         values: dict[Any, dict[str, float]] = {}
         for run in matching:
-            if run.completed and (v := run.metrics.get(metric)) is not None:
-                values.setdefault(run.replicate, {})[run.variant] = float(v)
-        whole = {replicate: fmean(found.values()) for replicate, found in values.items() if found.keys() == cells}
+            if run.completed and (v := run.value(metric)) is not None:
+                values.setdefault(run.replicate, {})[run.variant] = v
+        whole = {replicate: sum(v.values()) / len(v) for replicate, v in values.items() if v.keys() == cells}
         failed = {run.replicate for run in matching if run.status == "failed"}
         return Values(whole, failed, replace(quantity(metric), up=None), tuple(sorted(settings.items())))
 

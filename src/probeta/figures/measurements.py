@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probeta.runs.cells import unmark_text
+from probeta.stats.intervals import mean_interval
 
 Floats = NDArray[np.float64]
 
@@ -65,13 +66,12 @@ def geometric(groups: Sequence[Floats]) -> tuple[Floats, Floats, Floats]:
     Gradient norms spread over orders of magnitude between seeds: an arithmetic mean would be that of the
     largest seed. Zeros (gradients lost to the number format) have no logarithm and are left out.
     """
-    from scipy.stats import t
-
-    means, halves = [], []
+    means, lows, highs = [], [], []
     for group in groups:
         logs = np.log(group[(group > 0) & np.isfinite(group)])
-        n = len(logs)
-        means.append(logs.mean() if n else np.nan)
-        halves.append(t.ppf(0.975, n - 1) * logs.std(ddof=1) / np.sqrt(n) if n > 1 else 0.0)
-    mean, half = np.array(means), np.array(halves)
-    return np.exp(mean), np.exp(mean - half), np.exp(mean + half)
+        interval = mean_interval(logs)
+        mean = float(logs.mean()) if len(logs) else np.nan
+        means.append(mean)
+        lows.append(mean if interval is None else interval.low)
+        highs.append(mean if interval is None else interval.high)
+    return np.exp(means), np.exp(lows), np.exp(highs)

@@ -76,7 +76,7 @@ class Classifier(Module):
     def facts(self) -> dict[str, Any]:
         """`weight_norm`: ‖θ‖₂ over all parameters, of the weights that are kept."""
         whole = torch.cat([p.detach().flatten() for p in self.parameters()])
-        return {"weight_norm": float(torch.linalg.vector_norm(whole))}
+        return {**super().facts(), "weight_norm": float(torch.linalg.vector_norm(whole))}
 
     def artifacts(self, data: Any) -> dict[str, Any]:
         logits = {split: values for split, values in self.logits.items() if split != "train"}

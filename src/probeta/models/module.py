@@ -95,6 +95,8 @@ class Module(pl.LightningModule):
         """What the epoch's row in the log will hold; callbacks add to it."""
         self.evaluated: dict[str, dict[str, float]] = {}
         """Metrics of each split after `Trainer.test`, by split name."""
+        self.counts: dict[str, tuple[int, int]] = {}
+        """Of the metrics that are a share of cases: how many cases, of how many. A quotient in float32 is not exact."""
         self.test_splits: tuple[str, ...] = ("test",)
         """The split behind each loader that `Trainer.test` is given."""
         self.noisy = True
@@ -159,8 +161,8 @@ class Module(pl.LightningModule):
         return {}
 
     def facts(self) -> dict[str, Any]:
-        """What the result says beside the metrics."""
-        return {}
+        """What the result says beside the metrics: `counts`, and what a model adds."""
+        return {"counts": self.counts}
 
     # --- training ------------------------------------------------------------------------------------
 
@@ -249,6 +251,8 @@ class Module(pl.LightningModule):
             meter = self.meters.pop(f"test:{split}")
             metrics = self.summarize(meter.sums)
             self.evaluated[split] = {f"{split}/{name}": float(value) for name, value in metrics.items()}
+            if "correct" in meter.sums:
+                self.counts[f"{split}/acc"] = int(meter.sums["correct"]), int(meter.sums["count"])
 
     def publish(self, split: str) -> dict[str, float]:
         """Close the epoch of `split`: its metrics, as floats, to Lightning's callbacks."""

@@ -195,10 +195,11 @@ class TranslatorModule(Module):
             [references[row] for row in rows],
             lowercase=data.target.tokenizer.lowercase,
         )
+        self.counts[f"{split}/exact_match"] = round(values["exact_match"] * len(rows)), len(rows)
         return {f"{split}/{name}": value for name, value in values.items()}
 
     def facts(self) -> dict[str, Any]:
-        return {"signatures": self.signatures}
+        return {**super().facts(), "signatures": self.signatures}
 
     # --- the finished run ----------------------------------------------------------------------------
 

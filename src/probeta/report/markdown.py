@@ -8,7 +8,7 @@ from probeta.report.answer import Answer, Claim, Verdict
 from probeta.report.decisions import Decided
 from probeta.report.language import Language
 from probeta.report.summary import MANY, Summary, megabytes, ranked, spread, states
-from probeta.report.verdicts import failing_more, verdict
+from probeta.report.verdicts import failing_more, interval_subject, verdict
 
 SHOWN = 4
 """Metrics in the table; `groups.csv` has them all."""
@@ -26,6 +26,7 @@ def summary_md(summary: Summary, language: Language, answer: Answer | None = Non
         parts.append("\n\n".join([f"## {say('Answer')}", *answer.sentences]))
         parts += ["\n".join(_claim(claim, language) for claim in answer.claims)]
     parts.append(groups_table(summary, language))
+    parts.append(" ".join(interval_subject(summary, chosen_metrics(summary), language)))
     parts += [f"- {note}" for note in summary.notes(language)]
     if summary.comparisons and summary.primary:
         hint = say("Paired t-test over shared seeds, Holm's correction over the {k} comparisons of this page.",
@@ -73,15 +74,12 @@ def groups_table(summary: Summary, language: Language, most: int = 60) -> str:
     """Variants by their primary metric, mean ± standard deviation over seeds."""
     names = chosen_metrics(summary)
     header = [language.say("variant"), "n", *(language.metric(name) for name in names), language.say("failed")]
-    rows = [
-        [
-            language.say(group.variant),
-            str(max((group.measured[m].n for m in names), default=0)),
-            *(spread(group.measured[m], language) for m in names),
-            str(group.failed),
-        ]
-        for group in ranked(summary)[:most]
-    ]
+    rows = []
+    for group in ranked(summary)[:most]:
+        n = group.n(names)
+        means = [(spread(m, language), m.n) for m in (group.measured[name] for name in names)]
+        cells = [text if of in (0, n) else f"{text} (n = {of})" for text, of in means]
+        rows.append([language.say(group.variant), str(n), *cells, str(group.failed)])
     table = _table([header, *rows])
     if rest := len(summary.groups) - most:
         table += f"\n\n({language.say('{n} more in groups.csv', n=rest)})" if rest > 0 else ""

@@ -21,7 +21,7 @@ from probeta.report.gallery import Picture
 from probeta.report.language import Language
 from probeta.report.markdown import chosen_metrics, decisions_of
 from probeta.report.summary import MANY, Group, Summary, megabytes, ranked, spread, states
-from probeta.report.verdicts import failing_more, no_difference
+from probeta.report.verdicts import failing_more, interval_subject, no_difference
 from probeta.runs.record import headline
 from probeta.runs.table import RunRow, read_curves
 
@@ -74,6 +74,7 @@ def render(
         metrics=[language.metric(name) for name in metrics],
         groups=[_group_row(group, metrics, language) for group in ranked(summary)],
         primary=language.metric(summary.primary) if summary.primary else None,
+        subject=" ".join(interval_subject(summary, metrics, language)),
         higher=bool(summary.primary and is_maximised(summary.primary)),
         verdicts=_differences(summary, language),
         failing=[failing_more(c, language) for c in summary.failures_compared[:MANY]],
@@ -121,16 +122,20 @@ def words(language: Language) -> dict[str, str]:
 
 def _group_row(group: Group, metrics: Sequence[str], language: Language) -> dict[str, Any]:
     cells = []
+    n, completed = group.n(metrics), sum(r.completed for r in group.runs)
     for name in metrics:
         m = group.measured[name]
         best, worst = (language.number(v) for v in (m.best, m.worst)) if m.n > 1 else ("", "")
         extremes = language.say("best {best}, worst {worst}", best=best, worst=worst) if best else ""
         sort = "" if m.mean is None else m.mean
         interval = language.interval(m.interval)
+        if m.n not in (0, n):
+            interval = ", ".join(filter(None, (interval, f"n = {m.n}")))
         cells.append({"text": spread(m, language), "sort": sort, "small": interval, "extremes": extremes})
     return {
         "variant": language.say(group.variant),
-        "n": sum(r.completed for r in group.runs),
+        "n": n,
+        "of": "" if n == completed else language.say("of {n} completed", n=completed),
         "failed": group.failed,
         "cells": cells,
     }

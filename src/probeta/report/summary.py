@@ -48,6 +48,10 @@ class Group:
     runs: tuple[RunRow, ...]
     measured: dict[str, MetricSummary]
 
+    def n(self, metrics: Sequence[str]) -> int:
+        """How many values the mean of the first of `metrics` is over."""
+        return self.measured[metrics[0]].n if metrics else sum(run.completed for run in self.runs)
+
     @property
     def failed(self) -> int:
         return sum(run.status == "failed" for run in self.runs)
@@ -125,7 +129,7 @@ def summarise(sweep: SweepRuns) -> Summary:
 def measure(runs: Sequence[RunRow], metric: str) -> MetricSummary:
     """Sample mean and standard deviation (n - 1), 95 % interval, best and worst by `metric`'s direction."""
     return measured(
-        [float(v) for r in runs if r.completed and (v := r.metrics.get(metric)) is not None],
+        [v for r in runs if r.completed and (v := r.value(metric)) is not None],
         is_maximised(metric),
         bounds(metric),
     )
@@ -133,6 +137,7 @@ def measure(runs: Sequence[RunRow], metric: str) -> MetricSummary:
 
 def measured(values: Sequence[float], up: bool = True, limits: tuple[float, float] = UNBOUNDED) -> MetricSummary:
     """The statistics of `values`, of which the greatest is the best where `up`; the quantity cannot leave `limits`."""
+    values = [float(v) for v in values]
     if not values:
         return MetricSummary(0, None, None, None, None, None)
     best, worst = (max(values), min(values)) if up else (min(values), max(values))
@@ -162,7 +167,7 @@ def _comparisons(
 
 def values_of(runs: Sequence[RunRow], metric: str, variant: str) -> Values:
     """A variant's values of `metric` by replicate; failed are the runs that failed or diverged."""
-    found = {run.replicate: v for run in runs if run.completed and (v := run.metrics.get(metric)) is not None}
+    found = {run.replicate: v for run in runs if run.completed and (v := run.value(metric)) is not None}
     return Values(found, (run.replicate for run in runs if run.status == "failed"), quantity(metric), variant)
 
 

@@ -1,9 +1,15 @@
-"""A comparison in words: a difference is called one only where the test does, and failed runs are told first."""
+"""Comparisons and intervals in words: a difference is called one only where the test does, failed runs are told first,
+and an interval says what it is about.
+"""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
 from probeta.metrics.direction import direction, is_maximised
 from probeta.report.language import Language
+from probeta.report.summary import Summary
 from probeta.stats.comparisons import ALPHA, Comparison, Failing, Withheld
 
 
@@ -69,3 +75,37 @@ def _side(name: str, failed: int, c: Comparison, language: Language) -> str:
     if not sum(c.failed):
         return language.say(name)
     return language.say("{name} ({n} failed)", name=language.say(name), n=failed)
+
+
+def interval_subject(summary: Summary, metrics: Sequence[str], language: Language) -> list[str]:
+    """What the intervals of means are about: over what, and for a share of counted cases what those alone would allow.
+
+    The standard error of a share p of n cases is √(p (1 - p) / n). Where all runs are measured on the same cases, it is
+    an uncertainty that seeds do not show; where each draws its own, it is part of the spread.
+    """
+    say, runs = language.say, [run for run in summary.sweep.runs if run.completed]
+    if not any(m.interval for group in summary.groups for m in group.measured.values()):
+        return []
+    data = [{run.result.get("data_sha256") for run in group.runs if run.completed} for group in summary.groups]
+    drawn, told = any(len(hashes) > 1 for hashes in data), []
+    if drawn:
+        told.append(say("Intervals are over seeds and the data drawn with them."))
+    elif not any(None in hashes for hashes in data):
+        told.append(say("Intervals are over seeds, on the same data."))
+    for name in metrics:
+        totals = {count[1] for run in runs if (count := run.count(name)) is not None}
+        if len(totals) != 1 or any(run.count(name) is None for run in runs if name in run.metrics):
+            continue
+        [n] = totals
+        means = [mean for group in summary.groups if (mean := group.measured[name].mean) is not None]
+        errors = sorted(math.sqrt(max(p * (1 - p), 0.0) / n) for p in means)
+        low, high = language.number(errors[0], 2), language.number(errors[-1], 2)
+        size = low if low == high else say("{low} to {high}", low=low, high=high)
+        if drawn:
+            message = say("{metric}: the {n} examples of a run alone allow a standard error of {size} (binomial), part "
+                          "of the spread.")  # fmt: skip
+        else:
+            message = say("{metric}: these {n} examples alone allow a standard error of {size} (binomial), which the "
+                          "intervals leave out.")  # fmt: skip
+        told.append(message.format(metric=language.metric(name), n=n, size=size))
+    return told

@@ -40,6 +40,7 @@ BUSY = "busy"
 RESULT: dict[str, type | tuple[type, ...]] = {
     "status": str,
     "metrics": dict,
+    "counts": dict,
     "overrides": list,
     "config_sha256": str,
     "duration_s": (int, float),

@@ -7,9 +7,10 @@ import json
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from probeta.errors import RunDirectoryError
 from probeta.runs.artifacts import Artifacts
@@ -64,6 +65,18 @@ class RunRow:
     @property
     def completed(self) -> bool:
         return self.status == "completed"
+
+    def count(self, metric: str) -> tuple[int, int] | None:
+        """How many cases of how many, where the metric is a share and its record has the counts."""
+        match (self.result.get("counts") or {}).get(metric):
+            case [int(right), int(total)] if 0 <= right <= total > 0 and metric in self.metrics:
+                return right, total
+        return None
+
+    def value(self, metric: str) -> float | None:
+        """The metric; of a share with known counts the `Fraction`, which is exact where a quotient is rounded."""
+        count = self.count(metric)
+        return self.metrics.get(metric) if count is None else cast(float, Fraction(*count))
 
     @property
     def replicate(self) -> tuple[Any, ...]:

@@ -7,6 +7,7 @@ import math
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
+from fractions import Fraction
 from typing import Any, TypeVar
 
 import numpy as np
@@ -214,6 +215,8 @@ def compare_pair(
     scale = 1.0 if ratio else float(max(np.abs(x).max(initial=0.0), np.abs(y).max(initial=0.0)))
     d = merge_rounding(differences, scale)
     mean = float(d.mean()) if shared else math.nan
+    if shared and not ratio and all(isinstance(x, Fraction) for x in differences):
+        mean = float(sum(differences) / len(shared))
     found = Comparison(a, b, len(shared), mean, None, None, failed=(len(left.failed), len(right.failed)),
                        ratio=ratio, key=_key("values", left, right))  # fmt: skip
     if sum(lost):
