@@ -68,6 +68,7 @@ def test_bits_do_not_depend_on_company(case: dict[str, Any], company: int, rate:
 
 KERNELS: dict[str, Callable[..., Tensor]] = {
     "sigmoid": torch.sigmoid,
+    "sigmoid in place": lambda a: a.clone().sigmoid_(),
     "gelu": F.gelu,
     "tanh": torch.tanh,
     "exp": torch.exp,

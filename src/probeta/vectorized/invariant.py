@@ -58,6 +58,10 @@ def sigmoid(x: Tensor) -> Tensor:
     return (torch.neg(x).exp() + 1).reciprocal()
 
 
+def sigmoid_(x: Tensor) -> Tensor:
+    return x.neg_().exp_().add_(1).reciprocal_()
+
+
 def gelu(x: Tensor) -> Tensor:
     """x Φ(x)."""
     return x * normal_distribution(x)
@@ -112,6 +116,7 @@ REPLACED: dict[Any, Callable[..., Any]] = {
     aten.native_batch_norm.default: batch_norm.forward,
     aten.native_batch_norm_backward.default: batch_norm.backward,
     aten.sigmoid.default: sigmoid,
+    aten.sigmoid_.default: sigmoid_,
     aten.gelu.default: gelu,
     aten.gelu_backward.default: gelu_backward,
     aten.bmm.default: multiply_padded,
