@@ -52,7 +52,7 @@ def fit_together(settings: list[dict[str, Any]]) -> tuple[float, int]:
             size = choose_chunk_size(group, device)
             program = Program()
             for start in range(0, len(group), size):
-                Ensemble(group[start : start + size], device, check, program).fit()
+                Ensemble(group[start : start + size], device, program).fit(check)
             tell(size)
 
     started = time.perf_counter()

@@ -25,8 +25,8 @@ def save_archive(content: Mapping[str, Any], path: Path) -> None:
         torch.save(content, file)
 
 
-def load_archive(path: Path) -> dict[str, Any]:
-    """A checkpoint as plain tensors and containers: nothing in it is executed.
+def load_archive(path: Path, key: str = "state_dict") -> dict[str, Any]:
+    """A checkpoint, which is to have a `key`, as plain tensors and containers: nothing in it is executed.
 
     `Damaged` where it is none, or where a checksum fails: torch looks at none, and takes other weights for these.
     """
@@ -40,8 +40,8 @@ def load_archive(path: Path) -> dict[str, Any]:
         raise Damaged(path, f"it cannot be read as a checkpoint ({str(error).splitlines()[0][:160]})") from None
     if other:
         raise Damaged(path, f"{other} in it is not what was written")
-    if not isinstance(content, dict) or "state_dict" not in content:
-        raise Damaged(path, "it holds no weights")
+    if not isinstance(content, dict) or key not in content:
+        raise Damaged(path, f"it holds no {key}")
     return content
 
 

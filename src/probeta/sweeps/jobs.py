@@ -126,6 +126,10 @@ def decide(job: SweepJob, *, rerun: bool = False) -> JobPlan:
         return JobPlan(Action.RERUN, f"{run.last} is damaged: it is no checkpoint; from the start")
     if killed and run.last.is_file():
         return JobPlan(Action.CONTINUE, f"{doubt or 'interrupted; '}goes on from its last checkpoint")
+    if killed and result.get("launcher") == "vectorized":
+        return JobPlan(
+            Action.RERUN, "interrupted; from the checkpoint of its ensemble, or the start where there is none"
+        )
     if killed:
         return JobPlan(Action.RERUN, f"{doubt or 'interrupted before its first checkpoint; '}from the start")
     return JobPlan(Action.RERUN, f"failed before: {headline(error)}")

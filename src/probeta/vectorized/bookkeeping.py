@@ -117,8 +117,7 @@ class Bookkeeping:
     def keep_best(self, slots: Sequence[int]) -> None:
         """Remember the weights of these slots as their members' best."""
         weights = self.stack.weights()
-        if not self.best:
-            self.best = {n: w.new_zeros(max(2, len(self.members)), *w.shape[1:]) for n, w in weights.items()}
+        self.make_room()
         places = torch.tensor([self.slots[s] for s in slots], device=self.stack.device)
         everyone = len(slots) == len(self.slots) == len(self.members)
         rows = torch.tensor(slots, device=self.stack.device)
@@ -128,18 +127,24 @@ class Bookkeeping:
             else:
                 self.best[name].index_copy_(0, places, values.index_select(0, rows))
 
+    def make_room(self) -> None:
+        """For the best weights of every member."""
+        if not self.best:
+            rows = max(2, len(self.members))
+            self.best = {n: w.new_zeros(rows, *w.shape[1:]) for n, w in self.stack.weights().items()}
+
     def finish(self, slot: int, epochs: int) -> None:
         """Take the member out as it stands: its best weights where it kept any, else its last."""
         k = self.slots[slot]
         member = self.members[k]
         self.training[k] = False
         member.epochs = epochs
-        member.last = {name: w[slot].clone() for name, w in self.stack.weights().items()}
         if member.early is not None and member.early.best_epoch >= 0:
             member.best_epoch = member.early.best_epoch + 1
             member.weights = {name: w[k].clone() for name, w in self.best.items()}
         else:
-            member.best_epoch, member.weights = epochs, member.last
+            member.best_epoch = epochs
+            member.weights = {name: w[slot].clone() for name, w in self.stack.weights().items()}
 
     def finish_all(self, epochs: int) -> None:
         """The last epoch is over."""

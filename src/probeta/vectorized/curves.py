@@ -26,10 +26,12 @@ class Epoch:
 @dataclass
 class Curves:
     epochs: list[Epoch] = field(default_factory=list)
+    earlier: dict[int, list[tuple[int, Row]]] = field(default_factory=dict)
+    """Member → its rows of the epochs before these, where it goes on from a checkpoint."""
 
     def rows(self, ends: Mapping[int, int]) -> dict[int, list[tuple[int, Row]]]:
         """Member → its rows `(step, row)` up to (without) the epoch `ends[member]`."""
-        rows: dict[int, list[tuple[int, Row]]] = {member: [] for member in ends}
+        rows = {member: list(self.earlier.get(member, [])) for member in ends}
         for epoch in self.epochs:
             names = ["epoch", *epoch.values]
             columns = [values.tolist() for values in epoch.values.values()]

@@ -19,7 +19,8 @@ from probeta.config.build import resolve_config
 from probeta.runs.identity import config_sha256
 from probeta.sweeps.jobs import SweepJob
 from probeta.sweeps.launchers import NOT_STARTED, ComposedLauncher, GuardedTask, launch_apart, launcher_for
-from probeta.vectorized.train_jobs import Job, split_jobs, train_jobs
+from probeta.vectorized.job import Job
+from probeta.vectorized.train_jobs import split_jobs, train_jobs
 
 log = logging.getLogger(__name__)
 
@@ -152,7 +153,7 @@ class EnsembleLauncher:
             words = f"{count} job{'s go' if count > 1 else ' goes'} to the {self.fallback} launcher: {reason}"
             print(words, flush=True)
         if groups:
-            train_jobs(groups, finished, self.stopped, self.chunk)
+            train_jobs(groups, finished, self.stopped, self.chunk, bool(OmegaConf.select(self.config, "rerun")))
         return [job for job, _ in alone]
 
     def make_fallback(self) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -23,6 +24,16 @@ from probeta.vectorized.program import Program
 from probeta.vectorized.stack import Stack, add_sums
 
 
+@dataclass
+class PartialEpoch:
+    """What the steps of an epoch that is not over have measured."""
+
+    sums: Sums | None = None
+    losses: list[Tensor] = field(default_factory=list)
+    """`(K,)` of each step."""
+    norms: dict[str, Tensor] = field(default_factory=dict)
+
+
 class Ensemble:
     """The members of one group. After `fit` each of `members` says how it went.
 
@@ -33,12 +44,10 @@ class Ensemble:
         self,
         members: Sequence[Member],
         device: torch.device | None = None,
-        check: Callable[[], None] | None = None,
         program: Program | None = None,
     ) -> None:
         self.members = list(members)
         self.device = device or torch.device("cpu")
-        self.check = check or (lambda: None)
         # A lone member is padded to two, so that it takes the same path through the products.
         slots = [*range(len(members))] if len(members) > 1 else [0, 0]
         tree = members[0].tree
@@ -64,45 +73,48 @@ class Ensemble:
         )
         logs_rate = callbacks.get("learning_rate") is not None
         self.bookkeeping = Bookkeeping(self.members, slots, self.stack, self.rates, logs_rate)
+        self.steps = 0
+        self.max_steps = self.max_epochs * len(self.batches)
+        self.epoch = PartialEpoch()
 
     # --- the loop ------------------------------------------------------------------------------------
 
-    def fit(self) -> None:
-        """Train until every member has stopped, failed or reached the last epoch."""
+    def fit(self, check: Callable[[], None] = lambda: None) -> None:
+        """Train until every member has stopped, failed or reached the last epoch; `check` is called between steps."""
         started = time.perf_counter()
-        step = 0
         with one_thread():
-            for epoch in range(self.max_epochs):
-                self.check()
-                step = self.epoch(epoch, step)
-                if not any(self.bookkeeping.training):
-                    break
-                self.compact()
+            while self.steps < self.max_steps and any(self.bookkeeping.training):
+                check()
+                self.advance()
         self.bookkeeping.finish_all(self.max_epochs)
         share = (time.perf_counter() - started) / len(self.members)
         for member in self.members:
             member.fit_s, member.device = share, self.device.type
 
-    def epoch(self, epoch: int, step: int) -> int:
-        """One pass over the training data and one over the validation data; the steps done so far."""
-        sums: Sums | None = None
-        losses: list[Tensor] = []
-        norms: dict[str, Tensor] = {}
-        for i in range(len(self.batches)):
-            loss, more, logged = self.step(epoch, i, step)
-            losses.append(loss)
-            sums = add_sums(sums, more)
-            norms = logged or norms
-            step += 1
-        assert sums is not None
+    def advance(self) -> None:
+        """One step, and what comes after the last one of an epoch."""
+        epoch, i = divmod(self.steps, len(self.batches))
+        loss, sums, norms = self.step(epoch, i, self.steps)
+        self.epoch.losses.append(loss)
+        self.epoch.sums = add_sums(self.epoch.sums, sums)
+        self.epoch.norms = norms or self.epoch.norms
+        self.steps += 1
+        if i + 1 == len(self.batches):
+            self.end_epoch(epoch)
+            self.epoch = PartialEpoch()
+
+    def end_epoch(self, epoch: int) -> None:
+        """One pass over the validation data, and what its outcome decides."""
+        assert self.epoch.sums is not None
         thorough = self.template.thorough_at(epoch, self.max_epochs)
         validated = self.validate(thorough)
-        measured = {f"grad_norm/{layer}": norm for layer, norm in norms.items()}
+        measured = {f"grad_norm/{layer}": norm for layer, norm in self.epoch.norms.items()}
         measured |= {f"val/{name}": value for name, value in self.template.summarize(validated).items()}
-        measured |= {f"train/{name}": value for name, value in self.template.summarize(sums).items()}
-        measured["loss of the steps"] = torch.stack(losses).sum(0)  # finite where all are
-        self.bookkeeping.end_epoch(epoch, step, to_arrays(measured), losses, thorough)
-        return step
+        measured |= {f"train/{name}": value for name, value in self.template.summarize(self.epoch.sums).items()}
+        measured["loss of the steps"] = torch.stack(self.epoch.losses).sum(0)  # finite where all are
+        self.bookkeeping.end_epoch(epoch, self.steps, to_arrays(measured), self.epoch.losses, thorough)
+        if any(self.bookkeeping.training):
+            self.compact()
 
     def step(self, epoch: int, i: int, step: int) -> tuple[Tensor, Sums, dict[str, Tensor]]:
         """Move the weights by batch `i`: loss `(K,)`, sums, and the gradients' norms where they are logged."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -26,12 +27,12 @@ class Member:
     """Its training batches, in the order of its own `seeds.order`."""
     model: Module
     """As its `seeds.init` initialised it."""
+    checkpoint_minutes: float = math.inf
+    """How often its state is kept; infinity: never."""
     early: EarlyStopping | None = None
     rows: list[tuple[int, Row]] = field(default_factory=list)
     weights: dict[str, Tensor] = field(default_factory=dict)
     """What is tested and kept."""
-    last: dict[str, Tensor] = field(default_factory=dict)
-    """The weights at the end of training."""
     epochs: int = 0
     best_epoch: int = 0
     """From 1: the epoch whose weights were kept."""

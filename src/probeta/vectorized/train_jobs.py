@@ -4,28 +4,28 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
-from omegaconf import DictConfig
 
-from probeta.composition.job import to_unresolved, write_hydra
-from probeta.config.build import build_data, build_model, double_precision
+from probeta.config.build import build_data, build_model, double_precision, make
 from probeta.errors import UserError
 from probeta.runs.directory import RunDirectory, hold_lock
 from probeta.runs.identity import Seeds
-from probeta.runs.record import COMPLETED, FAILED, INTERRUPTED, complete_record, describe, new_record, write_result
+from probeta.runs.record import INTERRUPTED, complete_record, describe, write_result
 from probeta.runs.signals import Interrupted, Signals
 from probeta.training.fit import draw_figures, flatten_settings, quiet
+from probeta.vectorized.checkpoint import ChunkCheckpoint, remove_spent, restore, take_up
 from probeta.vectorized.chunk_size import choose_chunk_size, choose_device
 from probeta.vectorized.grouping import group_trees, reason_against
 from probeta.vectorized.invariant import one_thread
+from probeta.vectorized.job import Finished, Job, end_job, fail_job, make_record, start_directory
 from probeta.vectorized.loop import Ensemble
 from probeta.vectorized.member import Member
 from probeta.vectorized.processes import processes, run_in_processes, share_out
@@ -35,23 +35,7 @@ from probeta.vectorized.tensorboard_events import make_events, write_events
 
 log = logging.getLogger(__name__)
 
-
-@dataclass
-class Job:
-    """A run to be made, composed."""
-
-    path: Path
-    overrides: list[str]
-    config: DictConfig
-    tree: dict[str, Any]
-    sha256: str
-    hydra: Mapping[str, Any]
-    """What `.hydra/hydra.yaml` holds."""
-    record: dict[str, Any] = field(default_factory=dict)
-    """Its `result.json`, when it has ended."""
-
-
-Finished = Callable[[Job], None]
+Item = TypeVar("Item")
 
 
 def split_jobs(jobs: Sequence[Job]) -> tuple[list[list[Job]], list[tuple[Job, str]]]:
@@ -73,15 +57,25 @@ def split_jobs(jobs: Sequence[Job]) -> tuple[list[list[Job]], list[tuple[Job, st
 
 
 def train_jobs(
-    groups: Sequence[Sequence[Job]], finished: Finished, stopped: Callable[[], bool], size: int | None = None
+    groups: Sequence[Sequence[Job]],
+    finished: Finished,
+    stopped: Callable[[], bool],
+    size: int | None = None,
+    rerun: bool = False,
 ) -> None:
-    """Train the jobs of each group, `size` at a time (`None`: measured), and write their results."""
+    """Train the jobs of each group, `size` at a time (`None`: measured), and write their results.
+
+    What the checkpoint of an ensemble holds goes on from there, unless `rerun`.
+    """
     quiet()
+    files = take_up([job for group in groups for job in group], rerun)
+    groups = [piece for group in groups for piece in split_by(group, lambda job: job.steps)]
     shares = share_out(groups, processes())
     if len(shares) == 1:
         with Signals() as signals, signals.patiently(), one_thread():
             for group in shares[0]:
                 train_group(group, finished, stopped, signals.check, size)
+        remove_spent(files)
         return
     jobs = [job for group in groups for job in group]
     places = {id(job): i for i, job in enumerate(jobs)}
@@ -97,6 +91,15 @@ def train_jobs(
         finished(job)
 
     run_in_processes(shares, work, receive)
+    remove_spent(files)
+
+
+def split_by(items: Iterable[Item], key: Callable[[Item], float]) -> list[list[Item]]:
+    """Those of equal keys together."""
+    pieces: dict[float, list[Item]] = {}
+    for item in items:
+        pieces.setdefault(key(item), []).append(item)
+    return list(pieces.values())
 
 
 def train_group(
@@ -118,11 +121,13 @@ def train_group(
     program = Program()
     size = size or choose_chunk_size([m for _, m in ready], device)
     building = (time.perf_counter() - started) / len(ready)
-    for start in range(0, len(ready), size):
-        if stopped():
-            return
-        check()
-        train_chunk(ready[start : start + size], members, device, program, building, finished, check)
+    members.drop_foreign(ready)
+    for piece in split_by(ready, lambda run: run[0].steps):
+        for start in range(0, len(piece), size):
+            if stopped():
+                return
+            check()
+            train_chunk(piece[start : start + size], members, device, program, building, finished, check)
 
 
 def train_chunk(
@@ -140,13 +145,15 @@ def train_chunk(
         for job, _ in runs:
             start_directory(job)
             stack.enter_context(hold_lock(job.path))
+        ensemble = make_ensemble(runs, device, program)
+        checkpoint = ChunkCheckpoint([job for job, _ in runs], ensemble, [members.sha256(m) for _, m in runs], check)
         try:
-            Ensemble([m for _, m in runs], device, check, program).fit()
+            ensemble.fit(checkpoint.check)
             fitted = time.perf_counter()
             events: list[tuple[Path, list[bytes]]] = []
             for job, member in runs:
                 events += finish_run(job, member, members, len(runs))
-                check()
+                checkpoint.check()
             write_events(events)
         except (Interrupted, KeyboardInterrupt):
             for job, _ in runs:
@@ -158,8 +165,23 @@ def train_chunk(
         # Each write waits for the disk; in threads they wait together.
         with ThreadPoolExecutor(16) as pool:
             list(pool.map(lambda job: write_result(job.path, job.record), [job for job, _ in runs]))
+        checkpoint.remove()
     for job, _ in runs:
         finished(job)
+
+
+def make_ensemble(runs: Sequence[tuple[Job, Member]], device: torch.device, program: Program) -> Ensemble:
+    """The ensemble of `runs`, where its checkpoint left them."""
+    members = [member for _, member in runs]
+    ensemble = Ensemble(members, device, program)
+    try:
+        if states := [job.kept for job, _ in runs if job.kept is not None]:
+            restore(ensemble, states)
+    except Exception as error:
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())[:160]}"
+        print(f"{len(runs)} runs begin anew: their checkpoint is not of such members ({reason})", flush=True)
+        ensemble = Ensemble(members, device, program)
+    return ensemble
 
 
 def finish_run(job: Job, member: Member, members: MemberBuilder, size: int) -> list[tuple[Path, list[bytes]]]:
@@ -185,28 +207,6 @@ def finish_run(job: Job, member: Member, members: MemberBuilder, size: int) -> l
     return [(run.path, make_events(member.rows, flatten_settings(member.tree), metrics))]
 
 
-def start_directory(job: Job) -> None:
-    job.path.mkdir(parents=True, exist_ok=True)
-    write_hydra(job.path, to_unresolved(job.config), job.hydra, job.overrides)
-
-
-def make_record(job: Job) -> dict[str, Any]:
-    return new_record(job.sha256, job.tree.get("seed"), list(job.overrides), "vectorized")
-
-
-def end_job(job: Job, status: str, error: Exception | None) -> None:
-    job.record = job.record or make_record(job)
-    if job.record["status"] != COMPLETED:
-        job.record["status"] = status
-        job.record["error"] = None if error is None else describe(error)
-    write_result(job.path, job.record)
-
-
-def fail_job(job: Job, error: Exception, finished: Finished) -> None:
-    end_job(job, FAILED, error)
-    finished(job)
-
-
 class MemberBuilder:
     """Builds members as single runs are built; data and orders that several share are made once."""
 
@@ -223,10 +223,21 @@ class MemberBuilder:
         order = Seeds.of(tree).order
         if (key, order) not in self._loaders:
             self._loaders[key, order] = data.batches("train", shuffle_seed=order)
-        return Member(tree, data, self._loaders[key, order], build_model(tree, data.spec))
+        loader = self._loaders[key, order]
+        callbacks = tree.get("callbacks") or {}
+        checkpoint = make(tree, "callbacks.checkpoint") if callbacks.get("checkpoint") else None
+        minutes = math.inf if checkpoint is None else checkpoint.every_minutes
+        return Member(tree, data, loader, build_model(tree, data.spec), minutes)
 
     def sha256(self, member: Member) -> str:
         key = id(member.data)
         if key not in self._hashes:
             self._hashes[key] = member.data.sha256()
         return self._hashes[key]
+
+    def drop_foreign(self, runs: Sequence[tuple[Job, Member]]) -> None:
+        """Where the data are not those that a checkpoint was made with, begin anew."""
+        for job, member in runs:
+            if job.kept is not None and job.kept.get("data_sha256") != self.sha256(member):
+                print(f"{job.path.name} begins anew: the data have changed since its checkpoint", flush=True)
+                job.kept = None

@@ -1,0 +1,69 @@
+"""A run to be made as a member of an ensemble, its directory, and its record there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+
+from probeta.composition.job import to_unresolved, write_hydra
+from probeta.runs.record import COMPLETED, FAILED, describe, new_record, write_result
+
+State = dict[str, Any]
+
+
+@dataclass
+class Job:
+    """A run to be made, composed."""
+
+    path: Path
+    overrides: list[str]
+    config: DictConfig
+    tree: dict[str, Any]
+    sha256: str
+    hydra: Mapping[str, Any]
+    """What `.hydra/hydra.yaml` holds."""
+    record: dict[str, Any] = field(default_factory=dict)
+    """Its `result.json`, when it has ended."""
+    kept: State | None = None
+    """What the checkpoint of an ensemble holds of it."""
+
+    @property
+    def steps(self) -> float:
+        """After how many it goes on; infinity where its training has ended."""
+        return 0 if self.kept is None else float(self.kept["steps"])
+
+    def offer(self, state: State) -> None:
+        """Take `state` if it is of this run and further than what there is."""
+        if state.get("config_sha256") != self.sha256:
+            print(f"{self.path.name} begins anew: its checkpoint is of another configuration", flush=True)
+        elif state["steps"] > self.steps:
+            self.kept = state
+
+
+Finished = Callable[[Job], None]
+
+
+def start_directory(job: Job) -> None:
+    job.path.mkdir(parents=True, exist_ok=True)
+    write_hydra(job.path, to_unresolved(job.config), job.hydra, job.overrides)
+
+
+def make_record(job: Job) -> dict[str, Any]:
+    return new_record(job.sha256, job.tree.get("seed"), list(job.overrides), "vectorized")
+
+
+def end_job(job: Job, status: str, error: Exception | None) -> None:
+    job.record = job.record or make_record(job)
+    if job.record["status"] != COMPLETED:
+        job.record["status"] = status
+        job.record["error"] = None if error is None else describe(error)
+    write_result(job.path, job.record)
+
+
+def fail_job(job: Job, error: Exception, finished: Finished) -> None:
+    end_job(job, FAILED, error)
+    finished(job)
