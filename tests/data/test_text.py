@@ -86,7 +86,7 @@ def test_a_folder_without_a_codec_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RunDirectoryError, match=r"text\.json is missing"):
         TextCodec.load(tmp_path)
     (tmp_path / "text.json").write_text("[]")
-    with pytest.raises(RunDirectoryError, match="does not hold tokenizers"):
+    with pytest.raises(RunDirectoryError, match=r"text\.json is damaged: it holds a list"):
         TextCodec.load(tmp_path)
 
 

@@ -17,6 +17,7 @@ import pytest
 from probeta.errors import RunDirectoryError
 from probeta.metrics.direction import choose_leading, format_metric, is_maximised
 from probeta.report.summary import groups_csv, runs_csv, summarise
+from probeta.runs.reading import Damaged
 from probeta.runs.table import read_curves, read_sweep
 from probeta.sweeps.report import write_report
 from tests.report.synthetic import write_grid, write_run
@@ -163,9 +164,14 @@ def test_curves_are_the_epochs_last_values_and_survive_a_half_written_row(tmp_pa
     (tmp_path / "metrics.csv").write_text(
         "step,epoch,train/loss,val/loss\n1,0,3.0,\n2,0,2.0,1.5\n3,1,1.0,nan\n4,1,,1.25\n5,2,0."
     )
-    assert read_curves(tmp_path) == {"train/loss": {0: 2.0, 1: 1.0, 2: 0.0}, "val/loss": {0: 1.5, 1: 1.25}}
+    # The last number may be the first half of another.
+    assert read_curves(tmp_path) == {"train/loss": {0: 2.0, 1: 1.0}, "val/loss": {0: 1.5, 1: 1.25}}
     assert read_curves(tmp_path, {"val/loss"}) == {"val/loss": {0: 1.5, 1: 1.25}}
     assert read_curves(tmp_path / "nowhere") == {}
+    damage: list[Damaged] = []
+    # Of a run that nobody is at any more it is no row that is being written.
+    assert read_curves(tmp_path, None, damage) == {}
+    assert [str(found) for found in damage] == [f"{tmp_path / 'metrics.csv'} is damaged: its last line is cut"]
 
 
 def test_metrics_know_their_direction_and_their_rank() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,9 @@ from pytorch_lightning.callbacks import Checkpoint
 from probeta.errors import check_whole
 from probeta.runs.atomic import write_atomic
 from probeta.runs.directory import search_address, search_database
+from probeta.runs.reading import Damaged, read_json
+
+log = logging.getLogger(__name__)
 
 
 class Pruning(Checkpoint):
@@ -35,13 +39,10 @@ class Pruning(Checkpoint):
         # A directory may come from elsewhere: the database is the one beside its runs, never one that it names.
         if not note.is_file() or not search_database(run.parent).is_file():
             return
-        import optuna  # half a second that only trials pay
-
-        place = json.loads(note.read_text())
-        study = optuna.load_study(
-            study_name=place["study"], storage=search_address(run.parent), pruner=_pruner(place["pruner"])
-        )
-        self._trial = optuna.trial.Trial(study, place["trial"])
+        try:
+            self._trial = _trial_of(note, run.parent)
+        except Damaged as damage:
+            log.warning("%s; the run is not pruned", damage)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if self._trial is None:
@@ -57,7 +58,18 @@ class Pruning(Checkpoint):
             write_atomic(Path(trainer.default_root_dir) / "pruned.json", json.dumps(pruned) + "\n")
 
 
-def _pruner(name: str) -> Any:
-    import optuna
+def _trial_of(note: Path, sweep: Path) -> Any:
+    """The trial that `note` names in the database of `sweep`."""
+    import optuna  # half a second that only trials pay
+    from sqlalchemy.exc import SQLAlchemyError
 
-    return {"median": optuna.pruners.MedianPruner, "none": optuna.pruners.NopPruner}[name]()
+    place = read_json(note, dict) or {}
+    pruners = {"median": optuna.pruners.MedianPruner, "none": optuna.pruners.NopPruner}
+    try:
+        pruner = pruners[place["pruner"]]()
+        study = optuna.load_study(study_name=place["study"], storage=search_address(sweep), pruner=pruner)
+        return optuna.trial.Trial(study, place["trial"])
+    except (KeyError, TypeError) as error:
+        raise Damaged(note, f"it names no trial ({error})") from None
+    except SQLAlchemyError as error:
+        raise Damaged(search_database(sweep), str(error).splitlines()[0]) from None

@@ -13,11 +13,12 @@ import numpy as np
 from probeta.data.batch import PairBatch
 from probeta.data.pairs import EncodedPairs
 from probeta.data.spec import TextSpec
-from probeta.data.tokenizers import Tokenizer, from_state
+from probeta.data.tokenizers import SentencePieceTokenizer, Tokenizer, from_state
 from probeta.data.vocabulary import BOS_ID, EOS_ID, PAD_ID, UNK_ID, Vocabulary
-from probeta.errors import RunDirectoryError
+from probeta.errors import RunDirectoryError, UserError
 from probeta.runs.artifacts import TEXT
 from probeta.runs.atomic import write_atomic
+from probeta.runs.reading import Damaged, read_json
 
 
 @dataclass(frozen=True)
@@ -114,19 +115,34 @@ class TextCodec:
     def load(cls, folder: Path) -> TextCodec:
         """Read what `save` wrote; a missing or foreign file is refused by name."""
         path = folder / TEXT
+        if (content := read_json(path, dict)) is None:
+            raise RunDirectoryError(f"{path} is missing: is this the run of a translator?")
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
             source, target = (cls._language(folder, side, content[side]) for side in ("source", "target"))
-        except FileNotFoundError as error:
-            raise RunDirectoryError(f"{error.filename or path} is missing: is this the run of a translator?") from None
-        except (json.JSONDecodeError, KeyError, TypeError) as error:
-            raise RunDirectoryError(f"{path} does not hold tokenizers and vocabularies ({error})") from None
+        except UserError:
+            raise
+        except (KeyError, TypeError, ValueError) as error:
+            raise Damaged(path, f"it does not hold tokenizers and vocabularies ({error})") from None
         return cls(source, target, shared=bool(content.get("shared", False)))
 
     @staticmethod
     def _language(folder: Path, side: str, content: dict[str, object]) -> LanguageCodec:
         state = dict(content["tokenizer"])  # type: ignore[call-overload]
         if state["kind"] == "sentencepiece":
-            state["model"] = base64.b64encode((folder / f"{side}.model").read_bytes()).decode("ascii")
+            state["model"] = base64.b64encode(_read_pieces(folder / f"{side}.model")).decode("ascii")
         vocabulary: list[str] = content["vocabulary"]  # type: ignore[assignment]
         return LanguageCodec(from_state(state), Vocabulary(vocabulary), str(content.get("name", "")))
+
+
+def _read_pieces(path: Path) -> bytes:
+    """A SentencePiece model that its library can read."""
+    try:
+        model = path.read_bytes()
+        if not model.strip(b"\0"):
+            raise Damaged(path, "it is empty")
+        SentencePieceTokenizer(model)
+    except FileNotFoundError:
+        raise RunDirectoryError(f"{path} is missing: a translator's SentencePiece model") from None
+    except (OSError, RuntimeError) as error:
+        raise Damaged(path, f"it is no SentencePiece model ({' '.join(str(error).split())[:160]})") from None
+    return model

@@ -9,7 +9,7 @@ from probeta.exercises.results import Results
 from probeta.report.answer import Answer, Table, mean_cell, text_cell
 from probeta.report.charts import band, lines
 from probeta.report.claims import Expectation
-from probeta.runs.table import RunRow, read_curves
+from probeta.runs.table import RunRow
 
 LAYERS = {
     "hidden.0.linear": "first hidden layer",
@@ -24,7 +24,7 @@ NAMES: dict[str, str] = {}
 
 def derive(run: RunRow) -> dict[str, float]:
     """`early/<layer>`, `middle/<layer>`, `late/<layer>`: mean gradient norm over that part of the epochs."""
-    curves = read_curves(run.path, {f"grad_norm/{layer}" for layer in (*LAYERS, "total")})
+    curves = run.curves({f"grad_norm/{layer}" for layer in (*LAYERS, "total")})
     found: dict[str, float] = {}
     for metric, curve in curves.items():
         epochs = max(curve) + 1

@@ -9,7 +9,7 @@ from probeta.exercises.results import Results
 from probeta.report.answer import Answer
 from probeta.report.charts import band, lines
 from probeta.report.claims import Expectation
-from probeta.runs.table import RunRow, read_curves
+from probeta.runs.table import RunRow
 
 TARGET = 0.95
 RELU, TANH, SIGMOID = "ReLU", "tanh", "sigmoid"
@@ -27,7 +27,7 @@ NAMES = {
 
 
 def derive(run: RunRow) -> dict[str, float]:
-    curves = read_curves(run.path)
+    curves = run.curves()
     found = epochs_to_target(run, "val/acc", TARGET)
     if total := curves.get("grad_norm/total"):
         found["mean_grad_norm"] = statistics.fmean(total.values())
@@ -90,7 +90,7 @@ def flatness(runs: list[RunRow]) -> list[dict[int, float]]:
     """Epoch → share of saturated units, the mean over the hidden layers, of each run."""
     found = []
     for run in runs:
-        layers = [curve for name, curve in read_curves(run.path).items() if name.startswith("saturated/")]
+        layers = [curve for name, curve in run.curves().items() if name.startswith("saturated/")]
         if layers:
             found.append({epoch: statistics.fmean(c[epoch] for c in layers if epoch in c) for epoch in layers[0]})
     return found

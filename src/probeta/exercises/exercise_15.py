@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from itertools import takewhile
 from statistics import fmean
 from typing import Any
@@ -39,11 +38,10 @@ def derive(run: RunRow) -> dict[str, float]:
     return {f"reach/{cell}": fmean(values) for cell, values in found.items() if values}
 
 
-@lru_cache(maxsize=64)
-def _table(path: Any) -> dict[tuple[str, str], list[dict[str, Any]]]:
+def _table(run: RunRow) -> dict[tuple[str, str], list[dict[str, Any]]]:
     """Cell and quantity → rows."""
     found: dict[tuple[str, str], list[dict[str, Any]]] = {}
-    for row in measurements(RunRow("", path, ""), "length"):
+    for row in measurements(run, "length"):
         found.setdefault((row["cell"], row["quantity"]), []).append(row)
     return found
 
@@ -51,7 +49,7 @@ def _table(path: Any) -> dict[tuple[str, str], list[dict[str, Any]]]:
 def norms(run: RunRow, cell: str, quantity: str, by: str) -> dict[int, dict[int, float]]:
     """Seed → length or distance → norm."""
     found: dict[int, dict[int, float]] = {}
-    for row in _table(run.path).get((cell, quantity), []):
+    for row in _table(run).get((cell, quantity), []):
         found.setdefault(int(row["seed"]), {})[int(row[by])] = float(row["value"] or "nan")
     return found
 
@@ -68,7 +66,7 @@ def reach(run: RunRow, cell: str) -> Nets:
 
 
 def rates(run: RunRow, cell: str) -> Nets:
-    return {int(row["seed"]): float(row["value"]) for row in _table(run.path).get((cell, "rate"), [])}
+    return {int(row["seed"]): float(row["value"]) for row in _table(run).get((cell, "rate"), [])}
 
 
 def answer(results: Results) -> Answer:

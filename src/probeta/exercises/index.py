@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import logging
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,9 @@ from probeta.report.answer import Answer, Verdict
 from probeta.report.language import LANGUAGES, Language
 from probeta.report.summary import Summary, states
 from probeta.runs.atomic import write_atomic
+from probeta.runs.reading import Damaged, check_kinds, read_json
+
+log = logging.getLogger(__name__)
 
 ANSWER = "answer.json"
 """Beside an exercise's page: what the index says of it."""
@@ -47,8 +50,14 @@ def write_index(root: Path) -> Path:
 
     found = []
     for file in sorted(root.glob(f"*/{ANSWER}")):
-        told = json.loads(file.read_text(encoding="utf-8"))
-        found.append((int(told["exercise"]), file.parent.name, told))
+        try:
+            told = check_kinds(file, read_json(file, dict) or {}, {"exercise": int, **dict.fromkeys(LANGUAGES, dict)})
+            if missing := {"exercise", *LANGUAGES} - told.keys():
+                raise Damaged(file, f"it has no {min(missing)}")
+        except Damaged as damage:
+            log.warning("%s; the index is without it until probeta report %s", damage, file.parent)
+            continue
+        found.append((told["exercise"], file.parent.name, told))
     root.mkdir(parents=True, exist_ok=True)
     for code in LANGUAGES:
         language = Language(code)

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from statistics import median
 from typing import Any
 
-from probeta.runs.cells import read_table
-from probeta.runs.table import RunRow, read_curves
+from probeta.runs.table import RunRow
 
 Curve = Mapping[int, float]
 
@@ -25,16 +24,12 @@ def epochs_to(curve: Curve, target: float) -> int | None:
 
 def measurements(run: RunRow, probe: str) -> list[dict[str, Any]]:
     """The rows of a probe's `measurements.csv`, as text; none where the run has not left any."""
-    try:
-        with (run.path / "measurements.csv").open(newline="", encoding="utf-8") as file:
-            return [row for row in read_table(file) if row["probe"] == probe]
-    except OSError:
-        return []
+    return [row for row in run.measurements if row["probe"] == probe]
 
 
 def curve_of(run: RunRow, metric: str) -> dict[int, float]:
     """Epoch (from 0) → value; empty where the run has not logged the metric."""
-    return read_curves(run.path, {metric}).get(metric, {})
+    return run.curves({metric}).get(metric, {})
 
 
 def epochs_to_target(run: RunRow, metric: str, target: float) -> dict[str, float]:

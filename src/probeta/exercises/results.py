@@ -14,7 +14,7 @@ from probeta.report.charts import band, boundary, heat
 from probeta.report.claims import Expectation, against, judge, lead, span
 from probeta.report.language import Language
 from probeta.report.summary import Summary, values_of
-from probeta.runs.table import RunRow, read_curves
+from probeta.runs.table import RunRow
 from probeta.stats.values import Values
 
 
@@ -122,7 +122,7 @@ class Results:
 
     @staticmethod
     def curves(runs: Sequence[RunRow], metric: str) -> list[dict[int, float]]:
-        found = [read_curves(run.path, {metric}).get(metric) for run in runs]
+        found = [run.curves({metric}).get(metric) for run in runs]
         return [curve for curve in found if curve]
 
     def boundaries(self) -> list[Chart]:

@@ -14,7 +14,7 @@ from probeta.errors import RunDirectoryError
 from probeta.models.module import Module
 from probeta.models.weights import load_archive, weights_sha256
 from probeta.runs.directory import RunDirectory
-from probeta.runs.record import read_result
+from probeta.runs.record import check_recorded, read_result
 from probeta.training.fit import quiet
 
 
@@ -59,7 +59,9 @@ def load_run(directory: str | Path, trust: list[str] | None = None) -> Run:
     checkpoint = run.best if run.best.is_file() else run.last
     if not checkpoint.is_file():
         raise RunDirectoryError(f"{directory} has no checkpoint (checkpoints=none): there are no weights to load")
-    tree = relocate(adopt(resolve_config(run.load_config()), trust or []), run.recorded_places())
+    config = run.load_config()
+    check_recorded(run, config, result)
+    tree = relocate(adopt(resolve_config(config), trust or []), run.recorded_places())
     check_keys(tree)
     text = run.artifacts.text
     data = None if text.is_dir() else build_data(tree)

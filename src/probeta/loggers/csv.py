@@ -14,7 +14,7 @@ from typing import Any
 from pytorch_lightning.loggers import Logger
 
 from probeta.runs.atomic import append, write_atomic
-from probeta.runs.reading import Damaged, read_text
+from probeta.runs.reading import CUT, Damaged, read_text
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ class MetricsCSV(Logger):
         self.written: list[dict[str, Any]] = []
         self.waiting: list[dict[str, Any]] = []
         self._flushed = time.monotonic()
-        if resume_step is not None and self.path.exists():
+        if resume_step is not None:
             self._keep(resume_step)
             write_atomic(self.path, self._text(self.written, header=True))
 
@@ -44,9 +44,11 @@ class MetricsCSV(Logger):
         rows: list[dict[str, str]] = []
         why = ""
         try:
-            text = read_text(self.path) or ""
+            text = read_text(self.path)
+            if text is None:
+                raise Damaged(self.path, "it is missing")
             if not text.endswith("\n"):
-                why = "its last line is cut"
+                why = CUT
             reader = csv.DictReader(io.StringIO(text))
             if {"step", "epoch"} <= set(reader.fieldnames or ()):
                 self.columns = list(reader.fieldnames or ())

@@ -15,6 +15,7 @@ from typing import Any
 
 from probeta.report.language import Language
 from probeta.runs.artifacts import Artifacts
+from probeta.runs.reading import Damaged
 from probeta.runs.table import RunRow
 
 SENTENCES = {"test": 8, "val": 4, "train": 4}
@@ -116,18 +117,23 @@ def read_run(artifacts: Artifacts, name: str, variant: str) -> Translated | None
     if not (entries := artifacts.translations()):
         return None
     found = Translated(name, variant)
-    try:
-        maps = {(row["split"], row["number"]): row["cross"] for row in artifacts.read("attention_maps") or []}
-        for split in dict.fromkeys(entry["split"] for entry in entries):
-            own = [entry for entry in entries if entry["split"] == split]
-            # A line for each translated sentence, in the order of the entries, which are the first of them.
-            texts = artifacts.read(f"sources.{split}") or []
+    maps = {(row["split"], row["number"]): row["cross"] for row in artifacts.read("attention_maps") or []}
+    for split in dict.fromkeys(entry["split"] for entry in entries):
+        own = [entry for entry in entries if entry["split"] == split]
+        # A line for each translated sentence, in the order of the entries, which are the first of them.
+        texts = artifacts.read(f"sources.{split}") or []
+        if len(texts) < len(own):
+            why = f"it has {len(texts)} lines for {len(own)} translations"
+            artifacts.leave_out(Damaged(artifacts.path(f"sources.{split}"), why))
+            continue
+        try:
             for i, (entry, text) in enumerate(zip(own, texts, strict=False)):
                 key = split, text
                 found.sentences[key] = _sentence(entry, maps.get((split, entry.get("number", i))))
                 found.references[key] = " ".join(entry["reference"])
-    except (KeyError, TypeError, AttributeError):
-        return None
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            why = f"an entry is no translation ({type(error).__name__}: {error})"
+            artifacts.leave_out(Damaged(artifacts.path("translations"), why))
     return found
 
 

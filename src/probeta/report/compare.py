@@ -223,9 +223,7 @@ def _words(artifacts: Artifacts, split: str) -> tuple[list[str], list[str]]:
 def _read(artifacts: Artifacts, name: str) -> list[Any]:
     rows: list[Any] | None = artifacts.read(name)
     if rows is None:
-        path = artifacts.path(name)
-        what = "cannot be parsed" if path.exists() else "is missing"
-        raise RunDirectoryError(f"{path} {what}: only finished runs of translators can be compared")
+        raise RunDirectoryError(f"{artifacts.path(name)} is missing: only finished runs of translators can be compared")
     return rows
 
 

@@ -6,10 +6,10 @@ import io
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from probeta.runs.directory import RunDirectory
+from probeta.runs.artifacts import Artifacts
+from probeta.runs.reading import Damaged, note
 from probeta.runs.table import RunRow
 
 if TYPE_CHECKING:
@@ -20,6 +20,9 @@ MOST = 24
 
 BYTES = 6_000_000
 """All of them together: a page that is mailed has to stay small."""
+
+BEGIN, END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
+"""Of every PNG image."""
 
 SECONDS = 3.0
 """After this long no further run's pictures are drawn: a multirun's runs leave only the data for them."""
@@ -47,7 +50,7 @@ def pictures(runs: Sequence[RunRow]) -> list[Picture]:
         saved = (run.path / "figures").is_dir()
         if not saved and time.process_time() > until:
             continue
-        for title, png in figures(run.path) if saved else draw_run(run.path):
+        for title, png in figures(run) if saved else draw_artifacts(run.artifacts):
             if len(found) == MOST or size + len(png) > BYTES:
                 return found
             seed = f", seed {run.seed_label}" if run.replicate else ""
@@ -56,19 +59,38 @@ def pictures(runs: Sequence[RunRow]) -> list[Picture]:
     return found
 
 
-def figures(path: Path) -> Iterator[tuple[str, bytes]]:
+def figures(run: RunRow) -> Iterator[tuple[str, bytes]]:
     """Title and content of each PNG under the run's `figures/`."""
-    for file in sorted((path / "figures").rglob("*.png")):
-        yield file.stem.replace("_", " "), file.read_bytes()
+    for file in sorted((run.path / "figures").rglob("*.png")):
+        try:
+            png = file.read_bytes()
+        except OSError as error:
+            png = b""
+            note(run.damage, Damaged(file, error.strerror or str(error)))
+        if png.startswith(BEGIN) and png.endswith(END):
+            yield file.stem.replace("_", " "), png
+        else:
+            note(run.damage, Damaged(file, "it is no whole PNG image"))
 
 
-def draw_run(path: Path) -> Iterator[tuple[str, bytes]]:
+def draw_artifacts(artifacts: Artifacts) -> Iterator[tuple[str, bytes]]:
     """What can be seen only of a single run, drawn from its `artifacts/`: the boundary, the attention."""
-    artifacts = RunDirectory(path).artifacts
+    for name, draw in (("boundary", _boundary), ("translations", _attention)):
+        try:
+            yield from list(draw(artifacts))
+        except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+            why = f"it cannot be drawn ({type(error).__name__}: {error})"
+            artifacts.leave_out(Damaged(artifacts.path(name), why))
+
+
+def _boundary(artifacts: Artifacts) -> Iterator[tuple[str, bytes]]:
     if (boundary := artifacts.boundary()) is not None:
         from probeta.figures.boundary import boundary_figure
 
         yield "decision boundary", _png(boundary_figure("Decision boundary", **boundary))
+
+
+def _attention(artifacts: Artifacts) -> Iterator[tuple[str, bytes]]:
     if artifacts.path("translations").is_file():
         from probeta.figures.attention import attention_figure
         from probeta.figures.run import select_attended

@@ -23,7 +23,7 @@ from probeta.report.markdown import chosen_metrics, decisions_of
 from probeta.report.summary import MANY, Group, Summary, megabytes, ranked, spread, states
 from probeta.report.verdicts import failing_more, interval_subject, no_difference
 from probeta.runs.record import headline
-from probeta.runs.table import RunRow, read_curves
+from probeta.runs.table import RunRow
 
 DRAWN = 12
 """Variants whose curves are drawn: more lines than that cannot be told apart."""
@@ -198,7 +198,7 @@ def _curves(summary: Summary, language: Language) -> dict[str, dict[str, Any]]:
     wanted = set(summary.sweep.definition.get("curves") or ()) or {*LOSSES, *_followed(summary)}
     found: dict[str, list[dict[str, Any]]] = {}
     for group in ranked(summary)[:DRAWN]:
-        curves = [read_curves(run.path, wanted) for run in group.runs if run.status != "failed"]
+        curves = [run.curves(wanted) for run in group.runs if run.status != "failed"]
         for name in sorted({name for curve in curves for name in curve}):
             if (line := band([curve[name] for curve in curves if name in curve])) is not None:
                 found.setdefault(name, []).append({"name": language.say(group.variant), **line})

@@ -1,8 +1,8 @@
 """What a run leaves in `artifacts/` for reports, figures and exercises: every file's name and form, once.
 
 Models hand over values by name (`Module.artifacts`); a name is that of the file without its ending, in two parts where
-there is a file for each split: `boundary`, `errors.test`. Who reads gets `None`, or nothing, where a file is absent or
-damaged: a page is written without it.
+there is a file for each split: `boundary`, `errors.test`. Who reads gets `None`, or nothing, where a file is absent; a
+page is written without one that is damaged too, and names it.
 """
 
 from __future__ import annotations
@@ -10,12 +10,13 @@ from __future__ import annotations
 import json
 import zipfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from probeta.runs.atomic import atomic
-from probeta.runs.cells import format_table, read_table
+from probeta.runs.cells import format_table
+from probeta.runs.reading import CUT, Damaged, note, read_json, read_rows, read_table, read_text
 
 TEXT = "text.json"
 """In `artifacts/text/`: tokenizers and vocabularies of both languages."""
@@ -36,11 +37,16 @@ def _write_arrays(file: BinaryIO, arrays: Mapping[str, Any]) -> None:
     np.savez_compressed(file, **arrays)
 
 
-def _read_arrays(path: Path) -> dict[str, Any]:
+def _read_arrays(path: Path) -> dict[str, Any] | None:
     import numpy as np
 
-    with np.load(path, allow_pickle=False) as arrays:
-        return dict(arrays)
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return dict(arrays)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, EOFError, TypeError, zipfile.BadZipFile) as error:
+        raise Damaged(path, f"it cannot be read as arrays ({' '.join(str(error).split())[:160]})") from None
 
 
 def _write_table(file: BinaryIO, rows: list[list[Any]]) -> None:
@@ -48,26 +54,37 @@ def _write_table(file: BinaryIO, rows: list[list[Any]]) -> None:
     file.write(format_table(rows).encode())
 
 
-def _read_table(path: Path) -> list[dict[str, str]]:
-    with path.open(encoding="utf-8", newline="") as file:
-        return read_table(file)
+def _read_table(path: Path) -> list[dict[str, str]] | None:
+    table = read_table(path, ("source", "hypothesis", "reference"))
+    return None if table is None else [dict(zip(table[0], row, strict=True)) for row in table[1:]]
 
 
 def _write_lines(file: BinaryIO, lines: list[str]) -> None:
     file.write("".join(f"{line}\n" for line in lines).encode())
 
 
-def _read_lines(path: Path) -> list[str]:
-    # As bytes: a carriage return within a line ends none.
-    return path.read_bytes().decode("utf-8").split("\n")[:-1]
+def _read_lines(path: Path) -> list[str] | None:
+    # A carriage return within a line ends none, and a line may be empty: a translation of no words.
+    text = read_text(path, blank=True)
+    if text is not None and not text.endswith("\n"):
+        raise Damaged(path, CUT)
+    return None if text is None else text.split("\n")[:-1]
 
 
-def _read_json(path: Path) -> Any:
-    return json.loads(path.read_text(encoding="utf-8"))
+def _json(read: Callable[[Path], Any], end: str = "", **style: Any) -> FileFormat:
+    return FileFormat(".json", lambda file, value: _write_text(file, json.dumps(value, **style) + end), read)
 
 
-def _json(end: str = "", **style: Any) -> FileFormat:
-    return FileFormat(".json", lambda file, value: _write_text(file, json.dumps(value, **style) + end), _read_json)
+def _read_mapping(path: Path) -> dict[str, Any] | None:
+    return read_json(path, dict)
+
+
+def _read_translations(path: Path) -> list[dict[str, Any]] | None:
+    return read_rows(path, {"split": str, "source": list, "reference": list, "hypothesis": list})
+
+
+def _read_maps(path: Path) -> list[dict[str, Any]] | None:
+    return read_rows(path, {"split": str, "number": int, "cross": list})
 
 
 def _write_text(file: BinaryIO, text: str) -> None:
@@ -82,25 +99,31 @@ FORMS = {
     "predictions": ARRAYS,  # <split>_logits (N, C) and <split>_y (N,) of validation and test
     "boundary": ARRAYS,  # x1 (G,), x2 (G,), probability (G, G) of class 1; points (N, 2), labels (N,), split (N,)
     # of translators
-    "translations": _json(ensure_ascii=False),  # some sentences of each split, with attention and gold links
-    "attention_maps": _json(ensure_ascii=False, separators=(",", ":")),  # of those, every layer's and head's weights
+    # some sentences of each split, with attention and gold links
+    "translations": _json(_read_translations, ensure_ascii=False),
+    # of those, every layer's and head's weights
+    "attention_maps": _json(_read_maps, ensure_ascii=False, separators=(",", ":")),
     "sources": LINES,  # these three by split, line by line each other's
     "hypotheses": LINES,
     "references": LINES,
-    "analysis": _json(end="\n", indent=1),  # by split: totals of what is wrong with the hypotheses
+    "analysis": _json(_read_mapping, end="\n", indent=1),  # by split: totals of what is wrong with the hypotheses
     "errors": FileFormat(".csv", _write_table, _read_table),  # by split: the same, one row per sentence, with its words
-    "alignment": _json(),  # by split: attention against gold links
-    "groups": _json(),  # by split: scores by properties of the gold sentence
+    "alignment": _json(_read_mapping),  # by split: attention against gold links
+    "groups": _json(_read_mapping),  # by split: scores by properties of the gold sentence
     # of every run
-    "data": _json(),  # arguments of the data whose meaning depends on where the command was given
+    "data": _json(_read_mapping),  # arguments of the data whose meaning depends on where the command was given
 }
 
 
 @dataclass(frozen=True)
 class Artifacts:
-    """The files of the folder `artifacts/` of a run."""
+    """The files of the folder `artifacts/` of a run.
+
+    A damaged one raises `Damaged` when it is read, or is named in `damage`, where that is given, and read as absent.
+    """
 
     folder: Path
+    damage: list[Damaged] | None = field(default=None, compare=False, repr=False)
 
     @property
     def text(self) -> Path:
@@ -118,11 +141,20 @@ class Artifacts:
                 FORMS[name.partition(".")[0]].write(file, value)
 
     def read(self, name: str) -> Any:
-        """What the file of `name` holds; `None` where it is absent or damaged."""
+        """What the file of `name` holds; `None` where it is absent."""
+        return self._sound(lambda: FORMS[name.partition(".")[0]].read(self.path(name)))
+
+    def _sound(self, read: Callable[[], Any]) -> Any:
         try:
-            return FORMS[name.partition(".")[0]].read(self.path(name))
-        except (OSError, ValueError, EOFError, zipfile.BadZipFile):
-            return None
+            return read()
+        except Damaged as damaged:
+            return self.leave_out(damaged)
+
+    def leave_out(self, damaged: Damaged) -> None:
+        """Go on without the file of `damaged`, named in `damage`; or raise it."""
+        if self.damage is None:
+            raise damaged
+        note(self.damage, damaged)
 
     def translations(self) -> list[dict[str, Any]]:
         """The kept translations, in the order of their sentences within each split."""
@@ -138,7 +170,16 @@ class Artifacts:
 
     def vocabulary(self, side: str) -> list[str] | None:
         """The tokens that the `source` or `target` side knew; `None` where no text was kept."""
-        try:
-            return list(_read_json(self.text / TEXT)[side]["vocabulary"])
-        except (OSError, ValueError, KeyError, TypeError):
-            return None
+        return self._sound(lambda: read_vocabulary(self.text / TEXT, side))
+
+
+def read_vocabulary(path: Path, side: str) -> list[str] | None:
+    """Of the file `TEXT` the tokens of a side; `None` where there is no file."""
+    content = read_json(path, dict)
+    if content is None:
+        return None
+    language = content.get(side)
+    tokens = language.get("vocabulary") if isinstance(language, dict) else None
+    if not isinstance(tokens, list):
+        raise Damaged(path, f"it has no vocabulary of the {side}")
+    return tokens

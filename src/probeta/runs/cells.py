@@ -6,7 +6,7 @@ import csv
 import io
 import re
 from collections.abc import Iterable, Sequence
-from typing import Any, TextIO
+from typing import Any
 
 FORMULA = re.compile(r"'*[=+\-@\t\r]")
 """What a spreadsheet takes for a formula (OWASP, CSV injection), and the same with apostrophes before it."""
@@ -31,7 +31,6 @@ def format_table(rows: Iterable[Sequence[Any]]) -> str:
     return text.getvalue()
 
 
-def read_table(file: TextIO) -> list[dict[str, str]]:
-    """The rows of `format_table`'s text by column."""
-    names, *rows = [[unmark_text(cell) for cell in row] for row in csv.reader(file)] or [[]]
-    return [dict(zip(names, row, strict=False)) for row in rows]
+def parse_table(text: str) -> list[list[str]]:
+    """The rows of `format_table`'s text, the first of which names the columns. Raises `csv.Error`."""
+    return [[unmark_text(cell) for cell in row] for row in csv.reader(io.StringIO(text, newline=""), strict=True)]

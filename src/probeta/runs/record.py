@@ -47,6 +47,8 @@ RESULT: dict[str, type | tuple[type, ...]] = {
     "fit_s": (int, float),
     "device": str,
     "threads": int,
+    "seed": int,
+    "versions": dict,
     "error": dict,
 }
 """What readers of a `result.json` rely on."""
@@ -60,7 +62,17 @@ def read_result(path: str | Path) -> dict[str, Any] | None:
         return None
     if not isinstance(result.get("status"), str):
         raise Damaged(file, "it has no status")
-    return check_kinds(file, result, RESULT)
+    check_kinds(file, result, RESULT)
+    if any(not isinstance(line, str) for line in result.get("overrides") or ()):
+        raise Damaged(file, "overrides hold more than text")
+    return result
+
+
+def check_recorded(run: RunDirectory, config: DictConfig, result: Mapping[str, Any]) -> None:
+    """Warn where `config`, read from the directory `run`, is not the one that its `result` was recorded for."""
+    recorded = result.get("config_sha256")
+    if recorded and config_sha256(config) != recorded:
+        log.warning("%s is not what %s was recorded for (config_sha256): edited or damaged", run.config, run.result)
 
 
 def read_sound_result(path: str | Path) -> dict[str, Any] | None:
@@ -126,16 +138,18 @@ def execute(
     overrides: list[str],
     launcher: str = "basic",
     multirun: bool = False,
+    sha256: str | None = None,
 ) -> dict[str, Any]:
     """Carry out `job` inside the run directory `path` and record how it ended in `result.json`.
 
     Raises what the job raised (after recording it), but not in a multirun: there the result says so
     and the other jobs go on. `UserError` is raised in a single run, `Interrupted` always.
+    `sha256` is the hash to record where `config` is not all that the directory's own says.
     In a multirun, a job that another process has completed meanwhile is not run again (its result is returned),
     nor is one that another process is at (a result of status `BUSY` is).
     """
     run = RunDirectory(Path(path).absolute())
-    record = new_record(config_sha256(config), config.get("seed"), overrides, launcher)
+    record = new_record(sha256 or config_sha256(config), config.get("seed"), overrides, launcher)
     try:
         with hold_lock(run.path), Signals() as signals:
             if multirun and (done := find_completed(run, record["config_sha256"])) is not None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -17,7 +16,7 @@ from probeta.runs.artifacts import Artifacts
 from probeta.runs.directory import RunDirectory, is_locked
 from probeta.runs.identity import Seeds, label_settings, parse
 from probeta.runs.identity import is_switch as is_switch_key
-from probeta.runs.reading import Damaged, check_kinds, read_json, read_lines
+from probeta.runs.reading import Damaged, check_kinds, kind_of, note, read_json, read_lines, read_table
 from probeta.runs.record import read_result
 
 DAMAGED = "damaged"
@@ -61,6 +60,8 @@ class RunRow:
     metrics: dict[str, float | None] = field(default_factory=dict)
     result: dict[str, Any] = field(default_factory=dict)
     error: dict[str, Any] | None = None
+    damage: list[Damaged] = field(default_factory=list, repr=False)
+    """Of all runs that are read together: what is read of this one later adds its own."""
 
     @property
     def completed(self) -> bool:
@@ -89,7 +90,21 @@ class RunRow:
 
     @property
     def artifacts(self) -> Artifacts:
-        return RunDirectory(self.path).artifacts
+        return Artifacts(RunDirectory(self.path).artifacts.folder, self.damage)
+
+    def curves(self, wanted: Iterable[str] | None = None) -> dict[str, dict[int, float]]:
+        """`read_curves` of the run."""
+        return read_curves(self.path, wanted, None if self.status == "running" else self.damage)
+
+    @cached_property
+    def measurements(self) -> list[dict[str, str]]:
+        """The rows of a probe's `measurements.csv`, none where the run has not left any."""
+        try:
+            names, *rows = read_table(self.path / "measurements.csv", ("probe",)) or [[]]
+        except Damaged as damaged:
+            note(self.damage, damaged)
+            return []
+        return [dict(zip(names, row, strict=True)) for row in rows]
 
 
 @dataclass
@@ -113,21 +128,46 @@ class SweepRuns:
         return sorted({name for run in self.runs for name in run.metrics})
 
 
-def read_sweep(directory: str | Path) -> SweepRuns:
-    """The sweep (or the single run) in `directory`. `RunDirectoryError` where there is neither."""
+def read_definition(sweep: Path) -> dict[str, Any]:
+    """What the `sweep.json` of a sweep's directory says; nothing of a folder of runs that no sweep has made."""
+    path = sweep / "sweep.json"
+    definition = read_json(path, dict)
+    if definition is None and (sweep / "multirun.yaml").exists():
+        raise Damaged(path, "it is missing")
+    definition = check_kinds(path, definition or {}, DEFINITION)
+    for name, job in (definition.get("jobs") or {}).items():
+        if not isinstance(job, dict):
+            raise Damaged(path, f"jobs.{name} is {kind_of(job)} where a mapping is expected")
+        check_kinds(path, job, {"overrides": list, "variant": str})
+    return definition
+
+
+def read_sweep(directory: str | Path, damage: list[Damaged] | None = None) -> SweepRuns:
+    """The sweep (or the single run) in `directory`. `RunDirectoryError` where there is neither.
+
+    Damaged files are left out, and named in `damage` (a new list, where none is given).
+    """
     root = Path(directory).absolute()
     if not root.is_dir():
         raise RunDirectoryError(f"no sweep or run at {directory}: the folder does not exist")
-    damage: list[Damaged] = []
-    # Without its question and reference other pairs would be compared: then none are.
-    definition = _sound(root / "sweep.json", DEFINITION, damage, {"compare": False})
+    damage = [] if damage is None else damage
+    try:
+        definition = read_definition(root)
+    except Damaged as damaged:
+        damage.append(damaged)
+        # Without its question and reference other pairs would be compared: then none are.
+        definition = {"compare": False}
     if (root / "result.json").exists() or (root / ".hydra").is_dir():
         runs = [_read_run(root, {}, {}, damage)]
         runs[0].variant = root.name
         return SweepRuns(root, runs, definition, [], damage)
     # A sweep's directory may come from elsewhere: its jobs lie in it, whatever its list says.
     listed: dict[str, Any] = {n: job for n, job in (definition.get("jobs") or {}).items() if Path(n).name == n}
-    lost = _sound(root / "failures.json", {}, damage, {})
+    try:
+        lost = read_json(root / "failures.json", dict) or {}
+    except Damaged as damaged:
+        damage.append(damaged)
+        lost = {}
     names = [p.name for p in root.iterdir() if p.is_dir() and (p.name in listed or _is_run(p))]
     names += [name for name in listed if name not in names]
     if not names:
@@ -143,16 +183,17 @@ def read_sweep(directory: str | Path) -> SweepRuns:
 
 def read_pair(run_a: str | Path, run_b: str | Path) -> SweepRuns:
     """Two single runs as variants `A: …` and `B: …` of one page, named by the settings in which they differ."""
-    runs = []
+    runs: list[tuple[str, RunRow]] = []
+    damage: list[Damaged] = []
     for letter, directory in zip("AB", (run_a, run_b), strict=True):
-        found = read_sweep(directory)
+        found = read_sweep(directory, damage)
         if not _is_run(found.directory):
             raise RunDirectoryError(f"{directory} is no run but holds {len(found.runs)}: two runs are compared")
         runs.append((letter, found.runs[0]))
     axes = _label([run for _, run in runs], {})
     for letter, run in runs:
         run.variant = f"{letter}: {run.name if run.variant == 'all' else run.variant}"
-    return SweepRuns(runs[1][1].path, [run for _, run in runs], {"compare": False}, axes)
+    return SweepRuns(runs[1][1].path, [run for _, run in runs], {"compare": False}, axes, damage)
 
 
 def _read_run(path: Path, listed: dict[str, Any], lost: dict[str, Any], damage: list[Damaged]) -> RunRow:
@@ -175,7 +216,7 @@ def _read_run(path: Path, listed: dict[str, Any], lost: dict[str, Any], damage: 
     if status is None:
         status = _unfinished(path)
     metrics = {name: value for name, value in (result.get("metrics") or {}).items() if _is_number(value)}
-    return RunRow(path.name, path, status, overrides, settings, seeds, "", metrics, result, error)
+    return RunRow(path.name, path, status, overrides, settings, seeds, "", metrics, result, error, damage)
 
 
 def _settings(overrides: Iterable[str]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -233,38 +274,31 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _sound(
-    path: Path, kinds: dict[str, type | tuple[type, ...]], damage: list[Damaged], instead: dict[str, Any]
-) -> dict[str, Any]:
-    """What a file says; `instead`, and an entry in `damage`, where it is damaged."""
-    try:
-        return check_kinds(path, read_json(path, dict) or {}, kinds)
-    except Damaged as damaged:
-        damage.append(damaged)
-        return instead
+def read_curves(
+    path: Path, wanted: Iterable[str] | None = None, damage: list[Damaged] | None = None
+) -> dict[str, dict[int, float]]:
+    """`metrics.csv` of a run: metric → epoch → the epoch's last value, for the metrics `wanted` (all).
 
-
-def read_curves(path: Path, wanted: Iterable[str] | None = None) -> dict[str, dict[int, float]]:
-    """`metrics.csv` of a run: metric → epoch → the epoch's last value, for the metrics `wanted` (all)."""
+    Of a file that is damaged there are none, and `damage` names it; without `damage`, what can be read of a file that
+    is being written.
+    """
     found: dict[str, dict[int, float]] = {}
+    file = path / "metrics.csv"
     try:
-        with open(path / "metrics.csv", newline="") as file:
-            rows = csv.reader(file)
-            header = next(rows, [])
-            chosen = [
-                (i, found.setdefault(name, {}))
-                for i, name in enumerate(header)
-                if name not in ("epoch", "step") and (wanted is None or name in wanted)
-            ]
-            at = header.index("epoch") if "epoch" in header else None
-            for number, row in enumerate(rows):
-                epoch = number if at is None or not row[at] else int(float(row[at]))
-                for i, curve in chosen:
-                    if i < len(row) and row[i]:
-                        value = float(row[i])
-                        if math.isfinite(value):
-                            curve[epoch] = value
-    except (OSError, ValueError, IndexError, csv.Error):
-        # A row that is being written at this moment, or none yet: what was read counts.
-        pass
+        names, *rows = read_table(file, ("epoch",), growing=damage is None) or [["epoch"]]
+        chosen = [
+            (i, found.setdefault(name, {}))
+            for i, name in enumerate(names)
+            if name not in ("epoch", "step") and (wanted is None or name in wanted)
+        ]
+        at = names.index("epoch")
+        for number, row in enumerate(rows):
+            epoch = int(float(row[at])) if row[at] else number
+            for i, curve in chosen:
+                if row[i] and math.isfinite(value := float(row[i])):
+                    curve[epoch] = value
+    except (ValueError, OverflowError) as error:
+        found = {}
+        if damage is not None:
+            note(damage, error if isinstance(error, Damaged) else Damaged(file, str(error)))
     return {name: curve for name, curve in found.items() if curve}

@@ -18,8 +18,9 @@ from probeta.composition.grid import Grid
 from probeta.errors import ConfigError, RunDirectoryError, check_whole
 from probeta.metrics.direction import check_optimized, format_metric, is_maximised
 from probeta.runs.atomic import write_atomic
-from probeta.runs.directory import search_address
+from probeta.runs.directory import search_address, search_database
 from probeta.runs.identity import SWEEP_SWITCHES
+from probeta.runs.reading import check_database
 from probeta.runs.signals import Signals
 from probeta.sweeps.errors import SweepFailed
 from probeta.sweeps.question import Definition, Wanted, command_line
@@ -85,6 +86,12 @@ class OptunaSearch:
             directory.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise RunDirectoryError(f"{directory} cannot be written: {error.strerror or error}") from None
+        database = search_database(directory)
+        check_database(database)
+        if not database.exists() and (directory / "sweep.json").exists():
+            print(
+                f"{database} is missing: trials are counted from 0 again, and no completed job is repeated", flush=True
+            )
         study = optuna.create_study(
             study_name=STUDY,
             storage=search_address(directory),
@@ -110,7 +117,9 @@ class Trials:
         self._refuse_changed()
         try:
             if not (batch := self._next()):
-                self._tell_finished()
+                self.session.open()
+                print(f"{self.session.directory}: all {self.search.n_trials} trials are done; ", end="")
+                print(f"hydra.sweeper.n_trials={self.search.n_trials * 2} goes on with more", flush=True)
             while batch:
                 self._carry_out(batch)
                 if self.session.stopped:
@@ -140,13 +149,6 @@ class Trials:
                         f"{self.session.directory} holds a search with {key} in {before}, now {asked}: "
                         "name=NAME keeps them apart"
                     )
-
-    def _tell_finished(self) -> None:
-        """What an earlier call found, where there is nothing left to do."""
-        print(f"{self.session.directory}: all {self.search.n_trials} trials are done", flush=True)
-        for note in self._notes():
-            print(note, flush=True)
-        print(f"hydra.sweeper.n_trials={self.search.n_trials * 2} goes on with more", flush=True)
 
     def _next(self) -> list[Trial]:
         """Up to `n_jobs` trials: what was running when a call was killed comes first."""

@@ -23,9 +23,9 @@ from probeta.errors import ConfigError, RunDirectoryError, RunDirectoryInUse, Tr
 from probeta.runs.atomic import write_atomic
 from probeta.runs.directory import RunDirectory
 from probeta.runs.identity import check_seeds, config_sha256
-from probeta.runs.reading import Damaged, check_kinds, read_json
+from probeta.runs.reading import Damaged, read_json
 from probeta.runs.record import INTERRUPTED, find_completed, headline, read_sound_result, versions
-from probeta.runs.table import DEFINITION
+from probeta.runs.table import read_definition
 from probeta.sweeps.jobs import Action, JobPlan, SweepJob, decide, prepare
 from probeta.sweeps.launchers import launcher_for
 from probeta.sweeps.naming import job_name
@@ -114,7 +114,7 @@ class Session:
         rerun = bool(self.switch("rerun", False))
         decisions = self._decide(jobs, rerun)
         first = not self.opened
-        self._open()
+        self.open()
         todo = []
         width = len(str(len(self.jobs)))
         for job, decision in zip(jobs, decisions, strict=True):
@@ -207,26 +207,26 @@ class Session:
 
     def describe(self) -> None:
         """Write `sweep.json`: what the report needs to know of the sweep beyond its run directories."""
-        path = self.directory / "sweep.json"
         try:
-            before = check_kinds(path, read_json(path, dict) or {}, DEFINITION).get("jobs") or {}
+            before = read_definition(self.directory).get("jobs") or {}
         except Damaged as damage:
             print(f"{damage}; it is written anew, from this command", file=sys.stderr)
             before = {}
         jobs = {j.name: {"overrides": list(j.overrides), "variant": j.variant or None} for j in self.jobs.values()}
         document = {**asdict(self.definition), "versions": versions(), "jobs": {**before, **jobs}}
-        write_atomic(path, json.dumps(document, indent=1) + "\n")
+        write_atomic(self.directory / "sweep.json", json.dumps(document, indent=1) + "\n")
 
-    def _open(self) -> None:
+    def open(self) -> None:
         """Make the sweep's directory ready, once."""
         try:
             self.directory.mkdir(parents=True, exist_ok=True)
             if not self.opened:
                 self.stop.unlink(missing_ok=True)
                 (self.directory / "failures.json").unlink(missing_ok=True)
-                OmegaConf.save(self.config, self.directory / "multirun.yaml")
-            self.opened = True
             self.describe()
+            if not self.opened:
+                write_atomic(self.directory / "multirun.yaml", OmegaConf.to_yaml(self.config))
+            self.opened = True
         except OSError as error:
             raise RunDirectoryError(f"{self.directory} cannot be written: {error.strerror or error}") from None
 

@@ -16,6 +16,7 @@ from probeta.errors import ConfigError
 from probeta.nn.devices import available, pick_device
 from probeta.runs.atomic import write_atomic
 from probeta.runs.directory import RunDirectory
+from probeta.runs.reading import NAMES, Damaged, kind_of, read_json
 
 if TYPE_CHECKING:
     from probeta.config.build import Experiment
@@ -35,9 +36,7 @@ def choose(tree: Mapping[str, Any], experiment: Experiment, run: RunDirectory) -
             pick_device("trainer.accelerator", asked, also="measured")
         return asked
     devices = available()
-    record = run.path / RECORD
-    if record.is_file():
-        chosen = str(json.loads(record.read_text())["accelerator"])
+    if (chosen := recorded_device(run)) is not None:
         if chosen not in devices:
             raise ConfigError(
                 f"{run.path} was trained on {chosen!r}, which is not here: say trainer={next(iter(devices))}"
@@ -50,6 +49,20 @@ def choose(tree: Mapping[str, Any], experiment: Experiment, run: RunDirectory) -
         log.info("Device: %s (a training step took %s).", chosen, told)
     record_device(run, chosen, seconds)
     return chosen
+
+
+def recorded_device(run: RunDirectory) -> str | None:
+    """Where the run trained before; `None` where it has not, or where its record is damaged (which is said)."""
+    path = run.path / RECORD
+    try:
+        record = read_json(path, dict)
+        accelerator = None if record is None else record.get("accelerator")
+        if record is not None and not isinstance(accelerator, str):
+            raise Damaged(path, f"accelerator is {kind_of(accelerator)} where {NAMES[str]} is expected")
+    except Damaged as damage:
+        log.warning("%s; the device is chosen anew", damage)
+        return None
+    return accelerator
 
 
 def record_device(run: RunDirectory, accelerator: str, seconds: Mapping[str, float]) -> None:

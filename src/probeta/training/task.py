@@ -15,8 +15,9 @@ from omegaconf import DictConfig, OmegaConf
 
 from probeta.errors import RunDirectoryError
 from probeta.runs.directory import RunDirectory
+from probeta.runs.identity import config_sha256
 from probeta.runs.reading import Damaged, read_lines
-from probeta.runs.record import COMPLETED, execute, read_sound_result
+from probeta.runs.record import COMPLETED, check_recorded, execute, read_result
 from probeta.runs.signals import Interrupted
 
 log = logging.getLogger(__name__)
@@ -52,7 +53,12 @@ def run_in(path: Path, config: DictConfig, **how: Any) -> dict[str, Any]:
 def resume(directory: str, trust: Sequence[str] = ()) -> dict[str, Any]:
     """Continue the run in `directory` from its last checkpoint, as if it had never stopped."""
     run = RunDirectory.existing(directory)
-    before = read_sound_result(run.path) or {}
+    set_up_logging()
+    try:
+        before = read_result(run.path) or {}
+    except Damaged as damage:
+        log.warning("%s; it is written anew", damage)
+        before = {}
     if before.get("status") == COMPLETED:
         raise RunDirectoryError(f"resume={directory} is completed: there is nothing left to do")
     if not run.last.is_file():
@@ -60,14 +66,15 @@ def resume(directory: str, trust: Sequence[str] = ()) -> dict[str, Any]:
     from probeta.config.build import resolve_config
     from probeta.config.trust import adopt
 
-    config = OmegaConf.create(adopt(resolve_config(run.load_config()), trust))
-    set_up_logging()
+    kept = run.load_config()
+    check_recorded(run, kept, before)
+    config = OmegaConf.create(adopt(resolve_config(kept), trust))
     try:
-        overrides = read_lines(run.path / ".hydra" / "overrides.yaml") or []
+        overrides = before.get("overrides") or read_lines(run.path / ".hydra" / "overrides.yaml") or []
     except Damaged as damage:
         log.warning("%s; the run goes on by its config.yaml, and result.json will name no overrides", damage)
         overrides = []
-    return run_in(run.path, config, overrides=overrides)
+    return run_in(run.path, config, overrides=overrides, sha256=config_sha256(kept))
 
 
 def set_up_logging() -> None:
