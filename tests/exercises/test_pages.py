@@ -9,6 +9,7 @@ import pytest
 
 from tests.exercises.conftest import Exercise
 from tests.report.conftest import browser, opened
+from tests.report.policy import assert_only_what_it_holds
 
 __all__ = ["browser"]
 
@@ -43,6 +44,12 @@ def test_the_index_opens_and_its_links_lead_on(exercise: Exercise, browser: Any)
     assert page.locator(".entry").count() >= 1
     assert said == []
     page.close()
+
+
+def test_the_pages_allow_what_they_hold_and_nothing_else(exercise: Exercise) -> None:
+    folder = exercise(8)
+    for path in (*folder.glob("report*.html"), *folder.parent.glob("index*.html")):
+        assert_only_what_it_holds(path.read_text())
 
 
 def answered(folder: Any, code: str) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from probeta.runs.artifacts import Artifacts
 from probeta.runs.table import read_sweep
 from probeta.sweeps.report import write_report
 from tests.report.conftest import opened
+from tests.report.policy import assert_only_what_it_holds
 from tests.report.synthetic import write_run
 
 TEXTS = [f"the {adjective} <b>cat</b> {verb}" for adjective in ("old", "red", "big") for verb in ("sat", "ran", "ate")]
@@ -149,6 +150,12 @@ def test_a_model_without_attention_says_so_and_keeps_its_translation(page: Any) 
     assert "no attention" in panel.locator(".said").inner_text()
     assert panel.locator(".target button").count() == 4
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_pages_of_translators_allow_what_they_hold_and_nothing_else(sweep: Path) -> None:
+    a, b = (next(sweep.glob(f"{model}*")) for model in ("a_recurrent", "b_transformer"))
+    for written in (write_report(sweep), write_report(b), write_comparison(a, b)):
+        assert_only_what_it_holds(written.page.read_text())
 
 
 def test_two_runs_compared_have_a_page_of_their_own(browser: Any, sweep: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from probeta.sweeps.report import write_report
 from tests.report.conftest import opened
+from tests.report.policy import assert_only_what_it_holds
 from tests.report.synthetic import write_grid, write_run
 
 PIXEL = bytes.fromhex(
@@ -35,6 +36,25 @@ def test_the_page_names_no_other_address(page_path: Path) -> None:
     assert "http://" not in head
     assert "https://" not in head
     assert page_path.stat().st_size < 3_000_000
+
+
+def test_the_policy_allows_what_a_page_holds_and_nothing_else(page_path: Path) -> None:
+    assert_only_what_it_holds(page_path.read_text())
+    single = write_report(next(page_path.parent.glob("width=8,lr=0.01,seed=1*"))).page
+    assert_only_what_it_holds(single.read_text())
+
+
+def test_what_is_smuggled_into_a_page_neither_runs_nor_loads(browser: Any, page_path: Path, tmp_path: Path) -> None:
+    smuggled = "<script>document.title = 'ran'</script><img src=http://127.0.0.1:9/ onerror=\"document.title = 'ran'\">"
+    path = tmp_path / "report.html"
+    path.write_text(page_path.read_text().replace('<main id="main">', f'<main id="main">{smuggled}'))
+    page, refused = browser.new_page(), []
+    page.on("requestfailed", lambda request: refused.append((request.url, request.failure)))
+    page.goto(path.as_uri())
+    page.wait_for_function("document.documentElement.dataset.drawn", timeout=60_000)
+    assert page.title() != "ran"
+    assert refused == [("http://127.0.0.1:9/", "csp")]
+    page.close()
 
 
 @pytest.fixture(scope="module", params=[("light", 1280), ("dark", 390)], ids=["light-wide", "dark-phone"])

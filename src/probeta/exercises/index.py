@@ -46,7 +46,7 @@ def digest(summary: Summary, answer: Answer, language: Language) -> dict[str, An
 
 def write_index(root: Path) -> Path:
     """Write the index of the exercises under `root` in every language; returns the English page."""
-    from probeta.report.page import as_json, template, words
+    from probeta.report.page import as_json, render_template, words
 
     found = []
     for file in sorted(root.glob(f"*/{ANSWER}")):
@@ -66,6 +66,6 @@ def write_index(root: Path) -> Path:
         ]
         others = [(page_name("index", other), name) for other, name in LANGUAGES.items() if other != code]
         data = as_json({"words": words(language), "charts": []})
-        page = template("index.html", language).render(entries=entries, others=others, data=data)
+        page = render_template("index.html", language, ["report.js"], entries=entries, others=others, data=data)
         write_atomic(root / page_name("index", code), page)
     return root / page_name("index", "en")

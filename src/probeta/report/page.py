@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import gzip
+import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, Template, select_autoescape
+from jinja2 import Environment, PackageLoader, select_autoescape
 
 from probeta.metrics.direction import direction, is_maximised
 from probeta.report import attention, by_size
@@ -61,7 +62,12 @@ def render(
         "words": {**words(language), "attention": attention.words(language)},
         "separators": ",." if language.number(0.5) == "0,5" else ".,",
     }
-    return template("report.html", language).render(
+    plotly, plotly_hash = _plotly() if summary.metrics or charts else ("", "")
+    return render_template(
+        "report.html",
+        language,
+        ["report.js", *([] if weights is None else ["attention.js"])],
+        [plotly_hash] if plotly else [],
         title=definition.get("title") or definition.get("name") or summary.sweep.directory.name,
         question=definition.get("question") or "",
         notes=summary.notes(language),
@@ -89,7 +95,7 @@ def render(
         versions=_versions(summary),
         directory=str(summary.sweep.directory),
         data=as_json(data),
-        plotly=_plotly() if summary.metrics or charts else "",
+        plotly=plotly,
     )
 
 
@@ -97,13 +103,29 @@ def in_rank(summary: Summary) -> list[RunRow]:
     return [run for group in ranked(summary) for run in group.runs]
 
 
-def template(name: str, language: Language) -> Template:
-    """A template whose words are in `language`: `_("…")`, and `say("… {x}", x=…)` with placeholders."""
-    environment = Environment(
-        loader=PackageLoader("probeta.report", "templates"), autoescape=select_autoescape(["html"]), trim_blocks=True
-    )
+def render_template(
+    name: str, language: Language, scripts: Sequence[str], inserted: Sequence[str] = (), **values: Any
+) -> str:
+    """A template whose words are in `language`: `_("…")`, and `say("… {x}", x=…)` with placeholders.
+
+    Its policy lets the browser run the files `scripts`, which the page ends with, and what these insert (the hashes
+    `inserted`), and nothing else: whatever a text in it may be taken for, the page loads and sends nothing.
+    """
+    loader = PackageLoader("probeta.report", "templates")
+    environment = Environment(loader=loader, autoescape=select_autoescape(["html"]), trim_blocks=True)
     environment.globals |= {"_": language.say, "say": language.say, "lang": language.code}
-    return environment.get_template(name)
+    # As the browser reads them, wherever they were checked out.
+    sources = [loader.get_source(environment, script)[0].replace("\r\n", "\n") for script in scripts]
+    hashes = [*(_hash_script(source.encode()) for source in sources), *inserted]
+    # Plotly writes styles of its own.
+    policy = f"default-src 'none'; script-src {' '.join(hashes)}; style-src 'unsafe-inline'; img-src data:"
+    policy += "; base-uri 'none'; form-action 'none'"
+    return environment.get_template(name).render(policy=policy, scripts=sources, **values)
+
+
+def _hash_script(source: bytes) -> str:
+    """A script as a Content-Security-Policy names it."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(source).digest()).decode()}'"
 
 
 def words(language: Language) -> dict[str, str]:
@@ -256,16 +278,16 @@ def as_json(data: Any) -> str:
 
 
 @lru_cache(maxsize=1)
-def _plotly() -> str:
-    """Plotly's library, compressed: the browser unpacks it (4.8 MB would be most of the page)."""
+def _plotly() -> tuple[str, str]:
+    """Plotly's library, compressed, and its hash: the browser unpacks it (4.8 MB would be most of the page)."""
     import importlib.util
 
     # Found, not imported: plotly's Python side would cost what the whole report does.
     spec = importlib.util.find_spec("plotly")
     assert spec is not None
     assert spec.origin is not None
-    source = Path(spec.origin).parent / "package_data" / "plotly.min.js"
-    return _packed(source.read_bytes())
+    source = (Path(spec.origin).parent / "package_data" / "plotly.min.js").read_bytes()
+    return _packed(source), _hash_script(source)
 
 
 def _packed(content: bytes) -> str:
