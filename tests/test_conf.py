@@ -21,6 +21,7 @@ from probeta.config.build import check
 from probeta.config.trust import resolve
 from probeta.data.spec import PointsSpec, SequenceSpec, TextSpec
 from probeta.exercises import commands
+from probeta.runs.table import REPLICATES
 from probeta.sweeps.study import Study, list_lines
 
 ROOT = Path(str(files(probeta.conf)))
@@ -122,7 +123,7 @@ def test_every_kind_of_job_of_every_study_is_accepted(name: str, configure: Any,
     command = exercises.get(name, "train")
     chosen = [f"study={name}"]
     study = Study.read(configure(*chosen, config=command).study)
-    jobs = list_lines(study, chosen, "1", study.params)
+    jobs = list_lines(study, chosen, "1", {k: v for k, v in study.params.items() if k not in REPLICATES})
     if study.search is not None:
         jobs += list_lines(study, chosen, "1", study.search.params)
     with initialize_config_module("probeta.conf", version_base="1.3"):

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from probeta.errors import ConfigError
 from probeta.stats.intervals import Method, mean_interval
-from probeta.stats.variance_components import crossed_interval, decompose
+from probeta.stats.variance_components import arrange, crossed_interval, decompose
 
 Floats = NDArray[np.float64]
 NAMES = ("init", "order", "data")
@@ -158,3 +158,17 @@ def test_an_estimate_below_zero_is_kept_and_its_share_is_zero() -> None:
 def test_a_design_that_is_not_crossed_is_refused(y: Floats) -> None:
     with pytest.raises(ConfigError, match="two levels or more"):
         decompose(y, NAMES[:2])
+
+
+def test_runs_that_cross_seeds_are_arranged_and_holes_are_told() -> None:
+    values = {(1, i, j): float(10 * i + j) for i in range(3) for j in (4, 5)}
+    crossed = arrange(values)
+    assert crossed is not None
+    assert crossed.axes == (1, 2)
+    assert crossed.values.tolist() == [[4.0, 5.0], [14.0, 15.0], [24.0, 25.0]]
+    del values[1, 2, 4]
+    assert (holed := arrange(values)) is not None
+    assert not holed.is_complete
+    assert arrange({(i, i): float(i) for i in range(3)}) is None
+    assert arrange({(i, 7): float(i) for i in range(3)}) is None
+    assert arrange({}) is None

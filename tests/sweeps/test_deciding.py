@@ -15,6 +15,7 @@ from probeta.composition.app import launch
 from probeta.composition.job import Command
 from probeta.errors import ConfigError
 from probeta.runs.table import read_sweep
+from probeta.sweeps.deciding import refuse_replicates
 from probeta.sweeps.errors import SweepFailed
 from probeta.sweeps.report import write_report
 
@@ -99,3 +100,8 @@ def test_a_key_of_the_study_that_its_file_does_not_name_may_be_said() -> None:
     command = Command("train", lambda config: None, lambda config: None)
     with pytest.raises(ConfigError, match=r"study\.untill"):
         launch(command, ["study=regularization", "study.untill=decided"])
+
+
+def test_a_study_that_crosses_seeds_cannot_stop_by_them() -> None:
+    with pytest.raises(ConfigError, match=r"seeds\.init is not accepted with study\.until=decided"):
+        refuse_replicates([], {"seeds.init": "range(3)"})

@@ -188,6 +188,23 @@ def check(config: DictConfig) -> None:
         make(tree, f"callbacks.{name}")
 
 
+def find_absent_seeds(config: DictConfig) -> tuple[str, ...]:
+    """The seeds that change nothing in a run of this configuration, since it draws nothing from them.
+
+    Those of the order of the full batch, of the noise of a model that draws none, and of data that have none.
+    """
+    tree = resolve_config(config)
+    model_class = resolve(tree["model"]["_target_"], "model", get_trusted(tree))
+    with torch.device("meta"):
+        model: Module = make(tree, "model", spec=EXAMPLES[getattr(model_class, "accepts", PointsSpec)])
+    there = {
+        "seeds.order": make(tree, "data").has_order,
+        "seeds.noise": model.draws_noise(),
+        "data.seed": "seed" in tree["data"],
+    }
+    return tuple(key for key, draws in there.items() if not draws)
+
+
 def check_monitors(tree: Mapping[str, Any], logged: Collection[str]) -> None:
     """Every metric that a callback or the scheduler waits for is one that the model logs."""
     nodes = {f"callbacks.{name}": node for name, node in (tree.get("callbacks") or {}).items()}

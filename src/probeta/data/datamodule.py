@@ -34,6 +34,12 @@ class DataModule(pl.LightningDataModule):
         """The files that the data are read from, where there are any; `DataError` names one that is missing."""
 
     @property
+    def has_order(self) -> bool:
+        """Whether an epoch may be several batches, whose order the run's `seeds.order` decides."""
+        sizes = [getattr(self, name) for name in ("batch_size", "batch_tokens") if hasattr(self, name)]
+        return not sizes or any(size is not None for size in sizes)
+
+    @property
     def spec(self) -> DataSpec:
         raise NotImplementedError
 

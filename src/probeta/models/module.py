@@ -21,7 +21,7 @@ from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 from probeta.data.batches import Batches
 from probeta.errors import TrainingDiverged
-from probeta.nn.dropout import dropouts, mix, reseed
+from probeta.nn.dropout import Dropout, dropouts, mix, reseed
 
 Sums = dict[str, Tensor]
 OptimizerFactory = Callable[[Iterable[nn.Parameter]], Optimizer]
@@ -145,6 +145,13 @@ class Module(pl.LightningModule):
         """
         names = cls.summarize(AnySums())
         return {f"{split}/{name}" for split in ("train", "val") for name in names}
+
+    def draws_noise(self) -> bool:
+        """Whether training draws anything, such as dropout masks; a model that draws in a way of its own says so."""
+        return any(
+            module.active if isinstance(module, Dropout) else isinstance(module, nn.Dropout) and module.p > 0.0
+            for module in self.modules()
+        )
 
     def evaluation_loaders(self, data: Any) -> dict[str, Any]:
         """The splits that a finished run is measured on, by name."""

@@ -90,6 +90,9 @@ class TranslatorModule(Module):
     def measure_training(self, batch: PairBatch) -> Measured:
         return self.measure(batch, self.draw_forced(batch.target.shape[1] - 1, self.seed, self.draw_step))
 
+    def draws_noise(self) -> bool:
+        return self.teacher_forcing_ratio < 1.0 or super().draws_noise()
+
     def draw_forced(self, steps: int, seed: int, step: int) -> Tensor | None:
         """Which of `steps` inputs are the reference in training step `step`: `(T,)`, or `None` for all."""
         if self.teacher_forcing_ratio >= 1.0:

@@ -1,4 +1,4 @@
-"""Charts of an answer, as data for the page's script: lines with bands, heat maps, decision boundaries."""
+"""Charts of an answer, as data for the page's script: lines with bands, heat maps, bars, decision boundaries."""
 
 from __future__ import annotations
 
@@ -79,6 +79,12 @@ def heat(
         "kind": "heat", "x": x, "y": y, "columns": list(columns), "rows": list(rows), "z": z,
         "texts": [list(row) for row in texts], "unit": unit,
     }  # fmt: skip
+    return Chart(title, data, hint)
+
+
+def bars(title: str, x: str, rows: Sequence[tuple[str, float, float, float]], hint: str = "") -> Chart:
+    """A bar for each of `rows`: its name, its length and the ends of its interval."""
+    data = {"kind": "bars", "x": x, "rows": [[name, *map(short, numbers)] for name, *numbers in rows]}
     return Chart(title, data, hint)
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from probeta.metrics.direction import bounds, choose_leading, is_maximised, quantity
@@ -23,6 +24,7 @@ from probeta.stats.comparisons import (
 )
 from probeta.stats.intervals import UNBOUNDED, Interval, mean_interval
 from probeta.stats.values import Values
+from probeta.stats.variance_components import Crossed, arrange, crossed_interval
 
 MANY = 40
 """Variants above which only those that matter most are compared and drawn."""
@@ -127,12 +129,26 @@ def summarise(sweep: SweepRuns) -> Summary:
 
 
 def measure(runs: Sequence[RunRow], metric: str) -> MetricSummary:
-    """Sample mean and standard deviation (n - 1), 95 % interval, best and worst by `metric`'s direction."""
-    return measured(
-        [v for r in runs if r.completed and (v := r.value(metric)) is not None],
-        is_maximised(metric),
-        bounds(metric),
-    )
+    """Sample mean and standard deviation (n - 1), 95 % interval, best and worst by `metric`'s direction.
+
+    Runs that share seeds are not independent: their interval is that of a crossed design, or none where it is not
+    complete.
+    """
+    values = [v for r in runs if r.completed and (v := r.value(metric)) is not None]
+    found = measured(values, is_maximised(metric), bounds(metric))
+    if (crossed := cross(runs, metric)) is None:
+        return found
+    interval = crossed_interval(crossed.values, bounds=bounds(metric)) if crossed.is_complete else None
+    return replace(found, interval=interval)
+
+
+def cross(runs: Sequence[RunRow], metric: str) -> Crossed | None:
+    """The runs of a variant as a crossing of `REPLICATES`; `None` where they share no seed."""
+    values: dict[tuple[Any, ...], float] = {}
+    for run in runs:
+        value = run.value(metric) if run.completed else None
+        values[tuple(run.seeds.get(key) for key in REPLICATES)] = math.nan if value is None else float(value)
+    return arrange(values)
 
 
 def measured(values: Sequence[float], up: bool = True, limits: tuple[float, float] = UNBOUNDED) -> MetricSummary:

@@ -62,6 +62,8 @@ class RunRow:
     error: dict[str, Any] | None = None
     damage: list[Damaged] = field(default_factory=list, repr=False)
     """Of all runs that are read together: what is read of this one later adds its own."""
+    absent: tuple[str, ...] = ()
+    """Seeds that its study was to vary and that change nothing in it."""
 
     @property
     def completed(self) -> bool:
@@ -216,7 +218,9 @@ def _read_run(path: Path, listed: dict[str, Any], lost: dict[str, Any], damage: 
     if status is None:
         status = _unfinished(path)
     metrics = {name: value for name, value in (result.get("metrics") or {}).items() if _is_number(value)}
-    return RunRow(path.name, path, status, overrides, settings, seeds, "", metrics, result, error, damage)
+    absent = listed.get("absent")
+    absent = tuple(map(str, absent)) if isinstance(absent, list) else ()
+    return RunRow(path.name, path, status, overrides, settings, seeds, "", metrics, result, error, damage, absent)
 
 
 def _settings(overrides: Iterable[str]) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -23,8 +23,9 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,8 +76,13 @@ class VarianceComponents:
         """The share of the variance among runs that vary these sources together and hold the others: that of every
         component in which one of them takes part.
         """
-        rows = np.array([bool(set(c.sources) & set(varied)) for c in self.components])
-        return _share(np.array([c.variance for c in self.components]), self.drawn, rows)
+        return self._share_of([bool(set(c.sources) & set(varied)) for c in self.components])
+
+    def share_of_interactions(self) -> Share:
+        return self._share_of([len(c.sources) > 1 for c in self.components])
+
+    def _share_of(self, rows: Sequence[bool]) -> Share:
+        return _share(np.array([c.variance for c in self.components]), self.drawn, np.array(rows))
 
 
 def decompose(values: NDArray[np.floating], sources: Sequence[str]) -> VarianceComponents:
@@ -104,6 +110,36 @@ def decompose(values: NDArray[np.floating], sources: Sequence[str]) -> VarianceC
     )
     same = tuple(name for axis, name in enumerate(sources) if _is_constant(y, axis))
     return VarianceComponents(dict(zip(sources, y.shape, strict=True)), parts, same, drawn)
+
+
+@dataclass(frozen=True)
+class Crossed:
+    """Runs that cross seeds: each value of one with each of the others."""
+
+    axes: tuple[int, ...]
+    """Which entries of a run's seeds vary."""
+    values: Floats
+    """One axis for each; NaN where there is no run, or none with a value."""
+
+    @property
+    def is_complete(self) -> bool:
+        return bool(np.isfinite(self.values).all())
+
+
+def arrange(values: Mapping[tuple[Any, ...], float]) -> Crossed | None:
+    """The values of runs by their seeds; `None` where runs share no seed, and so are independent.
+
+    Args:
+        values: seeds → value, NaN for a run without one. Seeds are tuples of one length.
+    """
+    columns = [list(dict.fromkeys(column)) for column in zip(*values, strict=True)]
+    axes = tuple(i for i, levels in enumerate(columns) if len(levels) > 1)
+    if len(axes) < 2 or all(len(columns[i]) == len(values) for i in axes):
+        return None
+    cells = np.full([len(columns[i]) for i in axes], np.nan)
+    for seeds, value in values.items():
+        cells[tuple(columns[i].index(seeds[i]) for i in axes)] = value
+    return Crossed(axes, cells)
 
 
 def list_sets(k: int) -> list[tuple[int, ...]]:

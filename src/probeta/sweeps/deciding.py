@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from probeta.composition.grid import expand
 from probeta.errors import ConfigError
@@ -19,7 +19,7 @@ def run_until_decided(study: Study, given: Sequence[str], session: Session) -> N
 
     The rounds are the same on every launcher and after every interruption: so are the decisions.
     """
-    refuse_replicates(given)
+    refuse_replicates(given, study.params)
     seeds = seed_order(study)
     metric = study.metrics[0]
     done: list[SweepJob] = []
@@ -48,12 +48,13 @@ def run_until_decided(study: Study, given: Sequence[str], session: Session) -> N
             return
 
 
-def refuse_replicates(given: Sequence[str]) -> None:
-    """The study adds the seeds itself, and each comparison pairs them: the command may not vary them too."""
+def refuse_replicates(given: Sequence[str], params: Collection[str] = ()) -> None:
+    """The study adds the seeds itself, and each comparison pairs them: none may be varied beside."""
     grid = expand(given)
     fixed = {line.partition("=")[0].lstrip("+") for line in grid.fixed}
-    if "seed" in fixed or set(grid.axes) & set(REPLICATES):
-        key = next((key for key in REPLICATES if key in grid.axes), "seed")
+    varied = [key for key in REPLICATES if key in grid.axes or key in params]
+    if "seed" in fixed or varied:
+        key = varied[0] if varied else "seed"
         raise ConfigError(
             f"{key} is not accepted with study.until=decided: it adds seeds itself, up to study.max_seeds"
         )

@@ -52,6 +52,7 @@ class SweepJob:
     composer: Composer
     variant: str = ""
     group: str = ""
+    absent: tuple[str, ...] = ()
     tries: int = 0
     """Launches that count against `retries`."""
 

@@ -40,6 +40,8 @@ class Wanted:
     variant: str | None = None
     group: str = ""
     """The study's variant that it belongs to, which several points of a search share."""
+    absent: tuple[str, ...] = ()
+    """The seeds that a study was to vary and that change nothing in this run."""
 
 
 def command_line() -> str:

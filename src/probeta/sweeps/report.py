@@ -11,9 +11,10 @@ from probeta.report.page import Written
 def write_report(directory: str | Path, lang: str = "en") -> Written:
     """Write `summary.csv`, `groups.csv`, `summary.md` and `report.html` into `directory`.
 
-    In another language than English the page is `report.<lang>.html`. An exercise's page has an answer in words,
-    and is written in every language. Raises `RunDirectoryError` where there are no runs, `ConfigError` for a
-    language without a catalogue, `OSError` where it cannot be written.
+    Where runs cross several seeds, `variance.csv` has the shares of the variance. In another language than English the
+    page is `report.<lang>.html`. An exercise's page has an answer in words, and is written in every language.
+    Raises `RunDirectoryError` where there are no runs, `ConfigError` for a language without a catalogue, `OSError`
+    where it cannot be written.
     """
     from probeta.exercises import answer as answer_of
     from probeta.exercises import derived, exercise
@@ -23,6 +24,7 @@ def write_report(directory: str | Path, lang: str = "en") -> Written:
     from probeta.report.markdown import summary_md
     from probeta.report.page import render
     from probeta.report.summary import groups_csv, ranked, runs_csv, summarise
+    from probeta.report.variance import explain_variance, variance_csv
     from probeta.runs.atomic import write_atomic
     from probeta.runs.table import read_sweep
 
@@ -37,14 +39,16 @@ def write_report(directory: str | Path, lang: str = "en") -> Written:
     summary = summarise(sweep)
     write_atomic(sweep.directory / "summary.csv", runs_csv(summary))
     write_atomic(sweep.directory / "groups.csv", groups_csv(summary))
+    if shares := variance_csv(summary):
+        write_atomic(sweep.directory / "variance.csv", shares)
     found = [] if asked is not None else pictures([run for group in ranked(summary) for run in group.runs])
     text, told = "", {"exercise": number}
     for code in (lang,) if asked is None else LANGUAGES:
         language = Language(code, None if asked is None else {**NAMES, **asked.NAMES})
-        answer = None if asked is None else answer_of(asked, summary, language)
+        answer = explain_variance(summary, language) if asked is None else answer_of(asked, summary, language)
         page = render(summary, language, answer, found, others(language) if asked is not None else ())
         write_atomic(sweep.directory / page_name("report", code), page)
-        if answer is not None:
+        if asked is not None and answer is not None:
             told[code] = digest(summary, answer, language)
         if code == lang:
             text = summary_md(summary, language, answer)

@@ -81,8 +81,9 @@ class Session:
             try:
                 index = len(self.jobs) + len(jobs)
                 jobs[name] = job = SweepJob(
-                    index, name, self.directory, want.overrides, self.composer, want.variant or "", want.group
-                )
+                    index, name, self.directory, want.overrides, self.composer, want.variant or "", want.group,
+                    want.absent,
+                )  # fmt: skip
                 self._check(job)
             except (UserError, HydraException, OmegaConfBaseException) as error:
                 mistakes.setdefault(_reason(error), label)
@@ -212,7 +213,11 @@ class Session:
         except Damaged as damage:
             print(f"{damage}; it is written anew, from this command", file=sys.stderr)
             before = {}
-        jobs = {j.name: {"overrides": list(j.overrides), "variant": j.variant or None} for j in self.jobs.values()}
+        jobs = {
+            j.name: {"overrides": list(j.overrides), "variant": j.variant or None}
+            | ({"absent": list(j.absent)} if j.absent else {})
+            for j in self.jobs.values()
+        }
         document = {**asdict(self.definition), "versions": versions(), "jobs": {**before, **jobs}}
         write_atomic(self.directory / "sweep.json", json.dumps(document, indent=1) + "\n")
 

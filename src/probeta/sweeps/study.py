@@ -37,7 +37,8 @@ class Study:
     name: str
     question: str
     seeds: str
-    metrics: tuple[str, ...]
+    metrics: tuple[str, ...] = ()
+    """What its page shows, the first of which decides; the most telling where it names none."""
     variants: dict[str, tuple[str, ...]] = field(default_factory=dict)
     params: dict[str, str] = field(default_factory=dict)
     curves: tuple[str, ...] = ()

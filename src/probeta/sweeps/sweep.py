@@ -14,6 +14,7 @@ from probeta.composition.grid import Grid, expand
 from probeta.errors import ConfigError
 from probeta.runs.identity import SWEEP_SWITCHES
 from probeta.runs.signals import Signals
+from probeta.sweeps.crossing import leave_out_absent
 from probeta.sweeps.deciding import run_until_decided
 from probeta.sweeps.errors import SweepFailed
 from probeta.sweeps.naming import sweep_name
@@ -85,7 +86,9 @@ class Sweep:
             settled = study
             return self._carry_out(definition, directory, lambda s: run_until_decided(settled, given, s))
         wanted = list_lines(study, given, study.seeds, study.params)
-        return self._carry_out(definition, directory, lambda session: session.carry_out(session.compose(wanted)))
+        return self._carry_out(
+            definition, directory, lambda s: s.carry_out(s.compose(leave_out_absent(wanted, s.composer.task)))
+        )
 
     def _session(self, definition: Definition, directory: Path) -> Session:
         return Session(self.context, self.task, self.config, directory, definition, self.batch_size)

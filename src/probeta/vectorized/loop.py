@@ -61,8 +61,7 @@ class Ensemble:
         self.program = program or Program()
         self.program.use(self.stack)
         self.template = self.stack.template
-        exact = bool(self.stack.dropouts) or getattr(self.template, "teacher_forcing_ratio", 1.0) < 1.0
-        self.batches = MemberBatches([m.loader for m in chosen], self.device, exact)
+        self.batches = MemberBatches([m.loader for m in chosen], self.device, self.template.draws_noise())
         vals = {id(m.data): m.data.val_dataloader() for m in chosen}
         self.validation = MemberBatches([vals[id(m.data)] for m in chosen], self.device)
         self.seeds = [Seeds.of(m.tree).noise for m in chosen]

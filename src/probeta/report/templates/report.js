@@ -129,6 +129,14 @@ const draws = {
     Plotly.react(place, [trace], layout({ height: 150 + Math.max(140, 44 * c.rows.length), xaxis: { title: { text: c.x }, type: "category", showgrid: false },
       yaxis: { title: { text: c.y }, type: "category", autorange: "reversed", showgrid: false } }), options);
   },
+  bars(place, c) {
+    const names = c.rows.map((row) => row[0]), ink = getComputedStyle(root).getPropertyValue("--ink").trim();
+    const trace = { type: "bar", orientation: "h", y: names, x: c.rows.map((row) => row[1]), marker: { color: translucent(colour(0), 0.75) },
+      error_x: { type: "data", symmetric: false, array: c.rows.map((row) => Math.max(0, row[3] - row[1])), arrayminus: c.rows.map((row) => Math.max(0, row[1] - row[2])), color: ink, thickness: 1.5, width: 4 },
+      customdata: c.rows.map((row) => [row[2], row[3]]), hovertemplate: "%{y}: %{x}<br>%{customdata[0]} – %{customdata[1]}<extra></extra>" };
+    Plotly.react(place, [trace], layout({ height: 90 + 30 * names.length, bargap: 0.35, xaxis: { title: { text: c.x }, rangemode: "tozero" },
+      yaxis: { autorange: "reversed", showgrid: false, tickvals: names, ticktext: names.map((n) => shorten(n, innerWidth < 640 ? 20 : 44)) } }), options);
+  },
   boundary(place, c) {
     const shades = theme() === "dark" ? [[0, "#1d4f73"], [0.5, "#2a3036"], [1, "#8a4a14"]] : [[0, "#a9cfe6"], [0.5, "#ffffff"], [1, "#f2c19c"]];
     const traces = [{ type: "contour", x: c.x1, y: c.x2, z: c.z, zmin: 0, zmax: 1, colorscale: shades, contours: { start: 0.25, end: 0.75, size: 0.25 },
