@@ -16,6 +16,7 @@ import pytest
 
 from probeta.errors import RunDirectoryError
 from probeta.metrics.direction import choose_leading, format_metric, is_maximised
+from probeta.report.language import Language
 from probeta.report.summary import groups_csv, runs_csv, summarise
 from probeta.runs.reading import Damaged
 from probeta.runs.table import read_curves, read_sweep
@@ -51,6 +52,22 @@ def test_a_row_a_job_in_the_order_of_settings_and_seeds(tmp_path: Path) -> None:
     ]
     for row in rows:
         assert float(row["test/acc"]) == written[f"optimizer.lr={row['optimizer.lr']}"][int(row["seed"])]
+
+
+def test_runs_on_different_data_in_one_table_are_named(tmp_path: Path) -> None:
+    for i, digest in enumerate("aab"):
+        write_run(tmp_path, [f"model.width={i}", "seed=1"], {"test/acc": 0.5}, extra={"data_sha256": digest})
+    [note] = summarise(read_sweep(tmp_path)).notes(Language("en"))
+    assert "different data" in note
+    assert all(f"width={i}" in note for i in (0, 2))
+    assert "width=1" not in note
+
+
+@pytest.mark.parametrize("key", ["data.noise", "data.seed", "experiment"])
+def test_data_that_an_axis_varies_are_no_news(tmp_path: Path, key: str) -> None:
+    for i, digest in enumerate("ab"):
+        write_run(tmp_path, [f"{key}={i}", "seed=1"], {"test/acc": 0.5}, extra={"data_sha256": digest})
+    assert not summarise(read_sweep(tmp_path)).notes(Language("en"))
 
 
 def test_failed_and_unfinished_runs_are_counted_not_averaged(tmp_path: Path) -> None:

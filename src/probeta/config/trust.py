@@ -8,12 +8,14 @@ that calls what it is given would call anything. Only the command says whom else
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import inspect
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 from probeta.config.signatures import describe, fits
@@ -101,6 +103,21 @@ def not_trusted(target: object, place: str) -> ConfigError:
         f"schedulers and Lightning's callbacks, loggers and strategies are, each at its place; for your own say "
         f"trust=[{str(target).split('.')[0]}]"
     )
+
+
+def sources_sha256(trust: Sequence[str]) -> str | None:
+    """A hash of the Python files of the packages in `trust`, as far as they are none that are installed."""
+    digest = hashlib.sha256()
+    for root in sorted({name.partition(".")[0] for name in trust}):
+        spec = find_spec(root)
+        folders = [Path(place) for place in (spec and spec.submodule_search_locations) or ()]
+        files = [file for folder in folders for file in sorted(folder.rglob("*.py"))]
+        if spec is not None and spec.origin and not folders:
+            files = [Path(spec.origin)]
+        for file in files:
+            if not {"site-packages", "dist-packages"} & set(file.parts) and file.is_file():
+                digest.update(f"{file.name} ".encode() + hashlib.sha256(file.read_bytes()).digest())
+    return digest.hexdigest() if digest.digest() != hashlib.sha256().digest() else None
 
 
 def targets(tree: Any, path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:

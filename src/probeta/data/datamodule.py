@@ -33,6 +33,10 @@ class DataModule(pl.LightningDataModule):
     def files(self) -> Any:
         """The files that the data are read from, where there are any; `DataError` names one that is missing."""
 
+    def fingerprint(self) -> str | None:
+        """What `sha256` will give, from the files alone; `None` where the arguments decide it."""
+        return None
+
     @property
     def has_order(self) -> bool:
         """Whether an epoch may be several batches, whose order the run's `seeds.order` decides."""

@@ -114,11 +114,9 @@ class ParallelTextData(TextData):
 
     def prepare(self) -> None:
         files = self.files()
-        self.data_sha256 = aligned_files.sha256(path for split in sorted(files) for path in files[split])
-        key = cache_key(f"{self.data_sha256} {sorted(files)}", self.settings)
-        if files.keys() != self.stems.keys():
-            # Which lines are held out is part of what the data are.
-            self.data_sha256 = hashlib.sha256(f"{self.data_sha256} holdout {holdout.VERSION}".encode()).hexdigest()
+        content = aligned_files.sha256(path for split in sorted(files) for path in files[split])
+        key = cache_key(f"{content} {sorted(files)}", self.settings)
+        self.data_sha256 = self._identify(content, files)
 
         def build(building: Path) -> None:
             build_corpus(building, files, self.settings)
@@ -152,3 +150,13 @@ class ParallelTextData(TextData):
     def sha256(self) -> str:
         """The hash of the files' content."""
         return self.data_sha256
+
+    def fingerprint(self) -> str:
+        files = self.files()
+        return self._identify(aligned_files.sha256(path for split in sorted(files) for path in files[split]), files)
+
+    def _identify(self, content: str, files: Files) -> str:
+        if files.keys() == self.stems.keys():
+            return content
+        # Which lines are held out is part of what the data are.
+        return hashlib.sha256(f"{content} holdout {holdout.VERSION}".encode()).hexdigest()

@@ -96,6 +96,8 @@ class Summary:
             if damage.path == self.sweep.directory / "sweep.json":
                 text += " " + language.say("Nothing is compared; the sweep's own command writes it anew.")
             said.append(text)
+        if mixed := self.sweep.mixed_inputs():
+            said.append(language.say("Runs with the same settings had different data or sources: {runs}.", runs=mixed))
         missing = [name for name in self.sweep.definition.get("metrics") or () if name not in self.metrics]
         if self.metrics and missing:
             told = {"missing": ", ".join(missing), "metrics": ", ".join(self.metrics)}

@@ -22,6 +22,8 @@ from probeta.runs.record import read_result
 DAMAGED = "damaged"
 """The status of a run whose record is not one."""
 
+_NOT_DATA = ("attention", "callbacks", "decoding", "model", "optimizer", "recipe", "scheduler", "trainer")
+
 REPLICATES = ("seed", *(f"seeds.{name}" for name in Seeds._fields), "data.seed")
 """Keys that repeat a variant instead of making another one."""
 
@@ -125,6 +127,20 @@ class SweepRuns:
     def variants(self) -> list[str]:
         """In the study's order, else by their settings."""
         return list(dict.fromkeys(run.variant for run in self.runs))
+
+    def mixed_inputs(self) -> str:
+        """One run for each input (data, own sources) that runs have whose settings promise the same; "" if all agree.
+
+        What a model or an optimizer is set to leaves the data alone; `${…}` may make them follow anything.
+        """
+        first: dict[str, dict[tuple[Any, Any], str]] = {}
+        for run in self.runs:
+            chosen = {key: value for key, value in run.settings.items() if key.split(".")[0] not in _NOT_DATA}
+            chosen["data.seed"] = run.seeds.get("data.seed")
+            if run.completed and not any("${" in str(value) for value in chosen.values()):
+                inputs = run.result.get("data_sha256"), run.result.get("sources_sha256")
+                first.setdefault(json.dumps(chosen, sort_keys=True, default=str), {}).setdefault(inputs, run.name)
+        return " / ".join(name for inputs in first.values() if len(inputs) > 1 for name in inputs.values())
 
     def metric_names(self) -> list[str]:
         return sorted({name for run in self.runs for name in run.metrics})

@@ -26,6 +26,7 @@ from probeta.runs.identity import check_seeds, config_sha256
 from probeta.runs.reading import Damaged, read_json
 from probeta.runs.record import INTERRUPTED, find_completed, headline, read_sound_result, versions
 from probeta.runs.table import read_definition
+from probeta.sweeps.inputs import Inputs
 from probeta.sweeps.jobs import Action, JobPlan, SweepJob, decide, prepare
 from probeta.sweeps.launchers import launcher_for
 from probeta.sweeps.naming import job_name
@@ -63,6 +64,7 @@ class Session:
         # Of this process: another sweep of the same jobs goes on when this one stops.
         self.stop = self.directory / f"{STOP}.{os.getpid()}"
         self._rounds: Rounds | None = None
+        self._inputs = Inputs()
         self._checked: set[str] = set()
 
     def switch(self, name: str, default: Any) -> Any:
@@ -155,6 +157,8 @@ class Session:
                     before = read_sound_result(job.path) or {}
                     if self._accepted(before):
                         found = JobPlan(Action.SKIP, "diverged before, and would again", result=before)
+                if found.action is Action.SKIP:
+                    self._inputs.refuse_changed(job, found.result)
                 decisions.append(found)
             except RunDirectoryError as error:
                 refused.append(str(error))

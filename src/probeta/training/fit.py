@@ -21,7 +21,7 @@ from probeta.callbacks.interruption import Interruption
 from probeta.callbacks.progress import EpochProgress
 from probeta.config.build import Experiment, build, resolve_config
 from probeta.config.processes import choose_strategy, processes
-from probeta.config.trust import relocate
+from probeta.config.trust import get_trusted, relocate, sources_sha256
 from probeta.data.datamodule import DataModule
 from probeta.errors import TrainingDiverged
 from probeta.models.module import Module
@@ -106,6 +106,7 @@ def train(
             "weights_sha256": weights_sha256(model.state_dict()),
             **model.facts(),
             **data.facts(),
+            "sources_sha256": sources_sha256(get_trusted(tree)),
         },
     )
 

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from probeta.config.build import make_logger
+from probeta.config.trust import get_trusted, sources_sha256
 from probeta.data.datamodule import DataModule
 from probeta.errors import TrainingDiverged
 from probeta.models.module import Module
@@ -66,6 +67,7 @@ def write_run(member: Member, run: RunDirectory, size: int, data_sha256: str) ->
             "weights_sha256": weights_sha256(model.state_dict()),
             **model.facts(),
             **data.facts(),
+            "sources_sha256": sources_sha256(get_trusted(tree)),
             "ensemble_size": size,
         },
     )
