@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,10 @@ from omegaconf import OmegaConf
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from probeta.cli import main
+from probeta.runs.directory import hold_lock
 from probeta.sweeps.errors import SweepFailed
+from probeta.vectorized.member import Member
+from probeta.vectorized.train_jobs import MemberBuilder
 
 COMMON = (
     "train", "-m", "experiment=moons_mlp", "trainer=cpu", "data.n_samples=60", "trainer.max_epochs=12",
@@ -164,6 +169,38 @@ def test_a_second_call_finds_what_is_done(tmp_path: Path, capsys: pytest.Capture
     _, runs = sweep(tmp_path, "hydra/launcher=vectorized", "optimizer.lr=0.1", "seed=0,1,2")
     assert "1 of 3 jobs to run" in capsys.readouterr().out
     assert len(runs) == 3
+
+
+def test_what_another_process_makes_or_has_made_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A sweep that was started together with this one has completed a job and begun another since this one looked."""
+    line = ("hydra/launcher=vectorized", "optimizer.lr=0.1")
+    _, earlier = sweep(tmp_path / "earlier", *line)
+    (name, made), _ = sorted(earlier.items())
+    make = MemberBuilder.make
+    with ExitStack() as other:
+
+        def make_and_meddle(self: MemberBuilder, tree: dict[str, Any]) -> Member:
+            (folder,) = (tmp_path / "sweep").glob("*")
+            if not (folder / name).exists():
+                shutil.copytree(made, folder / name)
+                (busy,) = (job for job in json.loads((folder / "sweep.json").read_text())["jobs"] if "seed=2" in job)
+                (folder / busy).mkdir()
+                other.enter_context(hold_lock(folder / busy))
+            return make(self, tree)
+
+        monkeypatch.setattr(MemberBuilder, "make", make_and_meddle)
+        status, runs = sweep(tmp_path / "sweep", *line, "seed=0,1,2,3")
+    told = capsys.readouterr().out
+    assert status == 0
+    assert "2 of 4 runs are left out: another process makes them or has made them" in told
+    assert "1 jobs run in another process" in told
+    results = {name: json.loads((path / "result.json").read_text()) for name, path in runs.items()}
+    assert [result["seed"] for _, result in sorted(results.items())] == [0, 1, 3]
+    assert [result["ensemble_size"] for result in results.values()] == [2, 2, 2]
+    assert (runs[name] / "result.json").read_bytes() == (made / "result.json").read_bytes()
+    assert (runs[name] / "result.json").stat().st_mtime_ns == (made / "result.json").stat().st_mtime_ns
 
 
 def test_plain_hydra_may_launch_it(tmp_path: Path) -> None:

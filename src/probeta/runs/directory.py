@@ -18,6 +18,9 @@ from probeta.runs.artifacts import Artifacts
 from probeta.runs.moved import update_config
 from probeta.runs.reading import read_config, read_json
 
+PATIENCE = 0.5
+"""Seconds to wait for a lock: a sweep that looks whether a run is alive holds it for a moment."""
+
 REFERENCE = re.compile(r"\$\{[\w.\[\]/@-]+\}")
 """An interpolation that names another key, as `${recipe.max_epochs}`."""
 
@@ -137,11 +140,13 @@ def refuse_links_out(path: Path) -> None:
 
 
 @contextmanager
-def hold_lock(path: Path) -> Iterator[None]:
-    """Hold the run directory `path` for this process; the kernel frees it if the process is killed."""
+def hold_lock(path: Path, patience: float = PATIENCE) -> Iterator[None]:
+    """Hold the run directory `path` for this process; the kernel frees it if the process is killed.
+
+    Raises `RunDirectoryInUse` where another process holds it for `patience` seconds.
+    """
     refuse_links_out(path)
-    # Not 0: a sweep that looks whether a run is alive holds the lock for a moment.
-    lock = FileLock(path / ".lock", timeout=0.5)
+    lock = FileLock(path / ".lock", timeout=patience)
     try:
         lock.acquire()
     except Timeout:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,9 @@ from typing import Any
 from omegaconf import DictConfig
 
 from probeta.composition.job import to_unresolved, write_hydra
-from probeta.runs.record import COMPLETED, FAILED, describe, new_record, write_result
+from probeta.errors import RunDirectoryInUse
+from probeta.runs.directory import RunDirectory, hold_lock
+from probeta.runs.record import BUSY, COMPLETED, FAILED, describe, find_completed, new_record, write_result
 
 State = dict[str, Any]
 
@@ -47,9 +51,26 @@ class Job:
 Finished = Callable[[Job], None]
 
 
-def start_directory(job: Job) -> None:
+def claim(job: Job, locks: ExitStack, deadline: float, finished: Finished) -> bool:
+    """Whether the job is for this process to make: its directory is ready then, and locked as long as `locks` are.
+
+    Otherwise another process is at it (until the `deadline` of `time.monotonic`) or has completed it since the sweep
+    looked: `finished` hears so.
+    """
     job.path.mkdir(parents=True, exist_ok=True)
-    write_hydra(job.path, to_unresolved(job.config), job.hydra, job.overrides)
+    with ExitStack() as lock:
+        try:
+            lock.enter_context(hold_lock(job.path, max(0.0, deadline - time.monotonic())))
+        except RunDirectoryInUse:
+            job.record = {**make_record(job), "status": BUSY}
+        else:
+            job.record = find_completed(RunDirectory(job.path), job.sha256) or {}
+            if not job.record:
+                locks.enter_context(lock.pop_all())
+                write_hydra(job.path, to_unresolved(job.config), job.hydra, job.overrides)
+                return True
+    finished(job)
+    return False
 
 
 def make_record(job: Job) -> dict[str, Any]:

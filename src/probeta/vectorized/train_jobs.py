@@ -16,7 +16,7 @@ import torch
 
 from probeta.config.build import build_data, build_model, double_precision, make
 from probeta.errors import UserError
-from probeta.runs.directory import RunDirectory, hold_lock
+from probeta.runs.directory import PATIENCE, RunDirectory
 from probeta.runs.identity import Seeds
 from probeta.runs.record import INTERRUPTED, complete_record, describe, write_result
 from probeta.runs.signals import Interrupted, Signals
@@ -25,7 +25,7 @@ from probeta.vectorized.checkpoint import ChunkCheckpoint, remove_spent, restore
 from probeta.vectorized.chunk_size import choose_chunk_size, choose_device
 from probeta.vectorized.grouping import group_trees, reason_against
 from probeta.vectorized.invariant import one_thread
-from probeta.vectorized.job import Finished, Job, end_job, fail_job, make_record, start_directory
+from probeta.vectorized.job import Finished, Job, claim, end_job, fail_job, make_record
 from probeta.vectorized.loop import Ensemble
 from probeta.vectorized.member import Member
 from probeta.vectorized.processes import processes, run_in_processes, share_out
@@ -113,8 +113,9 @@ def train_group(
         try:
             ready.append((job, members.make(job.tree)))
         except Exception as error:
-            start_directory(job)
-            fail_job(job, error, finished)
+            with ExitStack() as locks:
+                if claim(job, locks, time.monotonic() + PATIENCE, finished):
+                    fail_job(job, error, finished)
     if not ready:
         return
     device = choose_device(ready[0][1].tree, [m for _, m in ready])
@@ -139,12 +140,15 @@ def train_chunk(
     finished: Finished,
     check: Callable[[], None],
 ) -> None:
-    """One ensemble, from empty run directories to results."""
+    """One ensemble, from empty run directories to results, of those of `runs` that no other process makes."""
     started = time.perf_counter()
-    with ExitStack() as stack:
-        for job, _ in runs:
-            start_directory(job)
-            stack.enter_context(hold_lock(job.path))
+    with ExitStack() as locks:
+        deadline, asked = time.monotonic() + PATIENCE, len(runs)
+        runs = [run for run in runs if claim(run[0], locks, deadline, finished)]
+        if count := asked - len(runs):
+            print(f"{count} of {asked} runs are left out: another process makes them or has made them", flush=True)
+        if not runs:
+            return
         ensemble = make_ensemble(runs, device, program)
         checkpoint = ChunkCheckpoint([job for job, _ in runs], ensemble, [members.sha256(m) for _, m in runs], check)
         try:
