@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from probeta.data.aligned_files import read_pairs
 from probeta.data.codec import LanguageCodec, TextCodec
 from probeta.data.holdout import split_off
-from probeta.data.line_store import Lines, LineWriter
+from probeta.data.line_store import Lines, LineWriter, write_array
 from probeta.data.numbering import Numbering
 from probeta.data.pairs import EncodedPairs
 from probeta.data.sequence_writer import SequenceWriter, count_ids, open_sequences, translate_ids
@@ -205,7 +205,7 @@ def _encode(
             target.write([b[i] for i in kept])
             rows_kept.append(rows[kept])
     rows = np.concatenate(rows_kept)
-    np.save(folder / f"{name}.rows.npy", rows)
+    write_array(folder / f"{name}.rows.npy", rows)
     return len(split[1]) - len(rows)
 
 
@@ -228,7 +228,7 @@ def _encode_words(
                 writer.write([[BOS_ID, *(numbers[word] for word in words[i]), EOS_ID] for i in kept])
             rows_kept.append(rows[kept])
     rows = np.concatenate(rows_kept)
-    np.save(folder / "train.rows.npy", rows)
+    write_array(folder / "train.rows.npy", rows)
     counts = [count_ids(folder, f"train.{side}", "int32", len(numbering[i])) for i, side in enumerate(SIDES)]
     if settings.joint:
         counts = [counts[0] + counts[1]] * 2

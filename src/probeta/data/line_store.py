@@ -11,6 +11,8 @@ from typing import overload
 import numpy as np
 from numpy.typing import NDArray
 
+from probeta.runs.atomic import atomic
+
 CHUNK = 8192
 
 
@@ -19,7 +21,7 @@ class LineWriter:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._stream = path.open("wb")
+        self._file = atomic(path, sync=False)
         self._starts = array("q", [0])
 
     def __len__(self) -> int:
@@ -29,14 +31,21 @@ class LineWriter:
         self._starts.append(self._starts[-1] + self._stream.write(line.encode("utf-8") + b"\n"))
 
     def __enter__(self) -> LineWriter:
+        self._stream = self._file.__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._stream.close()
+        self._file.__exit__(kind, error, trace)
         if error is None:
-            np.save(f"{self.path}.starts.npy", np.frombuffer(self._starts, np.int64))
+            write_array(Path(f"{self.path}.starts.npy"), np.frombuffer(self._starts, np.int64))
+
+
+def write_array(path: Path, values: NDArray[np.int64]) -> None:
+    """`values` as NumPy's file `path`."""
+    with atomic(path, sync=False) as file:
+        np.save(file, values)
 
 
 class Lines(Sequence[str]):

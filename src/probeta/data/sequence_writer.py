@@ -11,7 +11,9 @@ from types import TracebackType
 import numpy as np
 from numpy.typing import NDArray
 
+from probeta.data.line_store import write_array
 from probeta.data.pairs import Sequences
+from probeta.runs.atomic import atomic
 
 CHUNK = 1 << 22
 
@@ -22,7 +24,7 @@ class SequenceWriter:
     def __init__(self, folder: Path, name: str, dtype: str) -> None:
         self._stem = folder / name
         self._dtype = np.dtype(dtype)
-        self._stream = Path(f"{self._stem}.ids").open("wb")  # noqa: SIM115 (closed by __exit__)
+        self._file = atomic(Path(f"{self._stem}.ids"), sync=False)
         self._offsets = array("q", [0])
 
     def write(self, rows: Sequence[Sequence[int]]) -> None:
@@ -33,14 +35,15 @@ class SequenceWriter:
         self._stream.write(np.fromiter(chain.from_iterable(rows), self._dtype, count=count).tobytes())
 
     def __enter__(self) -> SequenceWriter:
+        self._stream = self._file.__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._stream.close()
+        self._file.__exit__(kind, error, trace)
         if error is None:
-            np.save(f"{self._stem}.offsets.npy", np.frombuffer(self._offsets, np.int64))
+            write_array(Path(f"{self._stem}.offsets.npy"), np.frombuffer(self._offsets, np.int64))
 
 
 def open_sequences(folder: Path, name: str, dtype: str) -> Sequences:
@@ -63,7 +66,6 @@ def translate_ids(folder: Path, name: str, dtype: str, table: NDArray[np.integer
     """Replace every id `i` of `<name>.ids` by `table[i]`; the file takes the table's dtype."""
     path = folder / f"{name}.ids"
     ids = open_sequences(folder, name, dtype).ids
-    with Path(f"{path}.new").open("wb") as stream:
+    with atomic(path, sync=False) as stream:
         for start in range(0, len(ids), CHUNK):
             stream.write(table[ids[start : start + CHUNK]].tobytes())
-    Path(f"{path}.new").replace(path)

@@ -18,6 +18,7 @@ from filelock import FileLock, Timeout
 
 from probeta.data.corpus import CorpusSettings
 from probeta.errors import DataError
+from probeta.runs.atomic import write_atomic
 
 FORMAT = 2
 """Raised when a built corpus would look different."""
@@ -111,7 +112,7 @@ def build_once(folder: Path, key: str, build: Callable[[Path], None]) -> Path:
             building.mkdir()
             try:
                 build(building)
-                (building / HASHES).write_text(json.dumps(hashes(building)), encoding="utf-8")
+                write_atomic(building / HASHES, json.dumps(hashes(building)), sync=False)
                 building.rename(done)
             finally:
                 shutil.rmtree(building, ignore_errors=True)
