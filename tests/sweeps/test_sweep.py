@@ -46,6 +46,9 @@ def test_the_same_command_again_runs_nothing(sweep: Sweep, tmp_path: Path) -> No
     assert sweep("seed=1,2", "model.width=2,4") == first
     assert set(starts(directory).values()) == {1}
     assert (directory / "summary.csv").read_bytes() == summary
+    page = (directory / "report.html").stat().st_ino
+    assert sweep("seed=1,2", "model.width=2,4") == first
+    assert (directory / "report.html").stat().st_ino == page
     assert len(rows(directory)) == 4
 
 

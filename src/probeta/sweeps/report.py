@@ -3,9 +3,59 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
+from typing import Any
 
 from probeta.report.page import Written
+from probeta.runs.identity import digest as short_hash
+from probeta.runs.record import git_revision, versions
+
+STAMP = ".report"
+"""Says, in a sweep's directory, what its report was made of."""
+
+
+def read_report(directory: str | Path, lang: str = "en") -> Written | None:
+    """What `write_report` left, where it would write the same again: `None` where a run, the question, the program or
+    a file that it wrote has changed since, and where a run may change."""
+    from probeta.exercises.index import page_name
+
+    root = Path(directory).absolute()
+    try:
+        inputs = _inputs(root, lang)
+        if inputs is None or (root / STAMP).read_text() != _stamp(root, inputs):
+            return None
+        return Written((root / "summary.md").read_text(encoding="utf-8"), root / page_name("report", lang))
+    except (OSError, UnicodeDecodeError):
+        return None
+
+
+def _inputs(root: Path, lang: str) -> list[Any] | None:
+    """What the report in `root` is made of, as it stands now; `None` where a run has begun that left no result."""
+    found: list[Any] = [lang, versions(), git_revision()]
+    found += [
+        path.read_text(errors="replace") if (path := root / name).exists() else ""
+        for name in ("sweep.json", "failures.json")
+    ]
+    for name in sorted(entry.name for entry in os.scandir(root) if entry.is_dir()):
+        result, *signs = (root / name / sign for sign in ("result.json", ".hydra", ".lock"))
+        if result.exists():
+            found.append([name, _changed(result)])
+        elif any(sign.exists() for sign in signs):
+            return None
+    return found
+
+
+def _stamp(root: Path, inputs: list[Any]) -> str:
+    written = sorted(
+        p for pattern in ("summary.*", "groups.csv", "report*.html", "answer.json") for p in root.glob(pattern)
+    )
+    return short_hash([inputs, [(path.name, _changed(path)) for path in written]], 64)
+
+
+def _changed(path: Path) -> tuple[int, int]:
+    status = path.stat()
+    return status.st_mtime_ns, status.st_size
 
 
 def write_report(directory: str | Path, lang: str = "en") -> Written:
@@ -29,6 +79,9 @@ def write_report(directory: str | Path, lang: str = "en") -> Written:
     from probeta.runs.table import read_sweep
 
     Language(lang)
+    root = Path(directory).absolute()
+    # Before the runs are read: one that ends meanwhile is news to the next reader.
+    inputs = _inputs(root, lang) if root.is_dir() else None
     sweep = read_sweep(directory)
     number = sweep.definition.get("exercise")
     asked = None if number is None else exercise(int(number))
@@ -55,4 +108,6 @@ def write_report(directory: str | Path, lang: str = "en") -> Written:
     write_atomic(sweep.directory / "summary.md", text)
     if asked is not None:
         write_atomic(sweep.directory / ANSWER, json.dumps(told, indent=1, ensure_ascii=False) + "\n")
+    if inputs is not None:
+        write_atomic(root / STAMP, _stamp(root, inputs))
     return Written(text, sweep.directory / page_name("report", lang))

@@ -247,11 +247,12 @@ class Session:
         interrupted = [n for n, e in self.ended.items() if e.result.get("status") == INTERRUPTED]
         failed = [e for n, e in self.ended.items() if not e.completed and n not in interrupted]
         waiting = [n for n in self.jobs if n in interrupted or (n not in self.ended and n not in self.busy)]
-        from probeta.sweeps.report import write_report
+        from probeta.sweeps.report import read_report, write_report
 
-        started = time.perf_counter()
+        started, lang = time.perf_counter(), str(self.switch("lang", "en"))
         try:
-            written = write_report(self.directory, str(self.switch("lang", "en")))
+            nothing_new = self._rounds is None
+            written = (read_report(self.directory, lang) if nothing_new else None) or write_report(self.directory, lang)
         except OSError as error:
             print(f"no summary: {self.directory} cannot be written ({error.strerror or error})", file=sys.stderr)
         else:
