@@ -182,6 +182,11 @@ def compare(
     ranks over all seeds are tested instead, a failed run ranked worst; where no end of the quantity is worse, the
     verdict is withheld. A pair with one shared seed stays untested, one without any is left out.
 
+    By simulation, on pages of 3 quantities and all pairs of 3 to 8 variants that are the same, 2 to 10 seeds (1,000
+    pages each): something false on 4.3 % (normal), 2.5 % (accuracies of 240 points), 0.5 % (the worst quarter of all
+    runs fail). Where the worst quarter of one variant's runs fail, it is called better than its equal in 1.9, 0.8 and
+    0.3 % of studies of 5, 10 and 20 seeds; over the survivors alone it would be in 7, 12 and 22 %.
+
     Holm's correction is over `family`, to which these comparisons are added; over these alone where there is none.
     """
     found = [compare_pair(a, b, groups[a], groups[b]) for a, b in pair_variants(groups, reference)]
