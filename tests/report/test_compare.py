@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sacrebleu.metrics.chrf import CHRF
 
 from probeta.errors import RunDirectoryError
 from probeta.metrics.translation_analysis import analysis
@@ -48,6 +49,9 @@ def test_scores_are_the_paired_bootstrap_of_the_files(tmp_path: Path) -> None:
     assert best.b == lines(b)[best.number - 1]
     text = found.markdown(Language("en"))
     assert "the two differ" in text
+    by_sacrebleu = [CHRF().corpus_score(lines(side), [lines(REFERENCES)]).score for side in (a, b)]
+    assert found.chrf == pytest.approx(by_sacrebleu)
+    assert f"| chrF | {by_sacrebleu[0]:.2f} | {by_sacrebleu[1]:.2f} |" in text
     assert "| substitutions |" in text
     spanish = found.markdown(Language("es"))
     assert "las dos difieren" in spanish

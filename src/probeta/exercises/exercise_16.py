@@ -20,6 +20,7 @@ BY_HEART = 99.5
 NAMES = {
     "train/bleu": "training BLEU",
     "val/bleu": "validation BLEU",
+    "val/chrf": "validation chrF",
     "val/exact_match": "validation, share exact",
     "errors/order": "order, per 100 words",
     "errors/unknown": "unknown words, per 100 words",

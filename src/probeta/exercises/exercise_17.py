@@ -20,6 +20,7 @@ PLAIN, ATTENDING = "without attention", "with attention"
 
 NAMES = {
     "test/bleu": "test BLEU",
+    "test/chrf": "test chrF",
     "test/exact_match": "test, share exact",
     "train/bleu": "training BLEU",
     "val/bleu": "validation BLEU",

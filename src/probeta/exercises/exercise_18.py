@@ -25,6 +25,7 @@ LABELS = ("diagonal", "jumps", "repetitions")
 
 NAMES = {
     "test/bleu": "test BLEU",
+    "test/chrf": "test chrF",
     "test/aer": "alignment error rate",
     "test/attention_diagonal": "share of sentences: diagonal",
     "test/attention_jumps": "share of sentences: jumps",

@@ -36,9 +36,9 @@ _FALLING = (
     "early_loss",
 )  # fmt: skip
 _FIRST = (
-    "test/acc", "test/bleu", "test/exact_match", "test/loss",
-    "val/acc", "val/bleu", "val/exact_match", "val/loss",
-    "train/acc", "train/bleu", "train/exact_match", "train/loss",
+    "test/acc", "test/bleu", "test/chrf", "test/exact_match", "test/loss",
+    "val/acc", "val/bleu", "val/chrf", "val/exact_match", "val/loss",
+    "train/acc", "train/bleu", "train/chrf", "train/exact_match", "train/loss",
 )  # fmt: skip
 
 

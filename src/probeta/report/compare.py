@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from probeta.errors import RunDirectoryError
+from probeta.metrics.translation import chrf
 from probeta.report.answer import Answer, Cell, Table
 from probeta.report.language import Language
 from probeta.report.page import Written, render
@@ -48,6 +49,8 @@ class RunComparison:
     run_b: str
     split: str
     scores: PairedComparison
+    chrf: tuple[float, float]
+    """chrF of both on the same lines: beside BLEU, and not tested, so that the page has one verdict."""
     errors_a: dict[str, float]
     """Errors of each kind per 100 reference words; empty where the run did not keep them."""
     errors_b: dict[str, float]
@@ -70,12 +73,14 @@ class RunComparison:
         )
         difference, low, high = (language.signed(round(value, 2)) for value in (s.difference, s.low, s.high))
         interval = say("{low} to {high}", low=low, high=high)
+        gained = language.signed(round(self.chrf[1] - self.chrf[0], 2))
         lines = [
             f"# {heading}",
             "",
             f"| | A | B | {say('B − A (95 % interval)')} | p |",
             "|---|---|---|---|---|",
             f"| BLEU | {one(s.bleu_a, 2)} | {one(s.bleu_b, 2)} | {difference} ({interval}) | {one(s.p_value, 4)} |",
+            f"| chrF | {one(self.chrf[0], 2)} | {one(self.chrf[1], 2)} | {gained} | |",
             "",
             f"{told} `{s.signature}`",
         ]
@@ -106,7 +111,8 @@ class RunComparison:
             else say("B differs from A by {difference} BLEU on {n} test sentences, no more than chance (95 % interval "
                      "{interval}, {p}).", **numbers)
         )  # fmt: skip
-        return Answer([told], tables=[*self._errors(language), *self._examples(language)])
+        beside = say("chrF: A {a}, B {b}.", a=language.decimals(self.chrf[0], 2), b=language.decimals(self.chrf[1], 2))
+        return Answer([told, beside], tables=[*self._errors(language), *self._examples(language)])
 
     def _errors(self, language: Language) -> list[Table]:
         if not (self.errors_a and self.errors_b):
@@ -207,6 +213,7 @@ def compare(
         run_b=str(run_b),
         split=split,
         scores=scores,
+        chrf=(chrf(a, references[0]).value, chrf(b, references[0]).value),
         errors_a=_rates(folders[0], split),
         errors_b=_rates(folders[1], split),
         gains=[e for e in examples(order[:3].tolist()) if e.bleu_b > e.bleu_a],
