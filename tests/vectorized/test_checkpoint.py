@@ -24,6 +24,7 @@ from probeta.vectorized.job import Job
 from probeta.vectorized.loop import Ensemble
 from probeta.vectorized.member import Member
 from probeta.vectorized.program import Program
+from probeta.vectorized.train_jobs import finish_run
 from tests.sweeps.command import environment
 from tests.vectorized.runs import changed, members_of, tree_of
 from tests.vectorized.test_launcher import sweep
@@ -227,7 +228,7 @@ def test_another_configuration_begins_anew(tmp_path: Path, capsys: pytest.Captur
     chunk.jobs[0].sha256 = "another"
     take_up(chunk.jobs, rerun=False)
     assert [job.steps for job in chunk.jobs] == [0, 4]
-    assert "0 begins anew: its checkpoint is of another configuration" in capsys.readouterr().out
+    assert "1 runs begin anew: their checkpoint is of another configuration" in capsys.readouterr().out
 
 
 # --- the whole command ------------------------------------------------------------------------------------
@@ -295,6 +296,25 @@ def test_after_sigterm_the_same_command_goes_on(
     assert_same_sweep(runs, calm)
 
 
+def test_after_a_signal_between_fit_and_results_nothing_is_trained_again(
+    tmp_path: Path, calm: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finished = []
+
+    def finish_or_end(job: Job, *rest: Any) -> Any:
+        finished.append(job)
+        if len(finished) == 3:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return finish_run(job, *rest)
+
+    monkeypatch.setattr("probeta.vectorized.train_jobs.finish_run", finish_or_end)
+    assert sweep(tmp_path, *LINE)[0] == 143
+    monkeypatch.setattr(Ensemble, "advance", None)
+    _, runs = sweep(tmp_path, *LINE)
+    assert len({job.path for job in finished}) == len(finished) == 8, "what was completed is not made again"
+    assert_same_sweep(runs, calm)
+
+
 @pytest.fixture
 def two_threads() -> Any:
     before = torch.get_num_threads()
@@ -324,16 +344,15 @@ def be_of_other_shapes(state: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "words", "times"),
+    ("change", "words"),
     [
-        (be_of_other_data, "begins anew: the data have changed since its checkpoint", 8),
-        (be_of_other_shapes, "8 runs begin anew: their checkpoint is not of such members (ValueError: ", 1),
+        (be_of_other_data, "8 runs begin anew: the data have changed since their checkpoint"),
+        (be_of_other_shapes, "8 runs begin anew: their checkpoint is not of such members (ValueError: "),
     ],
 )
 def test_what_does_not_fit_begins_anew(
     change: Callable[[dict[str, Any]], None],
     words: str,
-    times: int,
     tmp_path: Path,
     calm: dict[str, Path],
     end_at: Callable[..., None],
@@ -345,7 +364,7 @@ def test_what_does_not_fit_begins_anew(
         change(state)
     torch.save(content, path)
     _, runs = sweep(tmp_path / "sweep", *LINE)
-    assert capsys.readouterr().out.count(words) == times
+    assert capsys.readouterr().out.count(words) == 1
     assert_same_sweep(runs, calm)
 
 

@@ -205,6 +205,7 @@ def take_up(jobs: Sequence[Job], rerun: bool) -> list[tuple[Path, set[str]]]:
     With `rerun` they are removed instead.
     """
     files: list[tuple[Path, set[str]]] = []
+    changed: set[str] = set()
     for sweep in {job.path.parent for job in jobs}:
         # What a killed process had begun to write: if it is still there in the end, nobody writes it.
         files += [(path, set()) for path in sweep.glob("..members-*.ckpt.*")]
@@ -223,7 +224,13 @@ def take_up(jobs: Sequence[Job], rerun: bool) -> list[tuple[Path, set[str]]]:
                 path.unlink(missing_ok=True)
                 continue
             for name in states.keys() & here.keys():
-                here[name].offer(states[name])
+                job, state = here[name], states[name]
+                if state.get("config_sha256") != job.sha256:
+                    changed.add(name)
+                elif state["steps"] > job.steps:
+                    job.kept = state
+    if changed:
+        print(f"{len(changed)} runs begin anew: their checkpoint is of another configuration", flush=True)
     if count := sum(job.kept is not None for job in jobs):
         print(f"{count} of {len(jobs)} runs go on from the checkpoint of an ensemble", flush=True)
     return files

@@ -40,13 +40,6 @@ class Job:
         """After how many it goes on; infinity where its training has ended."""
         return 0 if self.kept is None else float(self.kept["steps"])
 
-    def offer(self, state: State) -> None:
-        """Take `state` if it is of this run and further than what there is."""
-        if state.get("config_sha256") != self.sha256:
-            print(f"{self.path.name} begins anew: its checkpoint is of another configuration", flush=True)
-        elif state["steps"] > self.steps:
-            self.kept = state
-
 
 Finished = Callable[[Job], None]
 

@@ -241,7 +241,9 @@ class MemberBuilder:
 
     def drop_foreign(self, runs: Sequence[tuple[Job, Member]]) -> None:
         """Where the data are not those that a checkpoint was made with, begin anew."""
-        for job, member in runs:
-            if job.kept is not None and job.kept.get("data_sha256") != self.sha256(member):
-                print(f"{job.path.name} begins anew: the data have changed since its checkpoint", flush=True)
-                job.kept = None
+        kept = [(job, member) for job, member in runs if job.kept is not None]
+        changed = [job for job, member in kept if (job.kept or {}).get("data_sha256") != self.sha256(member)]
+        for job in changed:
+            job.kept = None
+        if changed:
+            print(f"{len(changed)} runs begin anew: the data have changed since their checkpoint", flush=True)
