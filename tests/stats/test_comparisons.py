@@ -234,3 +234,44 @@ def test_failed_runs_have_no_rank_where_neither_end_is_worse() -> None:
 def test_a_study_that_stopped_by_looking_gets_no_other_tests() -> None:
     for c in compare(samples("abc", "loss"), None, Family(stopped=True)):
         assert (c.p, c.p_holm, c.withheld) == (None, None, Withheld.STOPPED)
+
+
+def draw_crossed(rng: np.random.Generator, shift: float = 0.0) -> dict[tuple[int, int], float]:
+    """5 seeds × 5 data seeds, whose values share what each brings."""
+    values = shift + rng.normal(size=(5, 1)) + rng.normal(size=(1, 5)) + rng.normal(size=(5, 5))
+    return {(i, j): float(values[i, j]) for i in range(5) for j in range(5)}
+
+
+def test_runs_that_cross_seeds_are_no_independent_pairs() -> None:
+    rng, studies = np.random.default_rng(20), 400
+    alarms = [0, 0]
+    for _ in range(studies):
+        a, b = draw_crossed(rng), draw_crossed(rng)
+        found = compare_pair("a", "b", a, b)
+        assert found is not None
+        assert found.p is not None
+        assert found.interval is not None
+        assert (found.p < 0.05) == (not found.interval.low <= 0.0 <= found.interval.high)
+        independent = paired_p([a[key] - b[key] for key in a])
+        alarms[0] += found.p < 0.05
+        alarms[1] += independent is not None and independent < 0.05
+    assert alarms[0] / studies <= 0.05
+    assert alarms[1] / studies > 0.2
+
+
+def test_a_crossing_with_holes_is_not_tested() -> None:
+    rng = np.random.default_rng(21)
+    a, b = draw_crossed(rng), draw_crossed(rng)
+    del a[0, 0]
+    for left in (a, Values(a, failed=[(0, 0)])):
+        found = compare_pair("a", "b", left, b)
+        assert found is not None
+        assert (found.p, found.withheld) == (None, Withheld.CROSSED)
+
+
+def test_seeds_that_vary_together_are_independent_pairs() -> None:
+    rng = np.random.default_rng(22)
+    a, b = ({(i, i): float(v) for i, v in enumerate(rng.normal(size=6))} for _ in range(2))
+    found = compare_pair("a", "b", a, b)
+    assert found is not None
+    assert found.p == paired_p([a[key] - b[key] for key in a])

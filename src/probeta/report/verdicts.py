@@ -45,6 +45,8 @@ def no_difference(c: Comparison, language: Language) -> str:
         return language.say("not tested, since seeds were added until the study had decided")
     if c.withheld is Withheld.FAILED:
         return language.say("withheld, since runs failed")
+    if c.withheld is Withheld.CROSSED:
+        return language.say("not tested, since runs share seeds and some of them are missing")
     if c.p_holm is None:
         return language.say("not tested")
     if c.small and c.p_holm < ALPHA:

@@ -150,25 +150,48 @@ def list_sets(k: int) -> list[tuple[int, ...]]:
 def crossed_interval(
     values: NDArray[np.floating], level: float = 0.95, bounds: tuple[float, float] = UNBOUNDED
 ) -> Interval:
-    """The interval of the mean of a crossed design, over new levels of every source; Student's t for one source.
+    """The interval of the mean of a crossed design, over new levels of every source; Student's t for one source."""
+    from scipy.special import stdtrit
+
+    y = np.asarray(values, dtype=np.float64)
+    mean, error, freedom = _mean_and_error(y)
+    if error == 0.0:
+        return Interval(mean, mean, y.size, Method.EQUAL)
+    half = float(stdtrit(freedom, (1 + level) / 2)) * error
+    return Interval(max(mean - half, bounds[0]), min(mean + half, bounds[1]), y.size)
+
+
+def crossed_p(differences: NDArray[np.floating]) -> float:
+    """Two-sided p-value of "the mean difference is 0" of a crossed design: below 0.05 where its interval leaves out 0.
+
+    Where all are the same number, as many as the source of fewest levels has count as independent: see `paired_p`.
+    """
+    from scipy.special import stdtr
+
+    d = np.asarray(differences, dtype=np.float64)
+    mean, error, freedom = _mean_and_error(d)
+    if error == 0.0:
+        return 1.0 if mean == 0.0 else 2.0 ** (1 - min(d.shape))
+    return float(2.0 * stdtr(freedom, -abs(mean) / error))
+
+
+def _mean_and_error(values: Floats) -> tuple[float, float, float]:
+    """The mean, its standard error, and the degrees of freedom of that.
 
     N Var(ȳ) = Σ_A (-1)^{|A| + 1} E[MS_A], estimated by the mean squares, at least the largest of a single source, with
     the degrees of freedom of Satterthwaite (1946). The N values are not independent: a t-interval of them would be far
     too narrow.
     """
-    from scipy.special import stdtrit
-
-    y = np.asarray(values, dtype=np.float64)
-    y = merge_rounding(y.ravel()).reshape(y.shape)
+    y = merge_rounding(values.ravel()).reshape(values.shape)
     if np.ptp(y) == 0.0:
-        return Interval(float(y.flat[0]), float(y.flat[0]), y.size, Method.EQUAL)
+        return float(y.flat[0]), 0.0, math.inf
     sets, df, squares = _mean_squares(y)
     sign = np.array([(-1.0) ** (len(A) + 1) for A in sets])
     variance = max(float(sign @ squares), float(squares[: y.ndim].max()))
+    if variance == 0.0:
+        variance = float(squares.max())
     freedom = variance**2 / float((squares**2 / df).sum())
-    half = float(stdtrit(max(freedom, 1.0), (1 + level) / 2)) * math.sqrt(variance / y.size)
-    mean = float(y.mean())
-    return Interval(max(mean - half, bounds[0]), min(mean + half, bounds[1]), y.size)
+    return float(y.mean()), math.sqrt(variance / y.size), max(freedom, 1.0)
 
 
 def _mean_squares(y: Floats) -> tuple[list[tuple[int, ...]], Floats, Floats]:
