@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from probeta.commands.report import main as report
+from probeta.errors import ConfigError
 from probeta.figures.attention import attention_figure
 from probeta.figures.boundary import boundary_figure
 from probeta.figures.curves import Curve, layers_figure, line_figure, needs_log
@@ -17,6 +20,7 @@ from probeta.figures.reliability import reliability_figure
 from probeta.figures.run import draw, read_metrics
 from probeta.figures.style import COLOURS, LINES, MARKERS, save
 from probeta.metrics.calibration import probabilities, reliability
+from probeta.runs.artifacts import FIGURES
 
 
 @pytest.fixture
@@ -69,6 +73,32 @@ def test_an_empty_directory_has_no_figures(tmp_path: Path) -> None:
 def test_drawing_twice_gives_the_same_bytes(run_dir: Path) -> None:
     first = [path.read_bytes() for path in draw(run_dir)]
     assert [path.read_bytes() for path in draw(run_dir)] == first
+
+
+@pytest.mark.parametrize(("kind", "head"), [("svg", b"<?xml"), ("pdf", b"%PDF")])
+def test_vector_figures_stand_beside_each_png_and_are_the_same_bytes(run_dir: Path, kind: str, head: bytes) -> None:
+    first = {path.name: path.read_bytes() for path in draw(run_dir, formats=FIGURES[kind])}
+    assert sorted(first) == sorted(f"{path.stem}.{ending}" for path in draw(run_dir) for ending in ("png", kind))
+    assert all(content.startswith(head) for name, content in first.items() if name.endswith(kind))
+    assert {path.name: path.read_bytes() for path in draw(run_dir, formats=FIGURES[kind])} == first
+
+
+def test_a_figure_replaces_a_link_and_leaves_what_it_points_to(run_dir: Path, tmp_path: Path) -> None:
+    (run_dir / "figures").mkdir()
+    (tmp_path / "other").write_text("mine")
+    (run_dir / "figures" / "loss.svg").symlink_to(tmp_path / "other")
+    draw(run_dir, formats=FIGURES["svg"])
+    assert (tmp_path / "other").read_text() == "mine"
+    assert not (run_dir / "figures" / "loss.svg").is_symlink()
+
+
+def test_the_report_draws_every_run_of_a_sweep_in_the_format_asked_for(run_dir: Path, tmp_path: Path) -> None:
+    sweep = tmp_path / "sweep"
+    shutil.copytree(run_dir, sweep / "job", ignore=shutil.ignore_patterns("sweep"))
+    assert report([str(sweep), "figures=pdf"]) == 0
+    assert (sweep / "job" / "figures" / "loss.pdf").is_file()
+    with pytest.raises(ConfigError, match="figures=jpg is not accepted: all, none, png, svg, pdf"):
+        report([str(sweep), "figures=jpg"])
 
 
 def test_figures_need_neither_torch_nor_pyplot(run_dir: Path) -> None:

@@ -29,6 +29,7 @@ from probeta.data.datamodule import DataModule
 from probeta.data.spec import DataSpec, PointsSpec, SequenceSpec, TextSpec
 from probeta.errors import ConfigError, UserError
 from probeta.models.module import Module
+from probeta.runs.artifacts import FIGURES
 from probeta.runs.identity import SWITCHES, Seeds, check_seeds
 
 PARTS = (
@@ -94,7 +95,7 @@ def check_keys(tree: Mapping[str, Any]) -> None:
     for key in tree.get("recipe") or {}:
         if key not in RECIPE:
             raise ConfigError.unknown("key", f"recipe.{key}", [f"recipe.{name}" for name in RECIPE])
-    for key, accepted in (("checkpoints", ("all", "best", "none")), ("figures", ("all", "none"))):
+    for key, accepted in (("checkpoints", ("all", "best", "none")), ("figures", tuple(FIGURES))):
         if tree.get(key) is not None and tree[key] not in accepted:
             raise ConfigError.value(key, tree[key], " or ".join(accepted))
     if not isinstance(tree.get("compile", False), bool):

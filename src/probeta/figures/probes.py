@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from matplotlib.figure import Figure
@@ -26,8 +26,8 @@ DRAWN: dict[str, Callable[[MeasurementTable], dict[str, Figure]]] = {
 }
 
 
-def draw_probe(run_dir: Path) -> list[Path]:
-    """Draw the probe's figures as PNG and SVG into `figures/`; returns the files."""
+def draw_probe(run_dir: Path, formats: Sequence[str] = ("png", "svg")) -> list[Path]:
+    """Draw the probe's figures into `figures/`, in each of the `formats`; returns the files."""
     path = run_dir / "measurements.csv"
     if not path.is_file():
         return []
@@ -36,4 +36,4 @@ def draw_probe(run_dir: Path) -> list[Path]:
     for probe in table.values("probe"):
         if probe in DRAWN:
             figures |= DRAWN[probe](table.where(probe=probe))
-    return [file for name, drawn in figures.items() for file in save(drawn, run_dir / "figures" / name, ("png", "svg"))]
+    return [file for name, drawn in figures.items() for file in save(drawn, run_dir / "figures" / name, formats)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,15 +29,15 @@ MOST_SENTENCES = 4
 SPLITS = {"train": "training", "val": "validation", "test": "test"}
 
 
-def draw(run_dir: Path, best_epoch: float | None = None) -> list[Path]:
+def draw(run_dir: Path, best_epoch: float | None = None, formats: Sequence[str] = ("png",)) -> list[Path]:
     """Draw everything that the run left data for into `figures/`; returns the files, in that order.
 
     `best_epoch` (from 1) is that of the weights kept; a finished run's `result.json` says it too. A
-    probe's directory gets the probe's figures.
+    probe's directory gets the probe's figures. `formats` are those of `runs.artifacts.FIGURES`.
     """
     run_dir = Path(run_dir)
     if (run_dir / "measurements.csv").is_file():
-        return draw_probe(run_dir)
+        return draw_probe(run_dir, formats)
     columns = read_metrics(run_dir / "metrics.csv")
     if best_epoch is None:
         best_epoch = ((read_result(run_dir) or {}).get("metrics") or {}).get("best_epoch")
@@ -54,7 +54,7 @@ def draw(run_dir: Path, best_epoch: float | None = None) -> list[Path]:
             sentence.get("gold"),
         )  # fmt: skip
     figures |= head_figures(artifacts.read("attention_maps") or [])
-    return [path for name, drawn in figures.items() for path in save(drawn, run_dir / "figures" / name)]
+    return [path for name, drawn in figures.items() for path in save(drawn, run_dir / "figures" / name, formats)]
 
 
 def read_metrics(path: Path) -> dict[str, Column]:

@@ -121,13 +121,13 @@ def legend_below(drawn: Figure, columns: int = 1) -> None:
 
 
 def save(drawn: Figure, path: Path, formats: Sequence[str] = ("png",)) -> list[Path]:
-    """Write `path` with each of the `formats` as its ending; the same figure gives the same bytes."""
+    """Write `path` with each of the `formats` as its ending, once; the same figure gives the same bytes."""
     written = []
     with own_settings():
         typeset(drawn)
-        for kind in formats:
+        for kind in dict.fromkeys(formats):
             target = path.parent / f"{path.name}.{kind}"
-            metadata = {"svg": {"Date": None}, "png": {"Software": None}}.get(kind)
+            metadata = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": {"Software": None}}.get(kind)
             content = io.BytesIO()
             drawn.savefig(content, format=kind, metadata=metadata)
             write_atomic(target, content.getvalue(), sync=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from probeta.data.datamodule import DataModule
 from probeta.errors import TrainingDiverged
 from probeta.models.module import Module
 from probeta.models.weights import load_archive, save_archive, weights_sha256
+from probeta.runs.artifacts import FIGURES
 from probeta.runs.directory import RunDirectory
 from probeta.runs.memory import keep_freed_memory
 from probeta.runs.record import Outcome
@@ -60,7 +61,7 @@ def train(
         tree["logger"] = None  # rank 0 writes for all
     experiment = build(tree, directory=run.path, resume_step=None if resume is None else resume["global_step"])
     data, model = experiment.data, experiment.model
-    figures = (tree.get("figures") or ("none" if multirun else "all")) == "all"
+    figures = FIGURES[tree.get("figures") or ("none" if multirun else "all")]
     if not figures:
         drawn = [name for name, callback in experiment.callbacks.items() if getattr(callback, "draws", False)]
         for name in drawn:
@@ -94,7 +95,7 @@ def train(
             if hasattr(logger, "close"):
                 logger.close()
         if figures and trainer.is_global_zero:
-            draw_figures(run.path, metrics.get("best_epoch"))
+            draw_figures(run.path, figures, metrics.get("best_epoch"))
     return Outcome(
         metrics=metrics,
         fit_s=fit_s,
@@ -111,12 +112,12 @@ def train(
     )
 
 
-def draw_figures(path: Path, best_epoch: float | None = None) -> None:
+def draw_figures(path: Path, formats: Sequence[str], best_epoch: float | None = None) -> None:
     """The run's figures. They come after the result: one that cannot be drawn is told, and fails no run."""
     try:
         from probeta.figures.run import draw
 
-        draw(path, best_epoch)
+        draw(path, best_epoch, formats)
     except Exception as error:
         log.warning("Not every figure could be drawn (%s: %s).", type(error).__name__, " ".join(str(error).split()))
 

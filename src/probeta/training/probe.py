@@ -13,6 +13,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from probeta.errors import ConfigError
+from probeta.runs.artifacts import FIGURES
 from probeta.runs.directory import RunDirectory
 from probeta.runs.record import Outcome, execute
 from probeta.runs.signals import Signals
@@ -81,7 +82,8 @@ def measure(config: DictConfig, run: RunDirectory, signals: Signals) -> Outcome:
     write_measurements(run.path / "measurements.csv", probe.name, findings.rows)
     for line in findings.report:
         log.info("%s", line)
-    figures = draw_probe(run.path) if tree.get("figures", "all") != "none" else []
+    formats = FIGURES[tree.get("figures") or "all"]
+    figures = draw_probe(run.path, (*formats, "svg")) if formats else []
     to_tensorboard(tree, run, findings, figures)
     if findings.failure:
         raise CheckFailed(findings.failure)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from probeta.config.trust import get_trusted, resolve
+from probeta.runs.artifacts import FIGURES
 from probeta.vectorized.optimizers import OPTIONS
 
 Tree = Mapping[str, Any]
@@ -23,7 +24,7 @@ CALLBACKS = {
 """What `loop` does for every member; any other callback needs the Trainer."""
 
 DRAWING = ("probeta.callbacks.boundary.DecisionBoundary", "probeta.callbacks.translations.Translations")
-"""These draw into TensorBoard while a run trains, and only where figures=all."""
+"""These draw into TensorBoard while a run trains, and only where the run draws figures."""
 
 AVERAGE = "probeta.callbacks.average.WeightAverage"
 
@@ -55,7 +56,7 @@ def reason_against(tree: Tree) -> str | None:
         return "checkpoints=all keeps the Trainer's own state"
     if tree.get("compile"):
         return "compile=true compiles one net, not an ensemble"
-    draws = tree.get("figures") == "all"
+    draws = bool(FIGURES[tree.get("figures") or "none"])
     for name, node in (tree.get("callbacks") or {}).items():
         if node is None or node.get("_target_") in (CALLBACKS if draws else {*CALLBACKS, *DRAWING}):
             continue

@@ -16,6 +16,7 @@ import torch
 
 from probeta.config.build import build_data, build_model, double_precision, make
 from probeta.errors import UserError
+from probeta.runs.artifacts import FIGURES
 from probeta.runs.directory import PATIENCE, RunDirectory
 from probeta.runs.identity import Seeds
 from probeta.runs.record import INTERRUPTED, complete_record, describe, write_result
@@ -201,8 +202,8 @@ def finish_run(job: Job, member: Member, members: MemberBuilder, size: int) -> l
         outcome = write_run(member, run, size, members.sha256(member))
         metrics = outcome.metrics
         complete_record(record, outcome)
-        if member.tree.get("figures") == "all":
-            draw_figures(run.path)
+        if formats := FIGURES[member.tree.get("figures") or "none"]:
+            draw_figures(run.path, formats)
     except Exception as error:
         record["error"] = describe(error)
         log.error("%s failed: %s", job.path.name, error)
