@@ -7,6 +7,7 @@ import statistics
 import pytest
 
 from probeta.exercises.quantities import deviations
+from probeta.stats.values import Values
 from tests.exercises.conftest import Exercise, runs, table
 
 
@@ -29,9 +30,10 @@ def test_stopping_epochs_follow_from_the_validation_losses(exercise: Exercise) -
 
 
 def test_deviations_are_distances_from_the_median() -> None:
-    values = {1: 0.2, 2: 0.5, 3: 0.9}
+    values = Values({1: 0.2, 2: 0.5, 3: 0.9}, [4])
     assert deviations(values) == pytest.approx({1: 0.3, 2: 0.0, 3: 0.4})
-    assert deviations({}) == {}
+    assert deviations(values).failed == {4}
+    assert deviations(Values()) == {}
 
 
 def test_the_leader_that_the_answer_names_has_the_best_mean(exercise: Exercise) -> None:

@@ -147,6 +147,20 @@ def test_an_interval_says_what_it_is_about(tmp_path: Path) -> None:
         assert f"a standard error of {math.sqrt(p * (1 - p) / 240):.2g} (binomial)" in text
 
 
+def test_a_metric_that_is_no_number_counts_as_a_failed_run(tmp_path: Path) -> None:
+    for seed in range(8):
+        write_run(tmp_path, ["model.width=2", f"seed={seed}"], {"test/loss": 1.0 + seed / 100})
+        write_run(tmp_path, ["model.width=4", f"seed={seed}"], {"test/loss": None if seed else 0.5})
+    summary = summarise(read_sweep(tmp_path))
+    [c] = summary.comparisons
+    assert (c.a, c.failed, c.ranked, c.sign, c.differs) == ("width=4", (7, 0), True, 1, True)
+    [f] = summary.failures_compared
+    assert (f.only, f.p, f.family) == ((7, 0), 2 / 2**7, 2)
+    text = write_report(tmp_path).text
+    assert "width=4 (7 failed) is worse than width=2 (0 failed)" in text
+    assert "width=4 fails more often than width=2 (alone at 7 and at 0 of 8 seeds" in text
+
+
 def test_n_counts_the_values_of_the_mean(tmp_path: Path) -> None:
     for seed in range(4):
         loss = 0.3 + seed if seed < 2 else None

@@ -46,12 +46,12 @@ def exercise(number: int) -> Exercise:
 
 
 def answer(asked: Exercise, summary: Summary, language: Language) -> Answer:
-    """The exercise's answer. It is asked for twice: what one verdict takes to be more than noise depends on how many
-    comparisons the whole page makes, which the first time tells.
+    """The exercise's answer. It is asked for again where it made comparisons that were not known of yet: what one
+    verdict takes to be more than noise depends on how many the whole page makes.
     """
-    results = Results(summary, language)
-    asked.answer(results)
-    return asked.answer(results)
+    results, known = Results(summary, language), len(summary.family)
+    first = asked.answer(results)
+    return first if len(summary.family) == known else asked.answer(results)
 
 
 def derived(asked: Exercise, run: RunRow) -> dict[str, float]:

@@ -10,6 +10,7 @@ from probeta.report.answer import Answer, Table, mean_cell, text_cell
 from probeta.report.charts import band, lines
 from probeta.report.claims import Expectation
 from probeta.runs.table import RunRow
+from probeta.stats.values import Values
 
 LAYERS = {
     "hidden.0.linear": "first hidden layer",
@@ -67,10 +68,10 @@ def answer(results: Results) -> Answer:
     return Answer(sentences, claims, [by_phase(results)], [chart])
 
 
-def share(results: Results, phase: str) -> dict[object, float]:
+def share(results: Results, phase: str) -> Values:
     """The first hidden layer's norm over that of all layers."""
     own, total = results.at(f"{phase}/hidden.0.linear"), results.at(f"{phase}/total")
-    return {key: own[key] / total[key] for key in own if total.get(key)}
+    return own.derive({key: own[key] / total[key] for key in own if total.get(key)}, total)
 
 
 def dominating(results: Results, phase: str) -> str:

@@ -6,6 +6,7 @@ from probeta.exercises.quantities import deviations
 from probeta.exercises.results import Results
 from probeta.report.answer import Answer, Table, mean_cell, text_cell
 from probeta.report.claims import Expectation
+from probeta.stats.values import Values
 
 PATIENCE, MIN_DELTA = "callbacks.early_stopping.patience", "callbacks.early_stopping.min_delta"
 
@@ -59,14 +60,16 @@ def answer(results: Results) -> Answer:
     )
 
 
-def spread(results: Results, **settings: object) -> dict[object, float]:
+def spread(results: Results, **settings: object) -> Values:
     """Each seed's distance from the median of its variant, the mean over the variants with these settings."""
     found: dict[object, list[float]] = {}
+    every = []
     for runs in results.by_variant.values():
         if runs[0].settings.items() >= settings.items():
-            for seed, value in deviations(results.of(runs[0].variant, "val/acc")).items():
+            every.append(deviations(results.of(runs[0].variant, "val/acc")))
+            for seed, value in every[-1].items():
                 found.setdefault(seed, []).append(value)
-    return {seed: sum(values) / len(values) for seed, values in found.items()}
+    return Values().derive({seed: sum(values) / len(values) for seed, values in found.items()}, *every)
 
 
 def variation(results: Results) -> Table:

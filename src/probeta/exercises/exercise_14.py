@@ -11,6 +11,7 @@ from probeta.report.answer import Answer, Chart
 from probeta.report.charts import heat, lines, points
 from probeta.report.claims import Expectation
 from probeta.runs.table import RunRow
+from probeta.stats.values import Values
 
 OPTIMIZER, RATE, DECAY = "optimizer", "optimizer.lr", "optimizer.weight_decay"
 ADAM, ADAMW = "adam", "adamw"
@@ -73,11 +74,12 @@ def answer(results: Results) -> Answer:
     return Answer([told(results, middle, large)], claims, charts=charts(results))
 
 
-def shrunk(results: Results, settings: dict[str, Any], none: Any) -> dict[Any, float]:
+def shrunk(results: Results, settings: dict[str, Any], none: Any) -> Values:
     """The norm without decay over the norm with it, seed by seed."""
     without = results.at("weight_norm", **{**settings, DECAY: none})
     decayed = results.at("weight_norm", **settings)
-    return {key: without[key] / decayed[key] for key in decayed if key in without and decayed[key] > 0}
+    shares = {key: without[key] / decayed[key] for key in decayed if key in without and decayed[key] > 0}
+    return decayed.derive(shares, without)
 
 
 def told(results: Results, rate: Any, decay: Any) -> str:

@@ -7,6 +7,7 @@ from statistics import median
 from typing import Any
 
 from probeta.runs.table import RunRow
+from probeta.stats.values import Values
 
 Curve = Mapping[int, float]
 
@@ -49,9 +50,7 @@ def mean_of(curve: Curve, first: int, last: int) -> float | None:
     return sum(values) / len(values) if values else None
 
 
-def deviations(values: Mapping[Any, float]) -> dict[Any, float]:
+def deviations(values: Values) -> Values:
     """Each run's distance from the median of its variant: their means compare spreads (Brown & Forsythe 1974)."""
-    if not values:
-        return {}
-    middle = median(values.values())
-    return {key: abs(value - middle) for key, value in values.items()}
+    middle = median(values.values()) if values else 0.0
+    return values.derive({key: abs(value - middle) for key, value in values.items()})

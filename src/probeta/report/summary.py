@@ -184,9 +184,10 @@ def _comparisons(
 
 
 def values_of(runs: Sequence[RunRow], metric: str, variant: str) -> Values:
-    """A variant's values of `metric` by replicate; failed are the runs that failed or diverged."""
+    """A variant's values of `metric` by replicate. Failed are runs that failed, and those that recorded no number."""
     found = {run.replicate: v for run in runs if run.completed and (v := run.value(metric)) is not None}
-    return Values(found, (run.replicate for run in runs if run.status == "failed"), quantity(metric), variant)
+    failed = [run.replicate for run in runs if run.status == "failed" or run.diverged_in(metric)]
+    return Values(found, failed, quantity(metric), variant)
 
 
 def _size(sweep: SweepRuns) -> int:

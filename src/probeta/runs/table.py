@@ -83,6 +83,10 @@ class RunRow:
         count = self.count(metric)
         return self.metrics.get(metric) if count is None else cast(float, Fraction(*count))
 
+    def diverged_in(self, metric: str) -> bool:
+        """Whether it was completed with the metric recorded as no number."""
+        return self.completed and (self.result.get("metrics") or {}).get(metric, 0.0) is None
+
     @property
     def replicate(self) -> tuple[Any, ...]:
         """What tells it from the other runs of its variant."""

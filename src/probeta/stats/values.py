@@ -37,6 +37,10 @@ class Values(dict[Any, float]):
         self.variant = variant
         """Whose values they are: the same comparison is recognised by it wherever it stands on a page."""
 
+    def derive(self, values: Mapping[Any, float], *others: Values) -> Values:
+        """Numbers computed from these (and `others`): whatever failed has none, and neither end of them is worse."""
+        return Values(values, self.failed.union(*(other.failed for other in others)), Quantity(up=None))
+
 
 def as_values(values: Mapping[Any, float]) -> Values:
     return values if isinstance(values, Values) else Values(values)
