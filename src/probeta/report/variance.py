@@ -112,8 +112,8 @@ def _sentence(metric: str, crossed: Crossed | None, found: VarianceComponents | 
     if not _varies(found):
         return say("{metric}: all {n} runs are equal.", metric=name, n=crossed.values.size)
     shares = [(say(NAMES[c.sources[0]]), c.share) for c in found.components if len(c.sources) == 1]
-    shares.append((say("interactions"), found.share_of_interactions()))
     shares.sort(key=lambda share: -share[1].value)
+    shares.append((say("their interactions"), found.share_of_interactions()))
     parts = language.list(f"{source} {_percent(share.value, language)}" for source, share in shares)
     told = [say("{metric}: {parts} of the variance.", metric=name, parts=parts)]
     if found.without_effect:
@@ -169,7 +169,12 @@ def _chart(metric: str, found: VarianceComponents, title: str, language: Languag
         for c in found.components
     ]
     name = language.metric(metric)
-    return bars(f"{name} – {title}" if title else name, language.say("% of the variance, with 95 % interval"), rows)
+    return bars(
+        f"{name} – {title}" if title else name,
+        language.say("% of the variance"),
+        rows,
+        language.say("Line: 95 % interval."),
+    )
 
 
 def _named(keys: Collection[str], language: Language, between: str | None = None) -> str:

@@ -134,7 +134,7 @@ const draws = {
     const trace = { type: "bar", orientation: "h", y: names, x: c.rows.map((row) => row[1]), marker: { color: translucent(colour(0), 0.75) },
       error_x: { type: "data", symmetric: false, array: c.rows.map((row) => Math.max(0, row[3] - row[1])), arrayminus: c.rows.map((row) => Math.max(0, row[1] - row[2])), color: ink, thickness: 1.5, width: 4 },
       customdata: c.rows.map((row) => [row[2], row[3]]), hovertemplate: "%{y}: %{x}<br>%{customdata[0]} – %{customdata[1]}<extra></extra>" };
-    Plotly.react(place, [trace], layout({ height: 90 + 30 * names.length, bargap: 0.35, xaxis: { title: { text: c.x }, rangemode: "tozero" },
+    Plotly.react(place, [trace], layout({ height: 110 + 30 * names.length, bargap: 0.35, xaxis: { title: { text: c.x }, rangemode: "tozero" },
       yaxis: { autorange: "reversed", showgrid: false, tickvals: names, ticktext: names.map((n) => shorten(n, innerWidth < 640 ? 20 : 44)) } }), options);
   },
   boundary(place, c) {
