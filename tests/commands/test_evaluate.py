@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from omegaconf import OmegaConf
 
 from probeta.cli import main
 
@@ -41,3 +42,18 @@ def test_a_run_that_recorded_no_metrics_is_compared_with_nothing(
     (run / "result.json").write_text(json.dumps({**result, "status": "interrupted", "metrics": {}}))
     assert main(["evaluate", f"run={run}"]) == 0
     assert "nothing to compare with: the run is interrupted and recorded no metrics" in capsys.readouterr().out
+
+
+def test_what_only_training_builds_needs_no_trust(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = Path(shutil.copytree(EARLIER, tmp_path / "run"))
+    config = OmegaConf.load(run / ".hydra" / "config.yaml")
+    config.callbacks.mine = {"_target_": "a_package_of_mine.Callback"}
+    config.logger.elsewhere = {"_target_": "pytorch_lightning.loggers.CSVLogger", "save_dir": "/elsewhere"}
+    config.trainer.profiler = {"_target_": "a_package_of_mine.Profiler"}
+    OmegaConf.save(config, run / ".hydra" / "config.yaml")
+    assert main(["evaluate", f"run={run}"]) == 0
+    assert "the same as the run recorded" in capsys.readouterr().out
+    config.model.activation = {"_target_": "a_package_of_mine.Activation"}
+    OmegaConf.save(config, run / ".hydra" / "config.yaml")
+    assert main(["evaluate", f"run={run}"]) == 2
+    assert "trust=[a_package_of_mine]" in capsys.readouterr().err

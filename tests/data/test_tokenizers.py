@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
+import spacy
 
 from probeta.data.detokenize import join_words
 from probeta.data.tokenizers import SentencePieceTokenizer, SpacyTokenizer, Tokenizer, WhitespaceTokenizer, from_state
@@ -40,6 +42,19 @@ def test_spacy_refuses_an_unknown_language_and_pipeline() -> None:
         SpacyTokenizer("qq")
     with pytest.raises(ConfigError, match="no pipeline 'no_such_thing'"):
         SpacyTokenizer("en", pipeline="no_such_thing")
+
+
+def test_spacy_loads_no_folder_and_no_other_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "gadget.py").write_text("raise SystemExit('it ran')")
+    spacy.blank("en").to_disk(tmp_path / "mine")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    for name in ("gadget", "mine", "./mine", str(tmp_path / "mine"), "pandas"):
+        with pytest.raises(ConfigError, match="no pipeline"):
+            SpacyTokenizer("en", pipeline=name)
+    for code in ("..gadget", "en/../../gadget", "en.tokenizer_exceptions", ""):
+        with pytest.raises(ConfigError, match="no language"):
+            SpacyTokenizer(code)
 
 
 def test_sentencepiece_has_the_projects_special_ids(pieces: SentencePieceTokenizer) -> None:

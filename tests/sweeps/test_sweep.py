@@ -325,3 +325,18 @@ def test_a_run_with_a_damaged_record_is_left_out_and_named(sweep: Sweep, tmp_pat
     assert [run.status for run in summary.sweep.runs].count("damaged") == 1
     assert [str(job / "result.json") in note for note in summary.notes(Language("en"))].count(True) == 1
     assert next(iter(summary.groups[0].measured.values())).n == 2
+
+
+def test_a_run_elsewhere_is_read_through_a_link_and_never_written(sweep: Sweep, tmp_path: Path) -> None:
+    sweep("seed=1,2", "name=mine")
+    place = tmp_path / "outputs" / "mine"
+    job = next(place.glob("*seed=2*"))
+    elsewhere = job.rename(tmp_path / "elsewhere")
+    job.symlink_to(elsewhere)
+    assert [run.status for run in read_sweep(place).runs] == ["completed"] * 2
+    sweep("seed=1,2", "name=mine")  # completed: nothing is written there
+    (elsewhere / "result.json").unlink()
+    before = {path: path.read_bytes() for path in elsewhere.rglob("*") if path.is_file()}
+    with pytest.raises(RunDirectoryError, match=f"is a link to {elsewhere}"):
+        sweep("seed=1,2", "name=mine")
+    assert {path: path.read_bytes() for path in elsewhere.rglob("*") if path.is_file()} == before

@@ -15,6 +15,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, read_write
 from omegaconf._utils import OmegaConfDumper
 
+from probeta.errors import ConfigError
 from probeta.runs.atomic import write_atomic
 from probeta.runs.directory import calls_resolver
 
@@ -38,11 +39,18 @@ class Command:
 
 
 def record_resolved(config: DictConfig) -> DictConfig:
-    """`config` with what its resolvers say here and now in their place: what a run records depends on nothing else."""
+    """`config` with what its resolvers say here and now in their place: what a run records depends on nothing else.
+
+    `ConfigError` where that is text with `${` in it, as of an escaped one.
+    """
     calls = list(resolver_calls(config))
     with read_write(config):
         for path, _ in calls:
-            OmegaConf.update(config, path, OmegaConf.select(config, path))
+            value = OmegaConf.select(config, path)
+            if isinstance(value, str) and "${" in value:
+                # Recorded, it would be an interpolation, which those who read the record look up.
+                raise ConfigError.value(path, value, "text without ${, whatever it is resolved from")
+            OmegaConf.update(config, path, value)
     return config
 
 

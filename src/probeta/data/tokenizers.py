@@ -62,7 +62,7 @@ class WhitespaceTokenizer:
 
 
 class SpacyTokenizer:
-    """spaCy's rule tokenizer of a language (`en`, `de`, …) or of a trained pipeline (`en_core_web_sm`).
+    """spaCy's rule tokenizer of a language (`en`, `de`, …) or of an installed trained pipeline (`en_core_web_sm`).
 
     Each token is lowercased by itself, after splitting, since the rules look at case. A trained
     pipeline adds nothing but its own rules here, so the blank language is the default.
@@ -100,17 +100,22 @@ def _spacy_rules(language: str, pipeline: str | None) -> Any:
     # Imported here: spaCy takes about a second to load, which other data should not pay for.
     import spacy
 
-    try:
-        nlp = spacy.load(pipeline) if pipeline else spacy.blank(language)
-    except OSError:
+    if pipeline and pipeline not in spacy.util.get_installed_models():
+        # The name may be a directory's from elsewhere, and spaCy would load any package or folder of that name.
         raise ConfigError(
             f"spaCy has no pipeline {pipeline!r} here: null for the rules of the blank language, or first "
-            f"python -m spacy download {pipeline}"
-        ) from None
+            f"python -m spacy download {pipeline} (one of your own as a package, made by python -m spacy package)"
+        )
+    try:
+        if not language.isidentifier():
+            raise ImportError(language)
+        nlp = spacy.load(pipeline) if pipeline else spacy.blank(language)
+    except OSError as error:
+        raise ConfigError(f"spaCy cannot load the pipeline {pipeline!r}: {' '.join(str(error).split())}") from None
     except ImportError as error:
         from importlib.util import find_spec
 
-        if find_spec(f"spacy.lang.{language}") is not None:
+        if language.isidentifier() and find_spec(f"spacy.lang.{language}") is not None:
             why = " ".join(str(error).split())
             raise ConfigError(f"spaCy needs another package for the language {language!r}: {why}") from None
         raise ConfigError(

@@ -16,9 +16,6 @@ from probeta.runs.signals import Signals
 from probeta.training.distributed import Environment, Rank
 from probeta.training.fit import evaluate
 
-NUMERIC = ("_target_", "precision", "deterministic", "benchmark", "limit_test_batches")
-"""Keys of the trainer that its figures depend on."""
-
 ROUNDING = 1e-9
 """Relative difference that another version's order of operations explains."""
 
@@ -27,9 +24,7 @@ def evaluate_run(run: Run) -> dict[str, float]:
     """The metrics of the kept weights on every split, on the device and with the threads of the run."""
     # Sums over threads round by how many there are: the same bits need the same number.
     torch.set_num_threads(int(run.result.get("threads") or torch.get_num_threads()))
-    # All else in the node of a directory from elsewhere is neither needed nor built.
-    settings = {key: value for key, value in run.tree["trainer"].items() if key in NUMERIC}
-    tree = {**run.tree, "trainer": {**settings, "_partial_": True}}
+    tree = {**run.tree, "trainer": {**run.tree["trainer"], "_partial_": True}}
     with Signals() as signals, signals.at_once():
         trainer = make(tree, "trainer")(
             accelerator=run.result.get("device") or "cpu",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,9 @@ from probeta.runs.directory import RunDirectory
 from probeta.runs.record import check_recorded, read_result
 from probeta.training.fit import quiet
 
+NUMERIC = ("_target_", "precision", "deterministic", "benchmark", "limit_test_batches")
+"""Keys of the trainer that a run's figures depend on."""
+
 
 @dataclass
 class Run:
@@ -24,7 +28,7 @@ class Run:
 
     path: Path
     tree: dict[str, Any]
-    """The configuration, resolved."""
+    """Of the configuration, resolved, what a finished run is loaded and evaluated by."""
     model: Module
     """The kept weights, in evaluation mode."""
     metrics: dict[str, Any]
@@ -46,6 +50,12 @@ class Run:
     _data: DataModule | None = None
 
 
+def drop_training(tree: Mapping[str, Any]) -> dict[str, Any]:
+    """`tree` without what only training builds: in a directory from elsewhere nobody has to trust it."""
+    trainer = {key: value for key, value in (tree.get("trainer") or {}).items() if key in NUMERIC}
+    return {**{key: value for key, value in tree.items() if key not in ("callbacks", "logger")}, "trainer": trainer}
+
+
 def load_run(directory: str | Path, trust: list[str] | None = None) -> Run:
     """The run in `directory`. Nothing in it is executed but what probeta and `trust` define.
 
@@ -61,7 +71,7 @@ def load_run(directory: str | Path, trust: list[str] | None = None) -> Run:
         raise RunDirectoryError(f"{directory} has no checkpoint (checkpoints=none): there are no weights to load")
     config = run.load_config()
     check_recorded(run, config, result)
-    tree = relocate(adopt(resolve_config(config), trust or []), run.recorded_places())
+    tree = relocate(adopt(drop_training(resolve_config(config)), trust or []), run.recorded_places())
     check_keys(tree)
     text = run.artifacts.text
     data = None if text.is_dir() else build_data(tree)

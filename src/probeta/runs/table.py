@@ -167,6 +167,8 @@ def read_definition(sweep: Path) -> dict[str, Any]:
 def read_sweep(directory: str | Path, damage: list[Damaged] | None = None) -> SweepRuns:
     """The sweep (or the single run) in `directory`. `RunDirectoryError` where there is neither.
 
+    A folder in it may be a link to a run elsewhere, so that runs can be gathered on a page: what is read goes through
+    links, what is written never does.
     Damaged files are left out, and named in `damage` (a new list, where none is given).
     """
     root = Path(directory).absolute()

@@ -102,6 +102,10 @@ def decide(job: SweepJob, *, rerun: bool = False) -> JobPlan:
     run = RunDirectory(job.path)
     if not rerun and (done := find_completed(run, job.sha256)) is not None:
         return _skip(done)
+    if job.path.is_symlink():
+        raise RunDirectoryError(
+            f"{job.path} is a link to {job.path.resolve()}: through a link a job is read, never written"
+        )
     if is_locked(job.path):
         return JobPlan(Action.BUSY, "runs in another process")
     held = {entry.name for entry in job.path.iterdir()} if job.path.is_dir() else set()
