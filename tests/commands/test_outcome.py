@@ -6,12 +6,7 @@ import io
 
 from rich.console import Console
 
-from probeta.commands.outcome import join_pieces, translations_table
-
-
-def test_pieces_are_shown_as_words() -> None:
-    assert join_pieces(["▁das", "▁Ha", "us", "▁."]) == ["das", "Haus", "."]
-    assert join_pieces(["das", "Haus"]) == ["das", "Haus"]
+from probeta.commands.outcome import translations_table
 
 
 def test_sentences_that_training_did_not_see_come_first() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from rich.table import Table
 
+from probeta.report.single import join_tokens
 from probeta.runs.directory import RunDirectory
 from probeta.runs.record import read_sound_result
 from probeta.runs.terminal import plain_console
@@ -64,19 +65,10 @@ def translations_table(rows: list[dict[str, Any]], most: int = 8) -> Table:
     chosen = [*unseen, *(row for row in rows if row["split"] == "train")][:most]
     table = Table("split", "source", "translation", "reference", header_style="bold")
     for row in chosen:
-        source = [t for t in row["source"] if t not in ("<bos>", "<eos>")]
-        hypothesis = [t for t in row["hypothesis"] if t != "<eos>"]
         table.add_row(
-            row["split"], *(clip_words(join_pieces(tokens)) for tokens in (source, hypothesis, row["reference"]))
+            row["split"], *(clip_words(join_tokens(row[key]).split()) for key in ("source", "hypothesis", "reference"))
         )
     return table
-
-
-def join_pieces(tokens: list[str]) -> list[str]:
-    """SentencePiece's pieces, which mark a word's begin with ▁, as words; words as they are."""
-    if not any(token.startswith("▁") for token in tokens):
-        return tokens
-    return "".join(tokens).replace("▁", " ").split()
 
 
 def clip_words(words: list[str], most: int = 16) -> str:

@@ -10,9 +10,12 @@ from matplotlib.patches import Rectangle
 from numpy.typing import ArrayLike
 
 from probeta.figures.style import INK, SEQUENTIAL, escape_all, escape_mathtext, figure, label_axes
+from probeta.runs.artifacts import rests_on_end
 
 GOLD = "#ff4b33"
 """Seen on every shade of the weights."""
+
+RESTS = "each word looked most at <eos>, where the encoder\nhas read the whole sentence: no alignment"
 
 
 def attention_figure(
@@ -57,5 +60,6 @@ def attention_figure(
     drawn.colorbar(image, ax=axes, pad=0.02).set_label("attention weight", fontsize=10, color=INK)
     note = "" if reference is None else f"\nreference: {escape_mathtext(' '.join(reference))}"
     note += "\nframed: gold alignment" if gold else ""
+    note += f"\n{RESTS}" if rests_on_end(source, table.tolist()) else ""
     label_axes(axes, f"source token{note}", "produced token")
     return drawn

@@ -148,6 +148,9 @@ def calibration_figure(arrays: Mapping[str, NDArray[Any]]) -> Figure:
 
 
 def select_attended(artifacts: Artifacts) -> list[dict[str, Any]]:
-    """The first kept translations with attention, those not trained on before the others."""
+    """Kept translations with attention, half of them of sentences that were trained on where there are both."""
     usable = [entry for entry in artifacts.translations() if entry.get("attention")]
-    return sorted(usable, key=lambda entry: entry.get("split") == "train")[:MOST_SENTENCES]
+    known = [entry for entry in usable if entry.get("split") == "train"]
+    new = [entry for entry in usable if entry.get("split") != "train"]
+    half = MOST_SENTENCES // 2
+    return [*known[:half], *new[:half], *known[half:], *new[half:]][:MOST_SENTENCES]

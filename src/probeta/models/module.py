@@ -168,8 +168,9 @@ class Module(pl.LightningModule):
         return {}
 
     def facts(self) -> dict[str, Any]:
-        """What the result says beside the metrics: `counts`, and what a model adds."""
-        return {"counts": self.counts}
+        """What the result says beside the metrics: `counts`, `parameters` (trained ones), and what a model adds."""
+        size = sum(p.numel() for p in self.parameters() if p.requires_grad)
+        return {"counts": self.counts, "parameters": size}
 
     # --- training ------------------------------------------------------------------------------------
 

@@ -14,7 +14,7 @@ from itertools import islice
 from typing import Any
 
 from probeta.report.language import Language
-from probeta.runs.artifacts import Artifacts
+from probeta.runs.artifacts import Artifacts, rests_on_end
 from probeta.runs.reading import Damaged
 from probeta.runs.table import RunRow
 
@@ -91,6 +91,9 @@ def words(language: Language) -> dict[str, str]:
         "blind": say("This model has no attention: the source reaches it as one vector."),
         "missing": say("This translation does not have the word."),
         "empty": say("This translation has no words."),
+        "rests": say(
+            "Each word looked most at <eos>, where the encoder has read the whole sentence: it aligned with no word."
+        ),
     }
 
 
@@ -146,6 +149,7 @@ def _sentence(entry: dict[str, Any], cross: Any) -> dict[str, Any]:
         "source": entry["source"],
         "target": target,
         "gold": gold and [link for link in gold if link[1] < len(target)],
+        "rests": rests_on_end(entry["source"], entry["attention"]),
         "weights": layers and [[_thousandths(head[: len(target)]) for head in layer] for layer in layers],
     }
 

@@ -16,7 +16,7 @@ from babel.lists import format_list
 from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
-from babel.numbers import get_decimal_symbol
+from babel.numbers import format_decimal, get_decimal_symbol
 from babel.support import Translations
 
 from probeta.errors import ConfigError
@@ -75,6 +75,10 @@ class Language:
         if value is None or value != value or value in (float("inf"), float("-inf")):
             return self.say(format_metric(value))
         return format_metric(value, digits).replace(".", get_decimal_symbol(self.code))
+
+    def whole(self, value: int) -> str:
+        """`12,345`, in Spanish `12.345`."""
+        return str(format_decimal(value, locale=self.code))
 
     def decimals(self, value: float, digits: int) -> str:
         """With as many digits after the decimal sign."""

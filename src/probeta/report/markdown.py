@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from probeta.report.answer import Answer, Claim, Verdict
 from probeta.report.decisions import Decided
 from probeta.report.language import Language
+from probeta.report.single import describe_run, only_run, score_table
 from probeta.report.summary import MANY, Summary, megabytes, ranked, spread, states
 from probeta.report.verdicts import failing_more, interval_subject, verdict
 
@@ -25,7 +26,14 @@ def summary_md(summary: Summary, language: Language, answer: Answer | None = Non
     if answer is not None:
         parts.append("\n\n".join([f"## {say('Answer')}", *answer.sentences]))
         parts += ["\n".join(_claim(claim, language) for claim in answer.claims)]
-    parts.append(groups_table(summary, language))
+    single = only_run(summary.sweep)
+    scores = score_table(single, language) if single else None
+    if scores is None:
+        parts.append(groups_table(summary, language))
+    else:
+        parts.append(_table([scores.head, *([cell.text for cell in row] for row in scores.rows)]))
+    if single is not None:
+        parts.append("\n".join(f"- {name}: {value}" for name, value in describe_run(single, language)))
     parts.append(" ".join(interval_subject(summary, chosen_metrics(summary), language)))
     parts += [f"- {note}" for note in summary.notes(language)]
     if summary.comparisons and summary.primary:

@@ -21,6 +21,7 @@ from probeta.report.charts import band
 from probeta.report.gallery import Picture
 from probeta.report.language import Language
 from probeta.report.markdown import chosen_metrics, decisions_of
+from probeta.report.single import describe_run, only_run, run_tables
 from probeta.report.summary import MANY, Group, Summary, megabytes, ranked, spread, states
 from probeta.report.verdicts import failing_more, interval_subject, no_difference
 from probeta.runs.record import headline
@@ -44,12 +45,14 @@ def render(
     `others`: address and name of pages that belong to it (the same in another language, the index).
     """
     definition = summary.sweep.definition
+    single = only_run(summary.sweep)
     metrics = chosen_metrics(summary)
     # In the study's order; of more variants than there is room for, the best.
     runs = summary.sweep.runs if len(summary.groups) <= attention.MODELS else in_rank(summary)
     weights = attention.collect_attention(runs)
     decided = decisions_of(summary)
     tables = [*(answer.tables if answer else ()), *([decided.table(language)] if decided else ())]
+    tables += run_tables(single, language) if single else []
     drawn = list(answer.charts) if answer else by_size.charts(summary, language)
     drawn += decided.charts(language) if decided else []
     charts = [{"title": chart.title, **chart.data} for chart in drawn]
@@ -79,7 +82,7 @@ def render(
         size=megabytes(summary.bytes_kept, language),
         metrics=[language.metric(name) for name in metrics],
         groups=[_group_row(group, metrics, language) for group in ranked(summary)],
-        primary=language.metric(summary.primary) if summary.primary else None,
+        primary=language.metric(summary.primary) if summary.primary and not single else None,
         subject=" ".join(interval_subject(summary, metrics, language)),
         higher=bool(summary.primary and is_maximised(summary.primary)),
         verdicts=_differences(summary, language),
@@ -94,6 +97,8 @@ def render(
         command=definition.get("command") or "",
         versions=_versions(summary),
         directory=str(summary.sweep.directory),
+        single=single is not None,
+        described=describe_run(single, language) if single else [],
         data=as_json(data),
         plotly=plotly,
     )

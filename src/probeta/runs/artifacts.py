@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -118,6 +118,11 @@ FORMS = {
     # of every run
     "data": _json(_read_mapping),  # arguments of the data whose meaning depends on where the command was given
 }
+
+
+def rests_on_end(source: Sequence[str], attention: Sequence[Sequence[float]] | None) -> bool:
+    """Whether every word of a translation looked most at the source's `<eos>`: then it was aligned with no word."""
+    return bool(attention) and source[-1] == "<eos>" and all(row[-1] == max(row) for row in attention or ())
 
 
 @dataclass(frozen=True)

@@ -47,6 +47,7 @@ RESULT: dict[str, type | tuple[type, ...]] = {
     "fit_s": (int, float),
     "device": str,
     "threads": int,
+    "parameters": int,
     "seed": int,
     "versions": dict,
     "error": dict,

@@ -73,6 +73,7 @@ def write_report(directory: str | Path, lang: str = "en") -> Written:
     from probeta.report.language import LANGUAGES, NAMES, Language
     from probeta.report.markdown import summary_md
     from probeta.report.page import render
+    from probeta.report.single import define_run, only_run
     from probeta.report.summary import groups_csv, ranked, runs_csv, summarise
     from probeta.report.variance import explain_variance, variance_csv
     from probeta.runs.atomic import write_atomic
@@ -83,6 +84,8 @@ def write_report(directory: str | Path, lang: str = "en") -> Written:
     # Before the runs are read: one that ends meanwhile is news to the next reader.
     inputs = _inputs(root, lang) if root.is_dir() else None
     sweep = read_sweep(directory)
+    if (single := only_run(sweep)) is not None:
+        sweep.definition |= define_run(single)
     number = sweep.definition.get("exercise")
     asked = None if number is None else exercise(int(number))
     if asked is not None:

@@ -117,6 +117,7 @@ async function startAttention() {
       const best = row.map((weight, s) => [weight, tokens[s]]).filter(([weight]) => weight >= 0.05).sort((a, b) => b[0] - a[0]).slice(0, 4);
       const linked = tokens.filter((_, s) => this.gold(s, t));
       const looked = `${this.entry.target[t]}: ${best.map(([weight, word]) => `${word} ${decimal.format(weight)}`).join(", ")}`;
+      if (this.entry.rests) return `${looked}. ${says.rests}`;
       return linked.length ? `${looked}. ${says.gold} ${linked.join(", ")}` : looked;
     }
   }

@@ -1,0 +1,131 @@
+"""The page of one run: what ran, how large it is, how it scores on every split, and what it translated."""
+
+from __future__ import annotations
+
+import shlex
+from itertools import islice
+from typing import Any
+
+from omegaconf import OmegaConf
+
+from probeta.report.answer import Cell, Table, text_cell
+from probeta.report.language import Language
+from probeta.runs.identity import label_settings
+from probeta.runs.reading import Damaged, note, read_config, read_json
+from probeta.runs.table import RunRow, SweepRuns
+
+SPLITS = ("train", "val", "test")
+SCORES = ("loss", "loss_free", "acc", "bleu", "bleu_sentence", "chrf", "exact_match", "aer", "ece", "nll")
+"""Metrics of a split, in the order of the table's columns."""
+
+CHOICES = ("experiment", "data", "model", "optimizer", "scheduler", "attention", "probe")
+"""Groups of the configuration that say what ran."""
+
+SENTENCES = 4
+"""Of each split, whose translations are shown."""
+
+
+def only_run(sweep: SweepRuns) -> RunRow | None:
+    """The run whose directory this is; `None` where it is a sweep's."""
+    [run, *others] = sweep.runs
+    return run if not others and run.path == sweep.directory else None
+
+
+def define_run(run: RunRow) -> dict[str, Any]:
+    """What a sweep's definition would say: a title and the command."""
+    chosen = choices(run)
+    what = ", ".join(chosen[name] for name in ("probe", "data", "model") if name in chosen)
+    return {"title": label_settings(run.settings) or what or run.name, "command": command(run)}
+
+
+def command(run: RunRow) -> str:
+    """The command that makes this run anew: a study's job is made by the study's own, the one of its folder."""
+    if any(line.startswith("study=") for line in run.overrides):
+        try:
+            return str((read_json(run.path.parent / "sweep.json", dict) or {}).get("command") or "")
+        except Damaged:
+            return ""
+    sources = _hydra(run).get("config_sources") or []
+    folders = [str(source["path"]) for source in sources if source.get("provider") == "command-line"]
+    known = [argument for folder in folders for argument in ("--config-dir", folder)]
+    kind = "probe" if "probe" in choices(run) else "train"
+    return shlex.join(["probeta", kind, *known, *run.overrides])
+
+
+def choices(run: RunRow) -> dict[str, str]:
+    """Group → option, of what ran."""
+    chosen = _hydra(run).get("choices") or {}
+    return {name: str(chosen[name]) for name in CHOICES if chosen.get(name) not in (None, "none")}
+
+
+def _hydra(run: RunRow) -> dict[str, Any]:
+    """What Hydra recorded of the command line; empty where it recorded nothing that can be read."""
+    try:
+        recorded = read_config(run.path / ".hydra" / "hydra.yaml")
+    except Damaged as damaged:
+        note(run.damage, damaged)
+        return {}
+    # Nothing in it is resolved: a directory may come from elsewhere.
+    tree: Any = {} if recorded is None else OmegaConf.to_container(recorded, resolve=False)
+    match tree:
+        case {"hydra": {"runtime": {"choices": dict(), "config_sources": list()} as runtime}}:
+            return dict(runtime)
+    return {}
+
+
+def describe_run(run: RunRow, language: Language) -> list[tuple[str, str]]:
+    """Name and value of what is known of the run beside its scores."""
+    say, result = language.say, run.result
+    told = [(say("configuration"), " ".join(f"{name}={option}" for name, option in choices(run).items()))]
+    if isinstance(result.get("parameters"), int):
+        told.append((say("parameters"), language.whole(result["parameters"])))
+    told.append((say("seed"), run.seed_label))
+    if isinstance(result.get("duration_s"), int | float):
+        told.append((say("seconds"), language.number(result["duration_s"])))
+    own = {name: value for name, value in run.metrics.items() if name.partition("/")[0] not in SPLITS}
+    told += [(language.metric(name), language.number(value)) for name, value in islice(own.items(), 40)]
+    return [(name, value) for name, value in told if value]
+
+
+def run_tables(run: RunRow, language: Language) -> list[Table]:
+    """Scores by split, and translations."""
+    return [table for table in (score_table(run, language), translation_table(run, language)) if table is not None]
+
+
+def score_table(run: RunRow, language: Language) -> Table | None:
+    """A row a split, a column a metric; `None` where the run has no splits."""
+    names = [name for name in SCORES if any(f"{split}/{name}" in run.metrics for split in SPLITS)]
+    if not names:
+        return None
+    rows = []
+    for split in SPLITS:
+        values = [run.metrics.get(f"{split}/{name}") for name in names]
+        if any(value is not None for value in values):
+            cells = [Cell("" if v is None else language.number(v), "" if v is None else v) for v in values]
+            rows.append([text_cell(split_names(language)[split]), *cells])
+    return Table(language.say("Scores"), ["", *names], rows)
+
+
+def translation_table(run: RunRow, language: Language) -> Table | None:
+    """Sentences of each split, those that were trained on first; `None` where nothing was translated."""
+    say, rows = language.say, []
+    entries = run.artifacts.translations()
+    for split in SPLITS:
+        for entry in islice((e for e in entries if e["split"] == split), SENTENCES):
+            texts = [join_tokens(entry[name]) for name in ("source", "reference", "hypothesis")]
+            rows.append([text_cell(split_names(language)[split]), *(Cell(text, text, prose=True) for text in texts)])
+    head = ["", say("source"), say("reference"), say("translation")]
+    return Table(say("Translations"), head, rows) if rows else None
+
+
+def split_names(language: Language) -> dict[str, str]:
+    say = language.say
+    return {"train": say("training"), "val": say("validation"), "test": say("test")}
+
+
+def join_tokens(tokens: list[str]) -> str:
+    """Running text: no marks of begin and end, and SentencePiece's pieces, of which ▁ begins a word, as words."""
+    words = [token for token in tokens if token not in ("<bos>", "<eos>")]
+    if any(word.startswith("▁") for word in words):
+        return "".join(words).replace("▁", " ").strip()
+    return " ".join(words)
