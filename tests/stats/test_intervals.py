@@ -50,6 +50,19 @@ def test_skewed_values_are_resampled_and_the_interval_says_so() -> None:
     assert few.method is Method.T
 
 
+@pytest.mark.parametrize("n", [20, 57, 400])
+@pytest.mark.parametrize("counts", [False, True])
+def test_the_bootstrap_is_scipy_s(n: int, counts: bool) -> None:
+    values = np.random.default_rng(n).exponential(size=n)
+    values = np.round(3 * values) / 240 if counts else values
+    found = mean_interval(values, bootstrap=True)
+    assert found is not None
+    assert found.method is Method.BCA
+    same = {"n_resamples": 5000, "method": "BCa", "rng": np.random.default_rng(n)}
+    theirs = stats.bootstrap((merge_rounding(values),), np.mean, **same).confidence_interval
+    assert (found.low, found.high) == pytest.approx((theirs.low, theirs.high), rel=1e-9)
+
+
 def test_one_value_has_no_interval() -> None:
     assert mean_interval([1.0]) is None
     assert mean_interval([]) is None

@@ -146,6 +146,8 @@ def measure(runs: Sequence[RunRow], metric: str) -> MetricSummary:
 
 def cross(runs: Sequence[RunRow], metric: str) -> Crossed | None:
     """The runs of a variant as a crossing of `REPLICATES`; `None` where they share no seed."""
+    if len({key for run in runs for key in run.seeds}) < 2:
+        return None
     values: dict[tuple[Any, ...], float] = {}
     for run in runs:
         value = run.value(metric) if run.completed else None
