@@ -9,6 +9,7 @@ import pytest
 from hydra.core.global_hydra import GlobalHydra
 
 from probeta.cli import main
+from probeta.errors import ConfigError
 from probeta.runs.table import REPLICATES
 from probeta.sweeps.crossing import leave_out_absent
 from probeta.sweeps.question import Wanted
@@ -36,6 +37,23 @@ def test_only_what_a_run_draws_is_crossed(configure: Any, experiment: list[str],
     for want in kept:
         assert {line.partition("=")[0] for line in want.overrides} & set(REPLICATES) == there | {"seed"}
         assert set(want.absent) == set(SOURCES) - there
+
+
+@pytest.mark.parametrize("value", ["1.5", "-1", "one"])
+def test_a_value_that_is_no_seed_is_refused_where_its_axis_is_left_out_too(configure: Any, value: str) -> None:
+    wanted = [Wanted(("experiment=moons_mlp", f"seeds.order={seed}")) for seed in (1, value)]
+    with pytest.raises(ConfigError, match=rf"seeds\.order={value}"):
+        leave_out_absent(wanted, lambda lines: configure(*lines))
+
+
+def test_what_does_not_compose_is_left_to_the_check_of_the_jobs(configure: Any) -> None:
+    wanted = [Wanted(("experiment=moons_mlp", "optimizer.lrr=1", f"seeds.order={seed}")) for seed in range(2)]
+    assert leave_out_absent(wanted, lambda lines: configure(*lines)) == wanted
+
+
+def test_a_seed_that_is_held_stays(configure: Any) -> None:
+    wanted = [Wanted(("experiment=moons_mlp", "seeds.order=3", f"seeds.init={seed}")) for seed in range(2)]
+    assert leave_out_absent(wanted, lambda lines: configure(*lines)) == wanted
 
 
 def test_other_studies_stay_as_they_are(configure: Any) -> None:
