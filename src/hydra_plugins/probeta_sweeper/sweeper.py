@@ -46,9 +46,9 @@ class ProbetaSweeper(LateSweeper):
         self.params = params
 
     def sweep(self, arguments: list[str]) -> Any:
-        from probeta.sweeps.sweep import Sweep
+        from probeta.sweeps.multirun import Multirun
 
-        sweep = Sweep(self.hydra_context, self.task_function, self.config, self.max_batch_size)
+        sweep = Multirun(self.hydra_context, self.task_function, self.config, self.max_batch_size)
         return sweep(self.axes(arguments))
 
 

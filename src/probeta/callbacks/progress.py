@@ -9,8 +9,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import ProgressBar
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from tqdm.auto import tqdm
 
 log = logging.getLogger(__name__)
 
@@ -18,16 +17,21 @@ PER_SECOND = 10
 LINE_SECONDS = 30.0
 
 
+class Bar(tqdm):
+    """A bar at a terminal, a widget in a notebook that has them."""
+
+    monitor_interval = 0  # no thread of tqdm's own, which would outlive the run
+
+
 class EpochProgress(ProgressBar):
     """Epochs done, the losses of the last one and the time that is left.
 
-    Where the output is no terminal, a line every half minute says as much.
+    Where the output is neither a terminal nor a notebook, a line every half minute says as much.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self.bar: Progress | None = None
-        self.task: TaskID | None = None
+        self.bar: Bar | None = None
         self._enabled = True
         self._said = time.monotonic()
         self._drawn = 0.0
@@ -39,32 +43,28 @@ class EpochProgress(ProgressBar):
         self._enabled = True
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        if not (self._enabled and sys.stderr.isatty() and trainer.is_global_zero):
-            return
-        columns = (
-            TextColumn("[bold]epoch"),
-            MofNCompleteColumn(),
-            BarColumn(),
-            TextColumn("{task.fields[losses]}", markup=False),
-            TimeRemainingColumn(),
-        )
-        # Refreshed by hand: rich's own thread would wake up in the middle of every small model's step.
-        self.bar = Progress(*columns, console=Console(stderr=True), auto_refresh=False, transient=True)
-        self.bar.start()
-        self.task = self.bar.add_task("fit", total=trainer.max_epochs, completed=trainer.current_epoch, losses="")
+        if self._enabled and (sys.stderr.isatty() or in_notebook()) and trainer.is_global_zero:
+            done, total = trainer.current_epoch, trainer.max_epochs
+            total = total if total and total > 0 else None
+            self.bar = Bar(desc="epoch", initial=done, total=total, leave=in_notebook(), dynamic_ncols=True)
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        done = trainer.current_epoch + (batch_idx + 1) / max(1, trainer.num_training_batches)
         now = time.monotonic()
-        if self.bar is not None and self.task is not None and now - self._drawn > 1 / PER_SECOND:
+        done = trainer.current_epoch + (batch_idx + 1) / max(1, trainer.num_training_batches)
+        if self.bar is not None and now - self._drawn > 1 / PER_SECOND:
             self._drawn = now
-            self.bar.update(self.task, completed=round(done, 2), losses=self.losses(trainer))
-            self.bar.refresh()
+            self.draw(trainer, round(done, 2))
         elif self.bar is None and self._enabled and now - self._said > LINE_SECONDS:
             self._said = now
             log.info("epoch %.2f of %s  %s", done, trainer.max_epochs, self.losses(trainer))
+
+    def draw(self, trainer: pl.Trainer, done: float) -> None:
+        assert self.bar is not None
+        self.bar.n = done
+        self.bar.set_postfix_str(self.losses(trainer), refresh=False)
+        self.bar.refresh()
 
     @staticmethod
     def losses(trainer: pl.Trainer) -> str:
@@ -73,6 +73,8 @@ class EpochProgress(ProgressBar):
         return "  ".join(f"{name} {float(metrics[name]):.4f}" for name in shown if name in metrics)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if self.bar is not None:
+            self.draw(trainer, trainer.current_epoch)
         self.stop()
 
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
@@ -80,5 +82,11 @@ class EpochProgress(ProgressBar):
 
     def stop(self) -> None:
         if self.bar is not None:
-            self.bar.stop()
+            self.bar.close()
             self.bar = None
+
+
+def in_notebook() -> bool:
+    """Whether a Jupyter kernel shows what is written."""
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    return shell is not None and "IPKernelApp" in shell.config

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from probeta.errors import ConfigError
@@ -52,19 +50,7 @@ def run_study(command: str, argv: list[str]) -> bool:
 
     from probeta.sweeps.errors import SweepFailed
 
-    with shown_as(command, argv):
-        try:
-            return bool(importlib.import_module(f"probeta.commands.{command}").main(argv))
-        except SweepFailed:
-            return True
-
-
-@contextmanager
-def shown_as(command: str, argv: list[str]) -> Iterator[None]:
-    """What the page shows as its command is the study's own."""
-    before = sys.argv
-    sys.argv = ["probeta", command, *argv]
     try:
-        yield
-    finally:
-        sys.argv = before
+        return bool(importlib.import_module(f"probeta.commands.{command}").main(argv))
+    except SweepFailed:
+        return True

@@ -17,12 +17,9 @@ SHOWN = ("loss", "loss_free", "acc", "bleu", "bleu_sentence", "chrf", "exact_mat
 
 def print_outcome(path: Path) -> None:
     """The table of the run in `path`."""
-    result = read_sound_result(path)
-    assert result is not None
     console = plain_console()
-    console.print(metrics_table(result["metrics"]))
-    if translations := RunDirectory(path).artifacts.translations():
-        console.print(translations_table(translations))
+    for table in outcome_tables(path):
+        console.print(table)
     places: list[tuple[str, Path | str]] = [
         ("run", path),
         ("figures", path / "figures"),
@@ -31,6 +28,14 @@ def print_outcome(path: Path) -> None:
     for name, place in places:
         if not isinstance(place, Path) or place.exists():
             console.print(f"{name:<12}{shorten_path(place)}", highlight=False, soft_wrap=True)
+
+
+def outcome_tables(path: Path) -> list[Table]:
+    """The metrics of the run in `path` by split, and some of its translations."""
+    tables = [metrics_table((read_sound_result(path) or {}).get("metrics") or {})]
+    if translations := RunDirectory(path).artifacts.translations():
+        tables.append(translations_table(translations))
+    return tables
 
 
 def shorten_path(place: Path | str) -> str:

@@ -9,6 +9,7 @@ import sys
 from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,12 @@ from hydra._internal.callbacks import Callbacks
 from hydra._internal.hydra import Hydra
 from hydra._internal.utils import _run_hydra, create_config_search_path, get_args_parser
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.utils import JobStatus, run_job
+from hydra.core.utils import JobRuntime, JobStatus, run_job
 from hydra.errors import ConfigCompositionException, HydraException
 from hydra.types import HydraContext, RunMode
+from hydra.version import VersionBase
 from omegaconf import DictConfig, OmegaConf
 
 from probeta.composition.job import Command, drop_hydra, get_outcome, record_resolved
@@ -47,6 +50,7 @@ def launch(command: Command, argv: list[str]) -> Any:
         sys.argv = [f"probeta {command.name}", *argv] if not args.shell_completion else ["probeta", *argv]
         _run_hydra(args, get_args_parser(), command, CONFIG, command.name)
         return None
+    command = replace(command, line=tuple(argv))
     hydra = open_hydra(args, command.name)
     try:
         name = args.config_name or command.name
@@ -58,6 +62,27 @@ def launch(command: Command, argv: list[str]) -> Any:
         return run_once(hydra, name, command, args.overrides)
     finally:
         GlobalHydra.instance().clear()
+
+
+RESOLVERS = ("hydra", "now", "python_version", "unique")
+"""Those that `launch` registers, Hydra's among them."""
+
+
+@contextmanager
+def restore_hydra() -> Iterator[None]:
+    """What Hydra keeps for the whole process (its configuration, its resolvers) is afterwards as the caller had it."""
+    opened, config = GlobalHydra.instance(), HydraConfig.instance()
+    runtime, base = JobRuntime.instance(), VersionBase.instance()
+    before = (opened.hydra, config.cfg, runtime.conf.copy(), base.version_base)
+    known = [name for name in RESOLVERS if OmegaConf.has_resolver(name)]
+    opened.clear()
+    try:
+        yield
+    finally:
+        opened.hydra, config.cfg, runtime.conf, base.version_base = before
+        for name in RESOLVERS:
+            if name not in known and OmegaConf.has_resolver(name):
+                OmegaConf.clear_resolver(name)
 
 
 def parse_arguments(argv: list[str]) -> Namespace:

@@ -33,6 +33,8 @@ class Command:
     """Carries out one job in the directory that Hydra's runtime names."""
     check: Callable[[DictConfig], None]
     """Raises `UserError` for a configuration that cannot run, before anything is read or written."""
+    line: tuple[str, ...] = ()
+    """What was typed after the command's name."""
 
     def __call__(self, config: DictConfig) -> Any:
         return self.task(config)

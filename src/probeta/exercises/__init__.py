@@ -23,14 +23,18 @@ from probeta.report.summary import Summary
 from probeta.runs.table import RunRow
 
 
+def study_command(name: str) -> str:
+    """The command that runs the study `name`: `probe` where it chooses one, else `train`."""
+    file = files("probeta.conf") / "study" / f"{name}.yaml"
+    probes = file.is_file() and re.search(r"^ *- override /probe:", file.read_text(encoding="utf-8"), re.MULTILINE)
+    return "probe" if probes else "train"
+
+
 def commands() -> dict[int, str]:
-    """Number of each exercise → the command that runs its study: `probe` where it chooses one, else `train`."""
-    found = {}
-    for file in (files("probeta.conf") / "study").iterdir():
-        if matched := re.fullmatch(r"exercise_(\d+)\.yaml", file.name):
-            probes = re.search(r"^ *- override /probe:", file.read_text(encoding="utf-8"), re.MULTILINE)
-            found[int(matched[1])] = "probe" if probes else "train"
-    return dict(sorted(found.items()))
+    """Number of each exercise → the command that runs its study."""
+    names = [file.name.removesuffix(".yaml") for file in (files("probeta.conf") / "study").iterdir()]
+    numbers = sorted(int(m[1]) for name in names if (m := re.fullmatch(r"exercise_(\d+)", name)))
+    return {number: study_command(f"exercise_{number:02d}") for number in numbers}
 
 
 class Exercise(Protocol):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 from matplotlib.figure import Figure
@@ -14,7 +14,6 @@ from probeta.figures.layers import layers_figures
 from probeta.figures.length import length_figures
 from probeta.figures.measurements import MeasurementTable
 from probeta.figures.state_machine import state_machine_figures
-from probeta.figures.style import save
 
 DRAWN: dict[str, Callable[[MeasurementTable], dict[str, Figure]]] = {
     "bug_hunt": bug_hunt_figures,
@@ -26,14 +25,11 @@ DRAWN: dict[str, Callable[[MeasurementTable], dict[str, Figure]]] = {
 }
 
 
-def draw_probe(run_dir: Path, formats: Sequence[str] = ("png", "svg")) -> list[Path]:
-    """Draw the probe's figures into `figures/`, in each of the `formats`; returns the files."""
-    path = run_dir / "measurements.csv"
-    if not path.is_file():
-        return []
+def probe_figures(path: Path) -> dict[str, Figure]:
+    """The figures of the table `measurements.csv`, by name."""
     table = MeasurementTable.read(path)
     figures: dict[str, Figure] = {}
     for probe in table.values("probe"):
         if probe in DRAWN:
             figures |= DRAWN[probe](table.where(probe=probe))
-    return [file for name, drawn in figures.items() for file in save(drawn, run_dir / "figures" / name, formats)]
+    return figures

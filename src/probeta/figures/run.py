@@ -16,7 +16,7 @@ from probeta.figures.attention import attention_figure
 from probeta.figures.boundary import boundary_figure
 from probeta.figures.curves import Curve, layers_figure, line_figure, mark_best
 from probeta.figures.heads import head_figures
-from probeta.figures.probes import draw_probe
+from probeta.figures.probes import probe_figures
 from probeta.figures.reliability import reliability_figure
 from probeta.figures.style import save
 from probeta.metrics.calibration import fit_temperature, probabilities, reliability
@@ -30,14 +30,26 @@ SPLITS = {"train": "training", "val": "validation", "test": "test"}
 
 
 def draw(run_dir: Path, best_epoch: float | None = None, formats: Sequence[str] = ("png",)) -> list[Path]:
-    """Draw everything that the run left data for into `figures/`; returns the files, in that order.
+    """Draw `make_figures` into `figures/`, those of a probe as SVG too; returns the files, in that order.
 
-    `best_epoch` (from 1) is that of the weights kept; a finished run's `result.json` says it too. A
-    probe's directory gets the probe's figures. `formats` are those of `runs.artifacts.FIGURES`.
+    `formats` are those of `runs.artifacts.FIGURES`.
     """
-    run_dir = Path(run_dir)
-    if (run_dir / "measurements.csv").is_file():
-        return draw_probe(run_dir, formats)
+    formats = [*formats, "svg"] if is_probe(run_dir) else formats
+    figures = make_figures(run_dir, best_epoch)
+    return [path for name, drawn in figures.items() for path in save(drawn, run_dir / "figures" / name, formats)]
+
+
+def is_probe(run_dir: Path) -> bool:
+    return (run_dir / "measurements.csv").is_file()
+
+
+def make_figures(run_dir: Path, best_epoch: float | None = None) -> dict[str, Figure]:
+    """Everything that the run, or the probe, left data for, by name.
+
+    `best_epoch` (from 1) is that of the weights kept; a finished run's `result.json` says it too.
+    """
+    if is_probe(run_dir):
+        return probe_figures(run_dir / "measurements.csv")
     columns = read_metrics(run_dir / "metrics.csv")
     if best_epoch is None:
         best_epoch = ((read_result(run_dir) or {}).get("metrics") or {}).get("best_epoch")
@@ -53,8 +65,7 @@ def draw(run_dir: Path, best_epoch: float | None = None, formats: Sequence[str] 
             sentence["source"], sentence["hypothesis"], sentence["attention"], sentence.get("reference"),
             sentence.get("gold"),
         )  # fmt: skip
-    figures |= head_figures(artifacts.read("attention_maps") or [])
-    return [path for name, drawn in figures.items() for path in save(drawn, run_dir / "figures" / name, formats)]
+    return figures | head_figures(artifacts.read("attention_maps") or [])
 
 
 def read_metrics(path: Path) -> dict[str, Column]:

@@ -89,7 +89,7 @@ def figure(
 ) -> tuple[Figure, list[Axes]]:
     """A figure of `rows × columns` panels (row by row), in inches, with its title on top."""
     with own_settings():
-        drawn = Figure(figsize=(width, height), layout="constrained", dpi=DPI, facecolor="white")
+        drawn = Picture(figsize=(width, height), layout="constrained", dpi=DPI, facecolor="white")
         FigureCanvasAgg(drawn)
         panels = drawn.subplots(rows, columns, squeeze=False, **grid)
     drawn.suptitle(escape_mathtext(title), fontsize=11, color=INK)
@@ -122,14 +122,24 @@ def legend_below(drawn: Figure, columns: int = 1) -> None:
 
 def save(drawn: Figure, path: Path, formats: Sequence[str] = ("png",)) -> list[Path]:
     """Write `path` with each of the `formats` as its ending, once; the same figure gives the same bytes."""
-    written = []
+    written = {kind: path.parent / f"{path.name}.{kind}" for kind in formats}
+    for kind, target in written.items():
+        write_atomic(target, render(drawn, kind), sync=False)
+    return list(written.values())
+
+
+def render(drawn: Figure, kind: str = "png") -> bytes:
+    """The figure as a file of that kind."""
+    metadata = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": {"Software": None}}.get(kind)
+    content = io.BytesIO()
     with own_settings():
         typeset(drawn)
-        for kind in dict.fromkeys(formats):
-            target = path.parent / f"{path.name}.{kind}"
-            metadata = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": {"Software": None}}.get(kind)
-            content = io.BytesIO()
-            drawn.savefig(content, format=kind, metadata=metadata)
-            write_atomic(target, content.getvalue(), sync=False)
-            written.append(target)
-    return written
+        drawn.savefig(content, format=kind, metadata=metadata)
+    return content.getvalue()
+
+
+class Picture(Figure):
+    """A figure that notebooks show, whichever back end they draw with."""
+
+    def _repr_png_(self) -> bytes:
+        return render(self)

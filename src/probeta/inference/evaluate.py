@@ -11,7 +11,7 @@ import torch
 
 from probeta.callbacks.interruption import Interruption
 from probeta.config.build import make
-from probeta.inference.load_run import Run
+from probeta.inference.load_run import LoadedRun
 from probeta.runs.signals import Signals
 from probeta.training.distributed import Environment, Rank
 from probeta.training.fit import evaluate
@@ -20,7 +20,7 @@ ROUNDING = 1e-9
 """Relative difference that another version's order of operations explains."""
 
 
-def evaluate_run(run: Run) -> dict[str, float]:
+def evaluate_run(run: LoadedRun) -> dict[str, float]:
     """The metrics of the kept weights on every split, on the device and with the threads of the run."""
     # Sums over threads round by how many there are: the same bits need the same number.
     torch.set_num_threads(int(run.result.get("threads") or torch.get_num_threads()))

@@ -23,7 +23,7 @@ NUMERIC = ("_target_", "precision", "deterministic", "benchmark", "limit_test_ba
 
 
 @dataclass
-class Run:
+class LoadedRun:
     """What `load_run` finds."""
 
     path: Path
@@ -56,7 +56,7 @@ def drop_training(tree: Mapping[str, Any]) -> dict[str, Any]:
     return {**{key: value for key, value in tree.items() if key not in ("callbacks", "logger")}, "trainer": trainer}
 
 
-def load_run(directory: str | Path, trust: list[str] | None = None) -> Run:
+def load_run(directory: str | Path, trust: list[str] | None = None) -> LoadedRun:
     """The run in `directory`. Nothing in it is executed but what probeta and `trust` define.
 
     Raises `RunDirectoryError` where there is no finished run with weights.
@@ -87,7 +87,7 @@ def load_run(directory: str | Path, trust: list[str] | None = None) -> Run:
         raise RunDirectoryError(
             f"{checkpoint} does not fit the model of {run.config}: {str(error).splitlines()[0]}"
         ) from None
-    found = Run(run.path, tree, model.eval(), result.get("metrics") or {}, result)
+    found = LoadedRun(run.path, tree, model.eval(), result.get("metrics") or {}, result)
     if data is not None and data.sha256() == result.get("data_sha256"):
         found._data = data
     return found

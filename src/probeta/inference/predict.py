@@ -8,11 +8,11 @@ import torch
 
 from probeta.data.spec import PointsSpec, SequenceSpec
 from probeta.errors import ConfigError, DataError
-from probeta.inference.load_run import Run
+from probeta.inference.load_run import LoadedRun
 from probeta.models.classifier import Classifier
 
 
-def predict(run: Run, points: Sequence[Sequence[float]]) -> list[list[float]]:
+def predict(run: LoadedRun, points: Sequence[Sequence[float]]) -> list[list[float]]:
     """The probability of each class at each of `points`, numbers as many as the model reads.
 
     Raises `ConfigError` for a run of another model, `DataError` for a point of another size.

@@ -77,6 +77,17 @@ def collect_attention(runs: Sequence[RunRow]) -> dict[str, Any] | None:
     }
 
 
+def panel(sentence: dict[str, Any], language: Language | None = None) -> str:
+    """A page of one sentence, as those of `collect_attention`, for one model."""
+    from probeta.report.page import as_json, pack, template
+
+    language = language or Language()
+    content = {"models": ["model"], "variants": ["model"], "sentences": [sentence]}
+    return template("attention_panel.html", language).render(
+        attention=pack(as_json(content).encode()), words=as_json({"attention": words(language)})
+    )
+
+
 def words(language: Language) -> dict[str, str]:
     """What the page's script says beside the weights."""
     say = language.say

@@ -92,7 +92,7 @@ def render(
         failures=[
             (run.name, headline(run.error or {}), (run.error or {}).get("traceback") or "") for run in summary.failures
         ],
-        attention="" if weights is None else _packed(as_json(weights).encode()),
+        attention="" if weights is None else pack(as_json(weights).encode()),
         pictures=_encoded(found),
         command=definition.get("command") or "",
         versions=_versions(summary),
@@ -292,10 +292,10 @@ def _plotly() -> tuple[str, str]:
     assert spec is not None
     assert spec.origin is not None
     source = (Path(spec.origin).parent / "package_data" / "plotly.min.js").read_bytes()
-    return _packed(source), _hash_script(source)
+    return pack(source), _hash_script(source)
 
 
-def _packed(content: bytes) -> str:
+def pack(content: bytes) -> str:
     return base64.b64encode(gzip.compress(content, 3, mtime=0)).decode()
 
 

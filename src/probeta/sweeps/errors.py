@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from probeta.errors import UserError
 
 
@@ -12,8 +14,9 @@ class LauncherFailed(UserError):
 class SweepFailed(SystemExit):
     """Some jobs failed: the table that explains them is printed, and the command exits with 1."""
 
-    def __init__(self, failed: int, jobs: int) -> None:
+    def __init__(self, failed: int, jobs: int, directory: Path) -> None:
         super().__init__(1)
+        self.directory = directory
         self.failed = failed
         self.jobs = jobs
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import shlex
-import sys
 from dataclasses import dataclass
-from pathlib import Path
+
+from hydra.types import TaskFunction
+
+from probeta.composition.job import Command
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,6 @@ class Wanted:
     """The seeds that a study was to vary and that change nothing in this run."""
 
 
-def command_line() -> str:
-    """The command as it was typed, to be typed again."""
-    program = Path(sys.argv[0]).name
-    return shlex.join([program if program != "__main__.py" else "probeta", *sys.argv[1:]])
+def command_line(task: TaskFunction) -> str:
+    """The command that composed the jobs of `task`, to be typed again."""
+    return shlex.join(["probeta", task.name, *task.line]) if isinstance(task, Command) else ""

@@ -23,10 +23,10 @@ from probeta.runs.identity import SWEEP_SWITCHES
 from probeta.runs.reading import check_database
 from probeta.runs.signals import Signals
 from probeta.sweeps.errors import SweepFailed
+from probeta.sweeps.multirun import choose_directory
 from probeta.sweeps.question import Definition, Wanted, command_line
 from probeta.sweeps.session import Session
 from probeta.sweeps.space import Space, read_space
-from probeta.sweeps.sweep import choose_directory
 
 STUDY = "search"
 SAMPLERS = {"tpe": optuna.samplers.TPESampler, "random": optuna.samplers.RandomSampler}
@@ -67,7 +67,7 @@ class OptunaSearch:
         check_whole("hydra.sweeper.sampler_seed", self.sampler_seed, 0, 2**32 - 1)
         definition = Definition(
             name=f"search: {', '.join(space.searched)}",
-            command=command_line(),
+            command=command_line(self.task),
             question=f"Which {', '.join(space.searched)} gives the best {metric}?",
             metrics=(metric,),
             compare=False,
@@ -131,7 +131,7 @@ class Trials:
                 self.session.describe()
                 self.session.close()
         if self.failed:
-            raise SweepFailed(self.session.failures or self.failed, len(self.session.jobs))
+            raise SweepFailed(self.session.failures or self.failed, len(self.session.jobs), self.session.directory)
         return {name: ended.result for name, ended in self.session.ended.items()}
 
     def _refuse_changed(self) -> None:

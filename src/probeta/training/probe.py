@@ -67,7 +67,7 @@ def make_probe(tree: Mapping[str, Any]) -> Probe:
 def measure(config: DictConfig, run: RunDirectory, signals: Signals) -> Outcome:
     """Build the probe and what it looks into, measure, write, draw."""
     from probeta.config.build import check_keys, resolve_config
-    from probeta.figures.probes import draw_probe
+    from probeta.figures.run import draw
     from probeta.probes.probe import CheckFailed, write_measurements
 
     tree = resolve_config(config)
@@ -83,7 +83,7 @@ def measure(config: DictConfig, run: RunDirectory, signals: Signals) -> Outcome:
     for line in findings.report:
         log.info("%s", line)
     formats = FIGURES[tree.get("figures") or "all"]
-    figures = draw_probe(run.path, (*formats, "svg")) if formats else []
+    figures = draw(run.path, formats=formats) if formats else []
     to_tensorboard(tree, run, findings, figures)
     if findings.failure:
         raise CheckFailed(findings.failure)

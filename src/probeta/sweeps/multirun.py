@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,9 +23,17 @@ from probeta.sweeps.session import Session
 from probeta.sweeps.study import Study, apply_arguments, choose_settings, extend_with_points, list_lines
 
 
+class JobResults(dict[str, Any]):
+    """Job name → `result.json`, and the `directory` of the sweep."""
+
+    def __init__(self, results: Mapping[str, Any], directory: Path) -> None:
+        super().__init__(results)
+        self.directory = directory
+
+
 @dataclass
-class Sweep:
-    """`Sweep(context, task, config)(arguments)` carries out a multirun.
+class Multirun:
+    """`Multirun(context, task, config)(arguments)` carries out a multirun.
 
     Returns the jobs' results by name. Raises `SweepFailed` (exit status 1) when jobs failed, and
     `UserError` before anything ran when the command asks for what cannot be.
@@ -48,7 +56,7 @@ class Sweep:
         with Signals() as signals, signals.at_once():
             if study is not None:
                 return self._study(study, given, directory)
-            definition = Definition(name=directory.name, command=command_line())
+            definition = Definition(name=directory.name, command=command_line(self.task))
             wanted = [Wanted(point) for point in grid.points()]
             return self._carry_out(definition, directory, lambda session: session.carry_out(session.compose(wanted)))
 
@@ -58,7 +66,7 @@ class Sweep:
             title = f"{study.name}: which {', '.join(search.params)} for each variant?"
             definition = Definition(
                 name=f"{study.name} (search)",
-                command=command_line(),
+                command=command_line(self.task),
                 question=title,
                 metrics=(search.metric,),
                 compare=False,
@@ -69,7 +77,7 @@ class Sweep:
             study = extend_with_points(study, choose_settings(study, first))
         definition = Definition(
             name=study.name,
-            command=command_line(),
+            command=command_line(self.task),
             question=study.question,
             metrics=study.metrics,
             curves=study.curves,
@@ -97,8 +105,8 @@ class Sweep:
         session = self._session(definition, directory)
         self._through(session, work)
         if session.failures:
-            raise SweepFailed(session.failures, len(session.jobs))
-        return {name: ended.result for name, ended in session.ended.items()}
+            raise SweepFailed(session.failures, len(session.jobs), directory)
+        return JobResults({name: ended.result for name, ended in session.ended.items()}, directory)
 
     @staticmethod
     def _through(session: Session, work: Callable[[Session], None]) -> None:

@@ -1,0 +1,155 @@
+"""`probeta.train`, `sweep`, `study`, `probe`, `exercise`, `resume`: each leaves what its command leaves."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import yaml
+from hydra.errors import ConfigCompositionException, HydraException
+from omegaconf.errors import OmegaConfBaseException
+
+from probeta.api.isolation import restore_process
+from probeta.api.run import Run
+from probeta.api.sweep import Sweep
+from probeta.commands.failures import one_line
+from probeta.commands.plugins import register_plugins
+from probeta.composition.app import launch, sweeps
+from probeta.composition.job import Command
+from probeta.config import build
+from probeta.errors import ConfigError, UserError
+from probeta.exercises import commands, study_command
+from probeta.runs.signals import Interrupted
+from probeta.sweeps.errors import SweepFailed
+from probeta.training import probe as probing
+from probeta.training import task as training
+
+COMMANDS = {
+    "train": Command("train", training.task, build.check),
+    "probe": Command("probe", probing.task, probing.check),
+}
+
+
+def train(*overrides: str) -> Run:
+    """`probeta train` with these overrides: one run.
+
+    Args:
+        overrides: as on the command line, `"experiment=moons_mlp"`, `"optimizer.lr=0.1"`.
+
+    Raises:
+        ConfigError: a key or a value is not accepted; in the words of the command.
+        KeyboardInterrupt: the run was stopped; `resume` goes on from its last checkpoint.
+    """
+    return _once("train", overrides)
+
+
+def probe(name: str, *overrides: str) -> Run:
+    """`probeta probe probe=NAME`: a run whose `measurements` and figures say what was found. Raises as `train`."""
+    return _once("probe", [f"probe={name}", *overrides])
+
+
+def sweep(*overrides: str, seeds: Iterable[int] | None = None, lang: str = "en") -> Sweep:
+    """`probeta train -m`: every combination of the values listed, vectorized where it can be.
+
+    What an earlier call, or the command, has completed is not run again.
+
+    Args:
+        overrides: as on the command line, `"optimizer.lr=0.05,0.1"`.
+        seeds: each combination is run with each of these.
+        lang: language of the summary and the page, `en` or `es`.
+
+    Raises:
+        ConfigError: a key or a value is not accepted; nothing has run then.
+        KeyboardInterrupt: the sweep was stopped; the same call goes on.
+    """
+    return _sweep("train", [*overrides, *([] if seeds is None else [f"seed={_listed(seeds)}"])], lang, "-m")
+
+
+def study(name: str, *overrides: str, seeds: Iterable[int] | None = None, lang: str = "en") -> Sweep:
+    """`probeta train study=NAME` (or `probe`, where it studies one), with `seeds` in place of its own.
+
+    Raises as `sweep`.
+    """
+    chosen = [] if seeds is None else [f"study.seeds=[{_listed(seeds)}]"]
+    return _sweep(study_command(name), [f"study={name}", *overrides, *chosen], lang)
+
+
+def exercise(number: int, *overrides: str, lang: str = "en") -> Sweep:
+    """`probeta exercise N`: the study of an exercise of the course; its page is the answer. Raises as `sweep`."""
+    if number not in commands():
+        raise ConfigError.value("number", number, f"one of {', '.join(map(str, commands()))}")
+    return study(f"exercise_{number:02d}", *overrides, lang=lang)
+
+
+def resume(run: Run | str | Path, trust: Sequence[str] = ()) -> Run:
+    """Go on with an interrupted run from its last checkpoint, as if it had never stopped.
+
+    Raises:
+        RunDirectoryError: there is nothing to go on with.
+    """
+    path = run.path if isinstance(run, Run) else Path(run)
+    with _called(path):
+        training.resume(str(path), trust)
+    return Run(path, trust)
+
+
+def load_run(directory: str | Path, trust: Sequence[str] | None = None) -> Run:
+    """The finished run in `directory`, with its kept weights. Nothing in it is executed but what probeta and `trust`
+    define. Raises `RunDirectoryError` where there is no finished run with weights."""
+    run = Run(directory, trust or ())
+    _ = run.loaded
+    return run
+
+
+def _once(command: str, overrides: Sequence[str]) -> Run:
+    if sweeps(list(overrides)) or "-m" in overrides:
+        raise ConfigError(f"probeta.{command} makes one run: probeta.sweep and probeta.study make many")
+    with _called():
+        try:
+            result = launch(COMMANDS[command], list(overrides))
+        except ConfigCompositionException as error:
+            if "Ambiguous value" not in str(error):
+                raise
+            line = str(error).partition("'")[2].partition("'")[0]
+            raise ConfigError(f"{line} are several values: probeta.sweep makes a run of each") from None
+    return Run(result["path"])
+
+
+def _sweep(command: str, overrides: Sequence[str], lang: str, *options: str) -> Sweep:
+    own = [] if lang == "en" else [f"lang={lang}"]
+    if command == "train" and not any(line.lstrip("+").startswith("hydra/launcher=") for line in overrides):
+        own.append("hydra/launcher=vectorized")
+    with _called():
+        try:
+            directory = launch(COMMANDS[command], [*options, *overrides, *own]).directory
+        except SweepFailed as failed:
+            directory = failed.directory
+            warnings.warn(f"{failed}; the same call tries them again", stacklevel=3)
+    return Sweep(directory, lang)
+
+
+def _listed(seeds: Iterable[int]) -> str:
+    values = list(seeds)
+    if not values:
+        raise ConfigError("seeds is empty: at least one")
+    return ",".join(map(str, values))
+
+
+@contextmanager
+def _called(path: Path | None = None) -> Iterator[None]:
+    """A command inside the caller's process: its mistakes are `ValueError`s, and nothing of it is left behind."""
+    with restore_process():
+        try:
+            register_plugins()
+            yield
+        except (HydraException, OmegaConfBaseException) as error:
+            if isinstance(error, UserError):
+                raise
+            raise ConfigError(one_line(error)) from None
+        except yaml.YAMLError as error:
+            raise ConfigError(f"a configuration file is no YAML: {' '.join(str(error).split())}") from None
+        except Interrupted as interruption:
+            told = " ".join([f"interrupted ({interruption})", *getattr(interruption, "__notes__", ())])
+            raise KeyboardInterrupt(told) from None
