@@ -79,12 +79,16 @@ def collect_attention(runs: Sequence[RunRow]) -> dict[str, Any] | None:
 
 def panel(sentence: dict[str, Any], language: Language | None = None) -> str:
     """A page of one sentence, as those of `collect_attention`, for one model."""
-    from probeta.report.page import as_json, pack, template
+    from probeta.report.page import as_json, pack, render_template
 
     language = language or Language()
     content = {"models": ["model"], "variants": ["model"], "sentences": [sentence]}
-    return template("attention_panel.html", language).render(
-        attention=pack(as_json(content).encode()), words=as_json({"attention": words(language)})
+    return render_template(
+        "attention_panel.html",
+        language,
+        ["attention_panel.js", "attention.js"],
+        attention=pack(as_json(content).encode()),
+        words=as_json({"attention": words(language)}),
     )
 
 
