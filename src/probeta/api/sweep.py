@@ -169,7 +169,9 @@ class Sweep:
 def html_table(summary: Summary, language: Language) -> str:
     """The page's table of variants: mean ± standard deviation, and below it the 95 % interval."""
     names = chosen_metrics(summary)
-    head = "".join(f"<th>{escape(word)}</th>" for word in ["", "n", *map(language.metric, names), language.say("failed")])
+    head = "".join(
+        f"<th>{escape(word)}</th>" for word in ["", "n", *map(language.metric, names), language.say("failed")]
+    )
     rows = []
     for group in ranked(summary):
         cells = [group.measured[name] for name in names]
