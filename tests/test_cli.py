@@ -181,3 +181,8 @@ def test_debug_shows_every_module_s_shapes(in_folder: Path, capsys) -> None:
     assert "(720, 2)" in shown
     assert "(720, 64)" in shown
     assert "322 parameters" in shown
+
+
+def test_a_key_that_only_lacks_its_plus_is_told_so(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "data=moons", "trainer.max_steps=5"]) == 2
+    assert "+trainer.max_steps=" in capsys.readouterr().err

@@ -84,3 +84,16 @@ def test_plateau_is_torch_s_and_survives_its_state() -> None:
 def test_what_makes_no_schedule_is_refused(bad: dict) -> None:
     with pytest.raises(ConfigError, match=next(iter(bad))):
         WarmupCosine(optimizer(), total_steps=10, **bad)
+
+
+def test_a_short_run_still_reaches_its_learning_rate() -> None:
+    assert rates(WarmupCosine(optimizer(), total_steps=2, total_epochs=1, warmup=0.9), 2) == pytest.approx([0.15, 0.3])
+
+
+@pytest.mark.parametrize("interval", ["step", "epoch"])
+def test_a_schedule_over_a_run_without_an_end_is_refused(interval: str) -> None:
+    known = {"total_steps": 0, "total_epochs": 0}
+    for schedule in (Cosine, WarmupCosine):
+        with pytest.raises(ConfigError, match=f"max_epochs=-1 has no last {interval}"):
+            schedule(optimizer(), **known, interval=interval)
+    Cosine(optimizer(), **known, length=9, interval=interval)

@@ -58,7 +58,8 @@ class EpochProgress(ProgressBar):
             self.draw(trainer, round(done, 2))
         elif self.bar is None and self._enabled and now - self._said > LINE_SECONDS:
             self._said = now
-            log.info("epoch %.2f of %s  %s", done, trainer.max_epochs, self.losses(trainer))
+            of = f" of {trainer.max_epochs}" if (trainer.max_epochs or 0) > 0 else ""
+            log.info("epoch %.2f%s  %s", done, of, self.losses(trainer))
 
     def draw(self, trainer: pl.Trainer, done: float) -> None:
         assert self.bar is not None

@@ -8,7 +8,7 @@ import secrets
 import sys
 from argparse import Namespace
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -203,14 +203,33 @@ def unknown_keys_named(hydra: Hydra, name: str, overrides: list[str]) -> Iterato
         if not found:
             raise
         key = found.group(1)
-        raise ConfigError.unknown("key", key, list_known_keys(hydra, name, overrides, key)) from None
+        raise explain_unknown_key(hydra, name, overrides, key) from None
+
+
+def explain_unknown_key(hydra: Hydra, name: str, overrides: list[str], key: str) -> ConfigError:
+    """A key that its class would take only lacks Hydra's `+`; any other has near neighbours."""
+    from probeta.config.signatures import parameters
+    from probeta.config.trust import resolve
+
+    parent, _, last = key.rpartition(".")
+    node = OmegaConf.select(compose_without(hydra, name, overrides, key), parent) if parent else None
+    if isinstance(node, DictConfig) and "_target_" in node:
+        with suppress(UserError):
+            if last in parameters(resolve(node["_target_"], parent)):
+                return ConfigError(f"{key} is not set in this configuration; + adds it: +{key}=…")
+    return ConfigError.unknown("key", key, list_known_keys(hydra, name, overrides, key))
+
+
+def compose_without(hydra: Hydra, name: str, overrides: list[str], wrong: str) -> DictConfig:
+    """The configuration without the overrides of the key `wrong`."""
+    kept = [o for o in overrides if not o.lstrip("+~").startswith(wrong)]
+    # As a multirun, which leaves out the overrides that list several values.
+    return drop_hydra(hydra.compose_config(name, kept, run_mode=RunMode.MULTIRUN, with_log_configuration=False))
 
 
 def list_known_keys(hydra: Hydra, name: str, overrides: list[str], wrong: str) -> list[str]:
     """The keys beside `wrong`, from the configuration without the overrides that it came from."""
-    kept = [o for o in overrides if not o.lstrip("+~").startswith(wrong)]
-    # As a multirun, which leaves out the overrides that list several values.
-    config = drop_hydra(hydra.compose_config(name, kept, run_mode=RunMode.MULTIRUN, with_log_configuration=False))
+    config = compose_without(hydra, name, overrides, wrong)
     parent = wrong.rpartition(".")[0]
     if not parent and (deeper := [key for key in dotted(config) if key.endswith(f".{wrong}")]):
         return deeper  # `lr` is a key, a level or two down

@@ -22,8 +22,8 @@ from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
-from probeta.config.processes import processes
 from probeta.config.signatures import RESERVED, check_node, parameters
+from probeta.config.trainer import check_trainer, known_length
 from probeta.config.trust import get_trusted, resolve, targets
 from probeta.data.datamodule import DataModule
 from probeta.data.spec import DataSpec, PointsSpec, SequenceSpec, TextSpec
@@ -102,11 +102,11 @@ def check_keys(tree: Mapping[str, Any]) -> None:
         raise ConfigError.value("compile", tree["compile"], "true or false")
     check_seeds(tree)
     trust = get_trusted(tree)
-    if tree.get("trainer"):
-        processes(tree["trainer"])
     for path, node in targets(tree):
         supplied = SUPPLIED.get(path, RUN_SUPPLIES if path.startswith("logger.") else ())
         check_node(resolve(node["_target_"], path, trust), node, path, supplied)
+    if tree.get("trainer"):
+        check_trainer(tree["trainer"])
 
 
 def make(tree: Mapping[str, Any], path: str, **supplied: Any) -> Any:
@@ -183,7 +183,8 @@ def check(config: DictConfig) -> None:
     make(tree, "decoding")
     with torch.device("meta"):
         model = make(tree, "model", spec=spec)
-    check_monitors(tree, model.logged())
+    unvalidated = (tree.get("trainer") or {}).get("limit_val_batches") == 0
+    check_monitors(tree, [name for name in model.logged() if not (unvalidated and name.startswith("val/"))])
     check_optimizer(tree, model)
     for name in tree.get("callbacks") or {}:
         make(tree, f"callbacks.{name}")
@@ -231,8 +232,9 @@ def check_optimizer(tree: Mapping[str, Any], model: Module) -> None:
     except (ValueError, TypeError) as error:
         raise ConfigError(f"optimizer: {error}") from None
     if (schedule := factory(tree, "scheduler")) is not None:
+        steps, epochs = known_length(tree.get("trainer") or {"max_epochs": 1})
         try:
-            schedule(optimizer, total_steps=10, total_epochs=10)
+            schedule(optimizer, total_steps=10 * steps, total_epochs=10 * epochs)
         except ConfigError as error:
             raise with_full_key(error, "scheduler") from None
         except (ValueError, TypeError) as error:

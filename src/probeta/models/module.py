@@ -295,8 +295,10 @@ class Module(pl.LightningModule):
         optimizer = self.optimizer_factory(self.parameters())
         if self.scheduler_factory is None:
             return optimizer
-        steps = int(self.trainer.estimated_stepping_batches)
-        scheduler = self.scheduler_factory(optimizer, total_steps=steps, total_epochs=self.trainer.max_epochs or 1)
+        # A run without a known end has 0 of them, which a schedule that needs one refuses.
+        steps, epochs = self.trainer.estimated_stepping_batches, self.trainer.max_epochs or 1
+        total = int(steps) if 0 <= steps < math.inf else 0
+        scheduler = self.scheduler_factory(optimizer, total_steps=total, total_epochs=max(0, epochs))
         if isinstance(scheduler, ReduceLROnPlateau):
             # Lightning neither checkpoints the metrics a plateau waits for nor steps it when an epoch is
             # resumed at its end; stepping it at the end of each epoch that has the metric needs neither.

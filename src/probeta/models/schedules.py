@@ -21,7 +21,12 @@ Interval = Literal["step", "epoch"]
 def count_intervals(interval: Interval, total_steps: int, total_epochs: int) -> int:
     if interval not in ("step", "epoch"):
         raise ConfigError.value("interval", interval, "step or epoch")
-    return max(1, total_steps if interval == "step" else total_epochs)
+    total = total_steps if interval == "step" else total_epochs
+    if total < 1:
+        raise ConfigError(
+            f"trainer.max_epochs=-1 has no last {interval}, and this schedule falls to the last: give one"
+        )
+    return total
 
 
 def cosine_factor(t: float, minimum: float) -> float:
@@ -50,7 +55,7 @@ class Cosine(LambdaLR):
 class WarmupCosine(LambdaLR):
     """Linear from 0 over the first `warmup` share of the run, then half a cosine (Goyal et al. 2017, §2.2).
 
-    The first step already learns: its factor is 1/(warm-up steps).
+    With w steps of warm-up the factors are 1/(w + 1), 2/(w + 1), …, and 1 at the step after them: there always is one.
     """
 
     def __init__(
@@ -65,7 +70,7 @@ class WarmupCosine(LambdaLR):
         check_share("warmup", warmup)
         check_share("minimum", minimum)
         span = count_intervals(interval, total_steps, total_epochs)
-        rise = round(warmup * span)
+        rise = min(round(warmup * span), span - 1)
         self.interval = interval
 
         def factor(t: int) -> float:
@@ -99,7 +104,7 @@ class InverseSquareRoot(LambdaLR):
 
 
 class Plateau(ReduceLROnPlateau):
-    """Multiply the learning rate by `factor` when `monitor` has not improved for `patience` epochs."""
+    """Multiply the learning rate by `factor` when `monitor` has not improved for more than `patience` epochs."""
 
     def __init__(
         self,

@@ -145,7 +145,7 @@ def make_trainer(
         devices=devices if isinstance(devices, list) else count,
         strategy=choose_strategy(count, settings.get("strategy")),
         accelerator=device,
-        plugins=[*(settings.get("plugins") or ()), environment],
+        plugins=[environment],
         callbacks=[*experiment.callbacks.values(), Interruption(signals, checkpoint), EpochProgress()],
         logger=experiment.loggers or False,
         default_root_dir=run.path,
