@@ -30,6 +30,7 @@ REPLICATES = ("seed", *(f"seeds.{name}" for name in Seeds._fields), "data.seed")
 DEFINITION: dict[str, type | tuple[type, ...]] = {
     "name": str,
     "command": str,
+    "commands": list,
     "question": str,
     "metrics": list,
     "curves": list,
@@ -160,7 +161,7 @@ def read_definition(sweep: Path) -> dict[str, Any]:
     for name, job in (definition.get("jobs") or {}).items():
         if not isinstance(job, dict):
             raise Damaged(path, f"jobs.{name} is {kind_of(job)} where a mapping is expected")
-        check_kinds(path, job, {"overrides": list, "variant": str})
+        check_kinds(path, job, {"overrides": list, "variant": str, "by": int})
     return definition
 
 

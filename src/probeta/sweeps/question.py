@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from hydra.types import TaskFunction
 
@@ -49,3 +51,23 @@ class Wanted:
 def command_line(task: TaskFunction) -> str:
     """The command that composed the jobs of `task`, to be typed again."""
     return shlex.join(["probeta", task.name, *task.line]) if isinstance(task, Command) else ""
+
+
+def attribute_jobs(before: Mapping[str, Any], jobs: Iterable[str], command: str) -> tuple[list[str], dict[str, int]]:
+    """The commands that together make the jobs of a sweep's directory, and job → which of them makes it.
+
+    `before` is the definition as it stood, and `command` asks for `jobs`. An earlier command stays only while it makes
+    a job that this one does not; this one is named where it makes a job that no earlier one does.
+    """
+    earlier = before.get("commands") or [before.get("command") or ""]
+    made: dict[str, str] = {}
+    for name, entry in (before.get("jobs") or {}).items():
+        number = entry.get("by", 0)
+        made[name] = earlier[number] if 0 <= number < len(earlier) else ""
+    asked = {*jobs, *(name for name, by in made.items() if by == command)}
+    needed = {by for name, by in made.items() if by and name not in asked}
+    made = {name: by if by in needed else command for name, by in made.items()} | {
+        name: command for name in asked if made.get(name) not in needed
+    }
+    commands = [by for by in dict.fromkeys([*earlier, command]) if by in set(made.values())]
+    return commands, {name: commands.index(by) for name, by in made.items()}

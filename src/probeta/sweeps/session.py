@@ -30,7 +30,7 @@ from probeta.sweeps.inputs import Inputs
 from probeta.sweeps.jobs import Action, JobPlan, SweepJob, decide, prepare
 from probeta.sweeps.launchers import launcher_for
 from probeta.sweeps.naming import job_name
-from probeta.sweeps.question import Definition, Wanted
+from probeta.sweeps.question import Definition, Wanted, attribute_jobs
 from probeta.sweeps.retries import Ended, Rounds, write_missing_result
 
 STOP = ".stop"
@@ -213,7 +213,7 @@ class Session:
     def describe(self) -> None:
         """Write `sweep.json`: what the report needs to know of the sweep beyond its run directories."""
         try:
-            before = read_definition(self.directory).get("jobs") or {}
+            before = read_definition(self.directory)
         except Damaged as damage:
             print(f"{damage}; it is written anew, from this command", file=sys.stderr)
             before = {}
@@ -222,7 +222,15 @@ class Session:
             | ({"absent": list(j.absent)} if j.absent else {})
             for j in self.jobs.values()
         }
-        document = {**asdict(self.definition), "versions": versions(), "jobs": {**before, **jobs}}
+        listed: dict[str, Any] = {**(before.get("jobs") or {}), **jobs}
+        commands, made = attribute_jobs(before, jobs, self.definition.command)
+        document = {
+            **asdict(self.definition),
+            "command": "\n".join(commands),
+            "commands": commands,
+            "versions": versions(),
+            "jobs": {name: {**entry, "by": made[name]} for name, entry in listed.items()},
+        }
         write_atomic(self.directory / "sweep.json", json.dumps(document, indent=1) + "\n")
 
     def open(self) -> None:
