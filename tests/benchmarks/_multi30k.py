@@ -16,6 +16,7 @@ from probeta.data.pairs import EncodedPairs
 from probeta.data.vocabulary import BOS_ID, EOS_ID, PAD_ID, Vocabulary
 from probeta.nn.attention import Additive
 from probeta.nn.decoder import Decoder
+from probeta.nn.devices import slow_in_bfloat16
 from probeta.nn.encoder import Encoder
 from probeta.nn.loss import projected_cross_entropy
 from probeta.nn.seq2seq import Seq2Seq
@@ -34,6 +35,12 @@ def missing() -> str | None:
     """Why the benchmarks cannot run here, or `None`."""
     path = folder() / "train.lc.norm.tok.en"
     return None if path.exists() else f"{path} is not there: set PROBETA_MULTI30K to Multi30k's folder"
+
+
+def halves(*others: str) -> tuple[list[str], str]:
+    """`others`, float32 and, where the processor computes in it, bf16: the sides to measure; and why not bf16."""
+    reason = slow_in_bfloat16(torch.device("cpu"))
+    return [*others, "float32", *([] if reason else ["bf16"])], reason
 
 
 def skipped(name: str, reason: str) -> dict[str, object]:

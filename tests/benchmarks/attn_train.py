@@ -42,7 +42,8 @@ def run() -> list[dict[str, Any]]:
     if reason:
         return [multi30k.skipped("attn_train", reason)]
     corpus = multi30k.load()
-    rate = rates({name: Apart(side, name) for name in ("notebook", "float32", "bf16")})
+    sides, slow = multi30k.halves("notebook")
+    rate = rates({name: Apart(side, name) for name in sides})
     note = f"V {len(corpus.source)}/{len(corpus.target)}, batch {multi30k.BATCH}"
     return [
         {
@@ -55,4 +56,5 @@ def run() -> list[dict[str, Any]]:
             "note": f"{note}, {side}",
         }
         for name, side in (("attn_train", "float32"), ("attn_train_bf16", "bf16"))
-    ]
+        if side in rate
+    ] + [multi30k.skipped("attn_train_bf16", slow)] * bool(slow)

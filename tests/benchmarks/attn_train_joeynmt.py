@@ -30,7 +30,8 @@ def run() -> list[dict[str, Any]]:
     reason = multi30k.missing() or joeynmt.missing()
     if reason:
         return [multi30k.skipped("attn_train_joeynmt", reason)]
-    rate = rates({name: Apart(side, name) for name in ("joeynmt", "float32", "bf16")})
+    sides, slow = multi30k.halves("joeynmt")
+    rate = rates({name: Apart(side, name) for name in sides})
     return [
         {
             "name": name,
@@ -42,4 +43,5 @@ def run() -> list[dict[str, Any]]:
             "note": f"{side}; both: LSTM, E 256, H 512, bidirectional encoder, 512 before the vocabulary",
         }
         for name, side in (("attn_train_joeynmt", "float32"), ("attn_train_joeynmt_bf16", "bf16"))
-    ]
+        if side in rate
+    ] + [multi30k.skipped("attn_train_joeynmt_bf16", slow)] * bool(slow)

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 
 from probeta.cli import main
@@ -32,3 +33,27 @@ def test_the_boundary_is_that_of_the_weights_that_were_kept(tmp_path: Path) -> N
     assert (
         weights_sha256(run.model.state_dict()) == json.loads((run.path / "result.json").read_text())["weights_sha256"]
     )
+
+
+def test_emulated_bfloat16_is_said_once_before_training_and_translating(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": False})
+    settings = ["trainer=cpu", "trainer.max_epochs=1", "recipe.hidden_size=8", "figures=none", "logger=none"]
+    assert main(["train", *settings, "trainer.precision=bf16-mixed", f"hydra.run.dir={tmp_path / 'run'}"]) == 0
+    assert (tmp_path / "run" / "run.log").read_text().count("trainer.precision=bf16-mixed is slow here") == 1
+    assert main(["translate", f"run={tmp_path / 'run'}", "text=i see", "precision=bf16"]) == 0
+    assert capsys.readouterr().err.count("\nprecision=bf16 is slow here") == 1
+
+
+def test_a_relative_folder_of_data_is_that_of_the_command_under_chdir(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for ending in ("en", "de"):
+        (tmp_path / f"train.{ending}").write_text("".join(f"w{i} x\n" for i in range(40)))
+    monkeypatch.chdir(tmp_path)
+    data = ["data=parallel_text", "data.root=.", "data.source=en", "data.target=de", f"data.cache={tmp_path / 'cache'}"]
+    settings = ["trainer=cpu", "trainer.max_epochs=1", "recipe.hidden_size=8", "figures=none", "logger=none"]
+    assert main(["train", *data, *settings, "hydra.job.chdir=true", "hydra.run.dir=run"]) == 0
+    assert json.loads((tmp_path / "run" / "artifacts" / "data.json").read_text()) == {"root": str(tmp_path)}
+    assert main(["evaluate", "run=run"]) == 0

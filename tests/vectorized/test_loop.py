@@ -8,6 +8,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from probeta.errors import ConfigError
+from probeta.vectorized.train_jobs import MemberBuilder
 from tests.vectorized.runs import Alone, assert_same_run, changed, train_together, tree_of
 
 SCHEDULES = {
@@ -164,3 +166,9 @@ def test_teacher_forcing_is_drawn_for_every_member() -> None:
     trees = [changed(tree, {"seed": s}) for s in (0, 1)]
     for single, member in zip(trees, train_together(trees), strict=True):
         assert_same_run(member, Alone(single), 1e-9)
+
+
+def test_a_last_batch_of_one_under_batch_norm_is_refused_as_for_one_run() -> None:
+    n = len(MemberBuilder().make(moons()).data.splits["train"].y)
+    with pytest.raises(ConfigError, match=f"data.batch_size={n - 1} leaves a last batch of one of the {n}"):
+        MemberBuilder().make(moons(model__batch_norm=True, data__batch_size=n - 1))

@@ -20,7 +20,7 @@ from probeta.models.decoding import Decoding
 from probeta.models.translator import TranslatorModule
 from probeta.nn import cpu
 from probeta.nn.decoding import Hypothesis, beam_search, greedy, replace_unknown
-from probeta.nn.devices import pick_device
+from probeta.nn.devices import pick_device, slow_in_bfloat16
 from probeta.nn.positions import LearnedPositions
 from probeta.nn.translator import Translator
 from probeta.runs.directory import RunDirectory
@@ -74,6 +74,8 @@ class TextTranslator:
         if self.precision not in PRECISIONS:
             raise ConfigError.value("precision", self.precision, " or ".join(PRECISIONS))
         check_whole("batch_size", self.batch_size)
+        if self.precision == "bf16" and (reason := slow_in_bfloat16(self.device)):
+            log.warning("precision=bf16 is slow here: %s.", reason)
 
     @cached_property
     def prepared(self) -> Any:

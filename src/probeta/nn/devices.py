@@ -17,6 +17,18 @@ def available() -> dict[str, torch.device]:
     return devices
 
 
+def slow_in_bfloat16(device: torch.device) -> str:
+    """Why products in bfloat16 take many times as long on `device` as in float32; "" where they do not.
+
+    A processor without instructions for them emulates each. Nothing is said of what is not known to lack them.
+    """
+    known = torch.cpu.get_capabilities() if device.type == "cpu" else {}
+    flags = [value for name, value in known.items() if "bf16" in name]
+    if not flags or any(flags):
+        return ""
+    return "this processor has no instructions for bfloat16: it emulates them, many times slower than float32"
+
+
 def pick_device(key: str, name: str, also: str = "") -> torch.device:
     """The device `name`: cpu, cuda (or gpu), cuda:N, mps; `auto` is the accelerator where there is one.
 

@@ -26,6 +26,7 @@ from probeta.data.datamodule import DataModule
 from probeta.errors import TrainingDiverged
 from probeta.models.module import Module
 from probeta.models.weights import load_archive, save_archive, weights_sha256
+from probeta.nn.devices import slow_in_bfloat16
 from probeta.runs.artifacts import FIGURES
 from probeta.runs.directory import RunDirectory
 from probeta.runs.memory import keep_freed_memory
@@ -72,6 +73,9 @@ def train(
         data.save(run.artifacts.text)
         run.artifacts.write({"data": data.recorded} if data.recorded else {})
     device = choose(tree, experiment, run) if rank.count == 1 else choose_for_ranks(tree, rank.count)
+    precision = str(tree["trainer"].get("precision"))
+    if precision.startswith("bf16") and device == "cpu" and (reason := slow_in_bfloat16(torch.device(device))):
+        log.warning("trainer.precision=%s is slow here: %s.", precision, reason)
     trainer = make_trainer(experiment, run, signals, tree, device, environment)
     if tree.get("compile"):
         compile_net(model, device)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import shlex
 from collections.abc import Sequence
 from functools import partial
@@ -26,6 +27,8 @@ log = logging.getLogger(__name__)
 def task(config: DictConfig) -> dict[str, Any]:
     """What Hydra's launchers call for every job: train in the job's directory."""
     hydra = HydraConfig.get()
+    if hydra.job.chdir:
+        record_places(config, RunDirectory(Path(hydra.runtime.output_dir)), hydra.runtime.cwd)
     return run_in(
         Path(hydra.runtime.output_dir),
         config,
@@ -33,6 +36,16 @@ def task(config: DictConfig) -> dict[str, Any]:
         launcher=str(hydra.runtime.choices.get("hydra/launcher", "basic")),
         multirun=hydra.mode == RunMode.MULTIRUN,
     )
+
+
+def record_places(config: DictConfig, run: RunDirectory, folder: str) -> None:
+    """What the data's relative paths mean in `folder`, where the command was given: the run works in its own."""
+    from probeta.config.trust import get_trusted, resolve
+
+    data = config.data
+    located = getattr(resolve(data._target_, "data", get_trusted({"trust": config.get("trust")})), "located", ())
+    given = {key: os.path.expanduser(data[key]) for key in located if isinstance(data.get(key), str)}
+    run.artifacts.write({"data": {key: os.path.join(folder, path) for key, path in given.items()}} if given else {})
 
 
 def run_in(path: Path, config: DictConfig, **how: Any) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import torch
 
-from probeta.config.build import build_data, build_model, double_precision, make
+from probeta.config.build import build_data, build_model, check_last_batch, double_precision, make
 from probeta.errors import UserError
 from probeta.runs.artifacts import FIGURES
 from probeta.runs.directory import PATIENCE, RunDirectory
@@ -232,7 +232,9 @@ class MemberBuilder:
         callbacks = tree.get("callbacks") or {}
         checkpoint = make(tree, "callbacks.checkpoint") if callbacks.get("checkpoint") else None
         minutes = math.inf if checkpoint is None else checkpoint.every_minutes
-        return Member(tree, data, loader, build_model(tree, data.spec), minutes)
+        model = build_model(tree, data.spec)
+        check_last_batch(data, model)
+        return Member(tree, data, loader, model, minutes)
 
     def sha256(self, member: Member) -> str:
         key = id(member.data)
