@@ -8,6 +8,7 @@ import logging
 import os
 import random
 import shlex
+import shutil
 import signal
 import threading
 import warnings
@@ -216,3 +217,76 @@ def test_a_stopped_run_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     resumed = probeta.resume(probeta.Run(path))
     assert resumed.metrics == whole.metrics
     assert (path / "metrics.csv").read_bytes() == (whole.path / "metrics.csv").read_bytes()
+
+
+def ring(n: int = 120) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """Three classes by distance from the middle, in three dimensions."""
+    x = np.random.default_rng(0).normal(size=(n, 3))
+    return x, np.array(["near", "middle", "far"])[np.digitize(np.linalg.norm(x, axis=1), [1.2, 2.0])]
+
+
+class Wide(torch.nn.Module):
+    def __init__(self, in_features: int, classes: int) -> None:
+        super().__init__()
+        self.body = torch.nn.Sequential(torch.nn.Linear(in_features, 32), torch.nn.ReLU(), torch.nn.Linear(32, classes))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.body(x)
+
+
+def evaluated(path: Path, capsys: pytest.CaptureFixture[str]) -> str:
+    assert cli.main(["evaluate", f"run={path}"]) == 0
+    return capsys.readouterr().out
+
+
+def test_own_points_train_and_stay_with_the_run(capsys: pytest.CaptureFixture[str], folder: Path) -> None:
+    import pandas as pd
+
+    x, y = ring()
+    line = ("model=mlp", "trainer=cpu", "trainer.max_epochs=3")
+    run = probeta.train(*line, data=(x, y))
+    frame = pd.DataFrame(x, columns=["a", "b", "c"]).assign(target=y)
+    assert probeta.train(*line, data=frame).result["config_sha256"] == run.result["config_sha256"]
+    shutil.rmtree(folder / "outputs" / ".given")
+    moved = run.path.rename(folder / "moved")
+    assert "the same" in evaluated(moved, capsys)
+    assert list(probeta.load_run(moved).predict(x[:2]).columns) == ["class", "p0", "p1", "p2"]
+    sweep = probeta.sweep(*line, "optimizer.lr=0.1,0.2", data=(x, y), seeds=range(2))
+    assert sweep.runs()["status"].eq("completed").all()
+
+
+def test_own_pairs_train_and_stay_with_the_run(capsys: pytest.CaptureFixture[str], folder: Path) -> None:
+    from probeta.data.toy_pairs import PAIRS
+
+    run = probeta.train("trainer=cpu", "trainer.max_epochs=1", data=list(PAIRS))
+    shutil.rmtree(folder / "outputs" / ".given")
+    assert "the same" in evaluated(run.path, capsys)
+    assert len(run.translate(["good morning"])) == 1
+
+
+def test_an_own_net_trains_and_is_never_executed_from_the_run() -> None:
+    run = probeta.train("trainer=cpu", "trainer.max_epochs=2", data=ring(), model=Wide)
+    assert (run.path / "artifacts" / "model.py").read_text().startswith("class Wide")
+    again = probeta.load_run(run.path, model=Wide)
+    assert again.model.state_dict().keys() == run.model.state_dict().keys()
+    with pytest.raises(ConfigError, match=r"model\.net=Wide is a class of a notebook"):
+        probeta.load_run(run.path)
+    with pytest.raises(ConfigError, match="is not the Linear"):
+        probeta.load_run(run.path, model=torch.nn.Linear)
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        ((np.zeros((4, 2)), np.zeros(3)), r"X is \(4, 2\) and y \(3,\)"),
+        ((np.full((20, 2), np.nan), np.arange(20) % 2), "row 0, column 0 of X is nan"),
+        ((np.zeros((20, 2)), np.zeros(20)), "1 classes"),
+        ([("a", "b"), ("c", "")], "number 1 is"),
+        ([("a", "b")], "1 pairs"),
+        ((1, 2, 3), "a tuple of 3"),
+    ],
+    ids=range(6),
+)
+def test_own_data_that_cannot_train_are_refused(data: Any, words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        probeta.train("model=mlp" if isinstance(data, tuple) else "trainer=cpu", data=data)

@@ -6,10 +6,12 @@ import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import yaml
 from hydra.errors import ConfigCompositionException, HydraException
 from omegaconf.errors import OmegaConfBaseException
+from torch import nn
 
 from probeta.api.isolation import restore_process
 from probeta.api.run import Run
@@ -21,6 +23,7 @@ from probeta.composition.job import Command
 from probeta.config import build
 from probeta.errors import ConfigError, UserError
 from probeta.exercises import commands, study_command
+from probeta.models.given import hand_over, source_sha256
 from probeta.runs.signals import Interrupted
 from probeta.sweeps.errors import SweepFailed
 from probeta.training import probe as probing
@@ -32,17 +35,24 @@ COMMANDS = {
 }
 
 
-def train(*overrides: str) -> Run:
+def train(*overrides: str, data: Any = None, model: type[nn.Module] | None = None) -> Run:
     """`probeta train` with these overrides: one run.
 
     Args:
         overrides: as on the command line, `"experiment=moons_mlp"`, `"optimizer.lr=0.1"`.
+        data: your own: `(X, y)`, `(N, features)` numbers and `(N,)` classes; a data frame of numbers whose classes
+            stand in the column `target`, or the last; or sentence pairs `[(source, target), …]`. They are kept in
+            the run directory.
+        model: your own net, a class built as `model(in_features, classes)` that takes `(B, in_features)` points to
+            `(B, classes)` logits. Its source is kept in the run directory.
 
     Raises:
         ConfigError: a key or a value is not accepted; in the words of the command.
         KeyboardInterrupt: the run was stopped; `resume` goes on from its last checkpoint.
     """
-    return _once("train", overrides)
+    with hand_over(model):
+        run = _once("train", [*overrides, *given(data, model, overrides)])
+    return Run(run.path, model=model)
 
 
 def probe(name: str, *overrides: str) -> Run:
@@ -50,7 +60,13 @@ def probe(name: str, *overrides: str) -> Run:
     return _once("probe", [f"probe={name}", *overrides])
 
 
-def sweep(*overrides: str, seeds: Iterable[int] | None = None, lang: str = "en") -> Sweep:
+def sweep(
+    *overrides: str,
+    seeds: Iterable[int] | None = None,
+    lang: str = "en",
+    data: Any = None,
+    model: type[nn.Module] | None = None,
+) -> Sweep:
     """`probeta train -m`: every combination of the values listed, vectorized where it can be.
 
     What an earlier call, or the command, has completed is not run again.
@@ -59,12 +75,16 @@ def sweep(*overrides: str, seeds: Iterable[int] | None = None, lang: str = "en")
         overrides: as on the command line, `"optimizer.lr=0.05,0.1"`.
         seeds: each combination is run with each of these.
         lang: language of the summary and the page, `en` or `es`.
+        data: as in `train`.
+        model: as in `train`; such runs are made one after the other.
 
     Raises:
         ConfigError: a key or a value is not accepted; nothing has run then.
         KeyboardInterrupt: the sweep was stopped; the same call goes on.
     """
-    return _sweep("train", [*overrides, *([] if seeds is None else [f"seed={_listed(seeds)}"])], lang, "-m")
+    chosen = [] if seeds is None else [f"seed={_listed(seeds)}"]
+    with hand_over(model):
+        return _sweep("train", [*overrides, *chosen, *given(data, model, overrides)], lang, "-m")
 
 
 def study(name: str, *overrides: str, seeds: Iterable[int] | None = None, lang: str = "en") -> Sweep:
@@ -95,12 +115,34 @@ def resume(run: Run | str | Path, trust: Sequence[str] = ()) -> Run:
     return Run(path, trust)
 
 
-def load_run(directory: str | Path, trust: Sequence[str] | None = None) -> Run:
+def load_run(directory: str | Path, trust: Sequence[str] | None = None, model: type[nn.Module] | None = None) -> Run:
     """The finished run in `directory`, with its kept weights. Nothing in it is executed but what probeta and `trust`
-    define. Raises `RunDirectoryError` where there is no finished run with weights."""
-    run = Run(directory, trust or ())
+    define; a `model` that was handed over to `train` is handed over again. Raises `RunDirectoryError` where there is
+    no finished run with weights."""
+    run = Run(directory, trust or (), model)
     _ = run.loaded
     return run
+
+
+def given(data: Any, model: type[nn.Module] | None, overrides: Sequence[str]) -> list[str]:
+    """The overrides that choose data and a model which were handed over; the data are written to a file first."""
+    root = next((line.partition("=")[2] for line in reversed(overrides) if line.startswith("output_dir=")), "outputs")
+    lines = []
+    if data is not None:
+        from probeta.data.given import keep_pairs, keep_points
+
+        if hasattr(data, "columns"):
+            target = "target" if "target" in data.columns else data.columns[-1]
+            data = (data.drop(columns=target), data[target])
+        if isinstance(data, tuple):
+            if len(data) != 2:
+                raise ConfigError(f"data is a tuple of {len(data)}: (X, y), a data frame, or a list of pairs")
+            lines += ["data=given_points", f"data.file={keep_points(*data, Path(root))}"]
+        else:
+            lines += ["data=given_pairs", f"data.file={keep_pairs(data, Path(root))}"]
+    if model is not None:
+        lines += ["model=given_net", f"model.net={model.__name__}", f"model.source_sha256={source_sha256(model)}"]
+    return lines
 
 
 def _once(command: str, overrides: Sequence[str]) -> Run:

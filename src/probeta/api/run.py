@@ -18,6 +18,7 @@ from probeta.api.attention import Attention
 from probeta.api.isolation import restore_process
 from probeta.commands.outcome import outcome_tables
 from probeta.errors import ConfigError
+from probeta.models.given import hand_over
 from probeta.runs.directory import RunDirectory
 from probeta.runs.reading import read_lines
 from probeta.runs.record import read_result
@@ -27,6 +28,7 @@ from probeta.runs.terminal import plain_console
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
+    from torch import nn
 
     from probeta.data.datamodule import DataModule
     from probeta.inference.load_run import LoadedRun
@@ -43,14 +45,16 @@ class Run:
     Args:
         path: a run directory, of a training or a probe.
         trust: packages of your own that its configuration may build from.
+        model: the class of a net that was handed over to `train`, to load its weights into.
 
     Raises:
         RunDirectoryError: there is no run in `path`.
     """
 
-    def __init__(self, path: str | Path, trust: Sequence[str] = ()) -> None:
+    def __init__(self, path: str | Path, trust: Sequence[str] = (), model: type[nn.Module] | None = None) -> None:
         self.path = RunDirectory.existing(path).path
         self.trust = list(trust)
+        self.net = model
 
     @cached_property
     def result(self) -> dict[str, Any]:
@@ -109,7 +113,7 @@ class Run:
         """The run with its kept weights; `RunDirectoryError` where it has none."""
         from probeta.inference.load_run import load_run
 
-        with restore_process():
+        with restore_process(), hand_over(self.net):
             return load_run(self.path, self.trust)
 
     @property

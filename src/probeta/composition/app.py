@@ -121,7 +121,7 @@ def expand_home(argument: str) -> str:
     return argument if found is None else found[1] + found[2] + os.path.expanduser(found[3])
 
 
-PATHS = ("output_dir", "hydra.run.dir", "hydra.sweep.dir", "data.root", "data.cache")
+PATHS = ("output_dir", "hydra.run.dir", "hydra.sweep.dir", "data.root", "data.cache", "data.file")
 
 
 def as_typed(argument: str) -> str:

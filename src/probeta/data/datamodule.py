@@ -51,9 +51,9 @@ class DataModule(pl.LightningDataModule):
         """A hash of everything in the splits: equal data, equal hash."""
         raise NotImplementedError
 
-    @property
-    def recorded(self) -> dict[str, str]:
-        """What a run writes down so that it goes on from any folder: the arguments in `located`."""
+    def record(self, folder: Path) -> dict[str, str]:
+        """What a run writes down so that it goes on from any folder: the arguments in `located`. Those that are not
+        absolute mean files in its directory, of which `folder` is a part that data may write into."""
         return {name: str(getattr(self, name)) for name in self.located}
 
     def save(self, folder: Path) -> None:

@@ -98,6 +98,7 @@ def _write_text(file: BinaryIO, text: str) -> None:
 
 ARRAYS = FileFormat(".npz", _write_arrays, _read_arrays)
 LINES = FileFormat(".txt", _write_lines, _read_lines)
+SOURCE = FileFormat(".py", _write_text, read_text)
 
 FORMS = {
     # of classifiers
@@ -116,6 +117,7 @@ FORMS = {
     "alignment": _json(_read_mapping),  # by split: attention against gold links
     "groups": _json(_read_mapping),  # by split: scores by properties of the gold sentence
     # of every run
+    "model": SOURCE,  # of a net that was handed over in Python: to be read, never executed
     "data": _json(_read_mapping),  # arguments of the data whose meaning depends on where the command was given
 }
 

@@ -86,7 +86,8 @@ class RunDirectory:
 
     def recorded_places(self) -> dict[str, Any]:
         """Arguments of the data whose meaning depends on where the command was given, as they were meant there."""
-        return read_json(self.artifacts.path("data"), dict) or {}
+        places = read_json(self.artifacts.path("data"), dict) or {}
+        return {key: str(self.path / place) if isinstance(place, str) else place for key, place in places.items()}
 
     def load_config(self) -> DictConfig:
         """The configuration that the run was composed to, with the keys and the `_target_`s of today."""

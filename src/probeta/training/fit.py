@@ -71,7 +71,8 @@ def train(
         log.info("Note: %s.", data.note)
     if rank.number == 0:
         data.save(run.artifacts.text)
-        run.artifacts.write({"data": data.recorded} if data.recorded else {})
+        if places := data.record(run.artifacts.folder):
+            run.artifacts.write({"data": places})
     device = choose(tree, experiment, run) if rank.count == 1 else choose_for_ranks(tree, rank.count)
     precision = str(tree["trainer"].get("precision"))
     if precision.startswith("bf16") and device == "cpu" and (reason := slow_in_bfloat16(torch.device(device))):

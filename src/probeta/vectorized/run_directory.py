@@ -46,7 +46,8 @@ def write_run(member: Member, run: RunDirectory, size: int, data_sha256: str) ->
     """Test the kept weights and write everything but logs and `result.json`."""
     tree, data, model = member.tree, member.data, member.model
     data.save(run.artifacts.text)
-    run.artifacts.write({"data": data.recorded} if data.recorded else {})
+    if places := data.record(run.artifacts.folder):
+        run.artifacts.write({"data": places})
     if tree["trainer"].get("accelerator") == "measured":
         record_device(run, member.accelerator, {})
     device = torch.device(member.device)
