@@ -61,7 +61,15 @@ WAYS = ("empty", "cut", "zeroed", "wrong type", "deleted")
 WRONG = {".json": b"7\n", ".yaml": b"- 1\n- 2\n", ".csv": b'{"a": 1}\n', ".txt": b"\xff\xfe\n"}
 """Content of another kind, by a file's ending; of all others, a line of text."""
 
-MAY_LACK = ("events.out", "run.log", "hydra.yaml", "metrics.csv", "boundary.npz", "translations.json")
+MAY_LACK = (
+    "events.out",
+    "run.log",
+    "hydra.yaml",
+    "metrics.csv",
+    "boundary.npz",
+    "translations.json",
+    "attention_maps.json",
+)
 """What a run leaves or does not (`logger=none`, `checkpoints=none`, another model): without it a page has no such
 picture, and nothing is said. What decides a number is no such file."""
 

@@ -6,6 +6,7 @@ import logging
 import os
 import re
 import sys
+import threading
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -35,6 +36,8 @@ def exit_status() -> Iterator[Status]:
     status = Status()
     # On a full disk the handlers of run.log would bury the message under tracebacks of their own.
     logging.raiseExceptions = False
+    # So would the thread that writes TensorBoard's events, whose failure is raised here at the next event.
+    threading.excepthook = _print_thread_failure
     try:
         yield status
     except Interrupted as interruption:
@@ -59,6 +62,11 @@ def exit_status() -> Iterator[Status]:
     except Exception as error:
         status.code = FAILURE
         print_failure(error, f"failed: {type(error).__name__}: {error}")
+
+
+def _print_thread_failure(raised: threading.ExceptHookArgs) -> None:
+    if not (type(raised.thread).__module__.startswith("tensorboard") and issubclass(raised.exc_type, OSError)):
+        threading.__excepthook__(raised)
 
 
 def print_failure(error: BaseException, message: str) -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 from pytorch_lightning.loggers import TensorBoardLogger
 from torch.utils.tensorboard.summary import hparams
+
+from probeta.runs.atomic import name_failures
 
 
 class TensorBoard(TensorBoardLogger):
@@ -27,10 +30,25 @@ class TensorBoard(TensorBoardLogger):
             purge_step=None if resume_step is None else resume_step + 1,
         )
 
+    def _name_failures(self) -> AbstractContextManager[None]:
+        """A thread writes the events, and what it met is raised at a later call, without the file."""
+        return name_failures(Path(self.log_dir) / "events.out.tfevents")
+
+    @property
+    def experiment(self) -> Any:
+        """torch's `SummaryWriter`, made when it is first asked for."""
+        with self._name_failures():
+            return super().experiment
+
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+        with self._name_failures():
+            super().log_metrics(metrics, step)
+
     def save(self) -> None:
         """Flush the events. Lightning would write a `hparams.yaml`; the configuration has its own file."""
         if self._experiment is not None:
-            self.experiment.flush()
+            with self._name_failures():
+                self.experiment.flush()
 
     def finalize(self, status: str) -> None:
         """Lightning calls this after the fit, but the run still has its final metrics to write: only flush."""
@@ -38,7 +56,8 @@ class TensorBoard(TensorBoardLogger):
 
     def close(self) -> None:
         if self._experiment is not None:
-            self.experiment.close()
+            with self._name_failures():
+                self.experiment.close()
 
     def log_final(self, settings: Mapping[str, Any], metrics: Mapping[str, float]) -> None:
         """What the HPARAMS tab shows of this run: the settings and the metrics it ended with."""

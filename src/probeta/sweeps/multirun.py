@@ -104,7 +104,7 @@ class Multirun:
     def _carry_out(self, definition: Definition, directory: Path, work: Callable[[Session], None]) -> dict[str, Any]:
         session = self._session(definition, directory)
         self._through(session, work)
-        if session.failures:
+        if session.failures or session.unwritten:
             raise SweepFailed(session.failures, len(session.jobs), directory)
         return JobResults({name: ended.result for name, ended in session.ended.items()}, directory)
 

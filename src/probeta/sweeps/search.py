@@ -13,6 +13,7 @@ import optuna
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 from optuna.trial import FrozenTrial, Trial, TrialState
+from sqlalchemy.exc import SQLAlchemyError
 
 from probeta.composition.grid import Grid
 from probeta.errors import ConfigError, RunDirectoryError, check_whole
@@ -74,7 +75,11 @@ class OptunaSearch:
         )
         session = Session(self.context, self.task, self.config, directory, definition)
         with Signals() as signals, signals.at_once():
-            return Trials(self, session, space, metric).run()
+            try:
+                return Trials(self, session, space, metric).run()
+            except (SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
+                cause = str(error.__cause__ or error).splitlines()[0]
+                raise RunDirectoryError(f"{search_database(directory)} cannot be read or written: {cause}") from error
 
     def study(self, directory: Path, metric: str) -> optuna.Study:
         """The study in `directory`, new or as an earlier call left it."""
@@ -130,7 +135,7 @@ class Trials:
                 self.session.definition = replace(self.session.definition, notes=self._notes())
                 self.session.describe()
                 self.session.close()
-        if self.failed:
+        if self.failed or self.session.unwritten:
             raise SweepFailed(self.session.failures or self.failed, len(self.session.jobs), self.session.directory)
         return {name: ended.result for name, ended in self.session.ended.items()}
 

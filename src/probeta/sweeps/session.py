@@ -53,6 +53,8 @@ class Session:
     busy: list[str] = field(default_factory=list)
     jobs: dict[str, SweepJob] = field(default_factory=dict)
     opened: bool = False
+    unwritten: bool = False
+    """Whether the disk refused the summary."""
 
     def __post_init__(self) -> None:
         check_switches(self.config)
@@ -262,7 +264,9 @@ class Session:
             nothing_new = self._rounds is None
             written = (read_report(self.directory, lang) if nothing_new else None) or write_report(self.directory, lang)
         except OSError as error:
-            print(f"no summary: {self.directory} cannot be written ({error.strerror or error})", file=sys.stderr)
+            self.unwritten = True
+            place = error.filename or self.directory
+            print(f"no summary: {place} cannot be written ({error.strerror or error})", file=sys.stderr)
         else:
             print(written.text, flush=True)
             print(f"summary in {written.page} ({time.perf_counter() - started:.1f} s)", flush=True)
