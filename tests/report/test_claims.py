@@ -11,7 +11,7 @@ from probeta.report.claims import Expectation, judge, lead
 from probeta.report.language import Language
 from probeta.report.summary import summarise
 from probeta.runs.table import RunRow, SweepRuns
-from probeta.stats.comparisons import Family
+from probeta.stats.families import Family
 from probeta.stats.values import Quantity, Values
 
 ENGLISH = Language("en")

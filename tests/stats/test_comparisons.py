@@ -10,16 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from probeta.stats.comparisons import (
-    Family,
-    Withheld,
-    compare,
-    compare_failures,
-    compare_pair,
-    holm,
-    paired_p,
-    signed_rank_p,
-)
+from probeta.stats.comparisons import Withheld, compare_pair, holm, paired_p, signed_rank_p
+from probeta.stats.families import compare
 from probeta.stats.values import Quantity, Values
 
 numbers = st.floats(-1e3, 1e3, allow_nan=False).map(lambda x: round(x, 3))
@@ -168,37 +160,6 @@ def test_holm_is_that_of_statsmodels() -> None:
         assert holm(p) == pytest.approx(list(multitest.multipletests(p, method="holm")[1]))
 
 
-def samples(names: str, quantity: str, n: int = 6) -> dict[str, Values]:
-    drawn = {name: random.Random(f"{name}{quantity}") for name in names}
-    return {
-        name: Values({s: noise.gauss(0, 1) for s in range(n)}, (), Quantity(quantity), name)
-        for name, noise in drawn.items()
-    }
-
-
-def test_holm_is_over_all_that_a_page_asks_and_each_comparison_counts_once() -> None:
-    family, first, second = Family(), samples("abc", "loss"), samples("abc", "accuracy")
-    compare(first, None, family)
-    compare(second, None, family)
-    # The same pairs again, the other way round and against a reference.
-    again = [compare(dict(reversed(first.items())), "a", family), compare(first, None, family)]
-    p = [c.p or 0.0 for groups in (first, second) for c in compare(groups)]
-    expected = holm(p)
-    assert len(family) == 6
-    assert {c.family for c in again[1]} == {6}
-    assert [c.p_holm for c in again[1]] == pytest.approx(expected[:3])
-    assert {(c.b, c.a): c.p_holm for c in again[0]}.items() <= {(c.a, c.b): c.p_holm for c in again[1]}.items() | {
-        (c.b, c.a): c.p_holm for c in again[1]
-    }.items()
-
-
-def test_variants_with_the_same_values_are_still_several_comparisons() -> None:
-    family = Family()
-    groups = {name: Values({1: 1.0, 2: 1.0}, (), Quantity("acc"), name) for name in "abcd"}
-    assert {c.p_holm for c in compare(groups, None, family)} == {1.0}
-    assert len(family) == 6
-
-
 def test_a_difference_too_small_to_tell_has_no_verdict() -> None:
     for size, differs in ((0.0005, False), (0.002, True)):
         above = Values({s: 0.9 + size * (1 + s / 100) for s in range(8)}, (), Quantity("acc", least=0.001))
@@ -208,32 +169,12 @@ def test_a_difference_too_small_to_tell_has_no_verdict() -> None:
         assert (c.differs, c.only_alone) == (differs, not differs)
 
 
-@given(st.lists(st.sampled_from("ab-"), min_size=1, max_size=12))
-def test_failures_are_compared_by_the_exact_sign_test(who: list[str]) -> None:
-    a, b = (
-        Values({s: 1.0 for s, w in enumerate(who) if w != name}, [s for s, w in enumerate(who) if w == name])
-        for name in "ab"
-    )
-    found, one = compare_failures("a", "b", a, b), who.count("a") + who.count("b")
-    if one == 0:
-        assert found is None
-        return
-    assert found is not None
-    assert (found.only, found.seeds) == ((who.count("a"), who.count("b")), len(who))
-    assert found.p == pytest.approx(stats.binomtest(who.count("a"), one).pvalue)
-
-
 def test_failed_runs_have_no_rank_where_neither_end_is_worse() -> None:
     a = Values({s: float(s) for s in range(8)}, (), Quantity(up=None))
     b = Values({s: 10.0 + s * s for s in range(4)}, range(4, 8), Quantity(up=None))
     c = compare_pair("a", "b", a, b)
     assert c is not None
     assert (c.withheld, c.p, c.differs, c.failed) == (Withheld.FAILED, None, False, (0, 4))
-
-
-def test_a_study_that_stopped_by_looking_gets_no_other_tests() -> None:
-    for c in compare(samples("abc", "loss"), None, Family(stopped=True)):
-        assert (c.p, c.p_holm, c.withheld) == (None, None, Withheld.STOPPED)
 
 
 def draw_crossed(rng: np.random.Generator, shift: float = 0.0) -> dict[tuple[int, int], float]:

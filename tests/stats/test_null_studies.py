@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from numpy.random import Generator
 
-from probeta.stats.comparisons import Family, compare, compare_failures, pair_variants
+from probeta.stats.comparisons import pair_variants
+from probeta.stats.families import Family, compare, compare_failures
 from probeta.stats.values import Quantity, Values
 
 Draw = Callable[[Generator, int, int, Quantity], dict[str, Values]]

@@ -16,7 +16,8 @@ import numpy as np
 from probeta.report.answer import Claim, Verdict
 from probeta.report.language import Language
 from probeta.report.verdicts import no_difference
-from probeta.stats.comparisons import Comparison, Family, compare, compare_pair
+from probeta.stats.comparisons import Comparison, compare_pair
+from probeta.stats.families import Family, compare
 from probeta.stats.intervals import Interval, mean_interval
 from probeta.stats.values import Values, as_values
 

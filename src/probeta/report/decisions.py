@@ -11,7 +11,7 @@ from probeta.report.answer import Cell, Chart, Table
 from probeta.report.charts import lines
 from probeta.report.language import Language
 from probeta.runs.table import SweepRuns
-from probeta.stats.comparisons import compare
+from probeta.stats.families import compare
 from probeta.stats.sequential import (
     EQUIVALENT,
     LARGER,

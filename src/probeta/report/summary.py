@@ -13,15 +13,8 @@ from probeta.report.language import Language
 from probeta.runs.cells import format_table
 from probeta.runs.record import headline
 from probeta.runs.table import REPLICATES, RunRow, SweepRuns
-from probeta.stats.comparisons import (
-    ALPHA,
-    Comparison,
-    Failing,
-    Family,
-    compare_failures,
-    compare_pair,
-    pair_variants,
-)
+from probeta.stats.comparisons import ALPHA, Comparison, compare_pair, pair_variants
+from probeta.stats.families import Failing, Family, compare_failures
 from probeta.stats.intervals import UNBOUNDED, Interval, mean_interval
 from probeta.stats.values import Values
 from probeta.stats.variance_components import Crossed, arrange, crossed_interval

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from probeta.metrics.direction import direction, is_maximised
 from probeta.report.language import Language
 from probeta.report.summary import Summary
-from probeta.stats.comparisons import ALPHA, Comparison, Failing, Withheld
+from probeta.stats.comparisons import ALPHA, Comparison, Withheld
+from probeta.stats.families import Failing
 
 
 def verdict(c: Comparison, metric: str, language: Language) -> str:

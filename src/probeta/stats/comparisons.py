@@ -1,4 +1,4 @@
-"""What a handful of seeds can say of differences: paired tests, failures included, corrected over a whole page."""
+"""What a handful of seeds can say of a difference: paired tests, failures included."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from fractions import Fraction
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +17,6 @@ from probeta.stats.values import Values, as_values
 from probeta.stats.variance_components import Crossed, arrange, crossed_interval, crossed_p
 
 ALPHA = 0.05
-
 
 LEAST_RATIO = math.log(1.01)
 """A factor nearer to 1 than 1.01 is not worth a verdict, however little noise there is."""
@@ -73,58 +72,6 @@ class Comparison:
         return self.p is not None and self.p < ALPHA and not self.differs
 
 
-@dataclass(frozen=True)
-class Failing:
-    """Whether runs of `a` fail more often than those of `b`: the exact sign test over the seeds where just one did."""
-
-    a: str
-    b: str
-    only: tuple[int, int]
-    """Seeds at which only `a`, and at which only `b` failed."""
-    seeds: int
-    """Seeds that both ran at."""
-    p: float | None
-    p_holm: float | None = None
-    family: int = 1
-    withheld: Withheld | None = None
-    key: Hashable = None
-
-    @property
-    def differs(self) -> bool:
-        return self.p_holm is not None and self.p_holm < ALPHA
-
-
-Tested = TypeVar("Tested", Comparison, Failing)
-
-
-class Family:
-    """Every test of one page. Holm's correction is over all of them, and each comparison is tested once.
-
-    How many there are is known when the last has been asked for: `correct` answers for those asked so far.
-
-    Args:
-        stopped: the runs are of a study that added seeds until it had decided; nothing is tested.
-    """
-
-    def __init__(self, stopped: bool = False) -> None:
-        self.stopped = stopped
-        self._p: dict[Hashable, float] = {}
-        self._adjusted: dict[Hashable, float] = {}
-
-    def __len__(self) -> int:
-        return len(self._p)
-
-    def correct(self, asked: Sequence[Tested]) -> list[Tested]:
-        """`asked`, each with the p that the whole family leaves it."""
-        if self.stopped:
-            return [replace(c, p=None, withheld=Withheld.STOPPED) for c in asked]
-        tested = {c.key: c.p for c in asked if c.p is not None}
-        if not tested.keys() <= self._p.keys():
-            self._p = {**tested, **self._p}
-            self._adjusted = dict(zip(self._p, holm(list(self._p.values())), strict=True))
-        return [c if c.p is None else replace(c, p_holm=self._adjusted[c.key], family=len(self)) for c in asked]
-
-
 def paired_p(differences: Sequence[float] | Floats, scale: float = 0.0) -> float | None:
     """Two-sided p-value of "the mean difference is 0", by Student's paired t-test; `None` for n < 2.
 
@@ -174,28 +121,6 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def compare(
-    groups: Mapping[str, Mapping[Any, float]], reference: str | None = None, family: Family | None = None
-) -> list[Comparison]:
-    """Variants (replicate → value) against the reference, or all pairs where there is none.
-
-    A pair is tested over the seeds that both have, by Student's paired t-test. Where at some seed one of the two failed
-    (`Values.failed`) and the other did not, what is left would flatter the one whose poor runs failed: the signed
-    ranks over all seeds are tested instead, a failed run ranked worst; where no end of the quantity is worse, the
-    verdict is withheld. A pair with one shared seed stays untested, one without any is left out. Runs that cross seeds
-    (`stats.variance_components`) are tested as such, by the same t with other degrees of freedom.
-
-    By simulation, on pages of 3 quantities and all pairs of 3 to 8 variants that are the same, 2 to 10 seeds (1,000
-    pages each): something false on 4.3 % (normal), 2.5 % (accuracies of 240 points), 0.5 % (the worst quarter of all
-    runs fail). Where the worst quarter of one variant's runs fail, it is called better than its equal in 1.9, 0.8 and
-    0.3 % of studies of 5, 10 and 20 seeds; over the survivors alone it would be in 7, 12 and 22 %.
-
-    Holm's correction is over `family`, to which these comparisons are added; over these alone where there is none.
-    """
-    found = [compare_pair(a, b, groups[a], groups[b]) for a, b in pair_variants(groups, reference)]
-    return (Family() if family is None else family).correct([c for c in found if c is not None])
-
-
 def pair_variants(groups: Iterable[str], reference: str | None) -> list[tuple[str, str]]:
     """Who is compared with whom: each with `reference`, or all pairs where there is none among `groups`."""
     names = list(groups)
@@ -207,7 +132,7 @@ def pair_variants(groups: Iterable[str], reference: str | None) -> list[tuple[st
 def compare_pair(
     a: str, b: str, of_a: Mapping[Any, float], of_b: Mapping[Any, float], *, ratio: bool = False
 ) -> Comparison | None:
-    """One comparison of `compare`, not corrected; `None` where the two share no seed.
+    """One comparison of `families.compare`, not corrected; `None` where the two share no seed.
 
     Args:
         ratio: compare logarithms, as suits what spreads over orders of magnitude; values not above 0 are left out.
@@ -226,8 +151,8 @@ def compare_pair(
     if shared and not ratio and all(isinstance(x, Fraction) for x in differences):
         mean = float(sum(differences) / len(shared))
     found = Comparison(a, b, len(shared), mean, None, None, failed=(len(left.failed), len(right.failed)),
-                       ratio=ratio, key=_key("values", left, right))  # fmt: skip
-    crossed = _crossing(shared, d)
+                       ratio=ratio, key=comparison_key("values", left, right))  # fmt: skip
+    crossed = find_crossing(shared, d)
     if crossed is not None and (sum(lost) > 0 or not crossed.is_complete):
         return replace(found, withheld=Withheld.CROSSED)
     if sum(lost):
@@ -245,30 +170,13 @@ def compare_pair(
     return replace(found, p=paired_p(d, scale), interval=mean_interval(d, scale=scale))
 
 
-def _crossing(seeds: Sequence[Any], differences: Floats) -> Crossed | None:
+def find_crossing(seeds: Sequence[Any], differences: Floats) -> Crossed | None:
     """The differences by their seeds, where these are several that runs share."""
     lengths = {len(several) if isinstance(several, tuple) else 0 for several in seeds}
     return arrange(dict(zip(seeds, differences, strict=True))) if len(lengths) == 1 and min(lengths) > 1 else None
 
 
-def compare_failures(a: str, b: str, of_a: Mapping[Any, float], of_b: Mapping[Any, float]) -> Failing | None:
-    """Whether one of two variants fails more often, seed by seed; `None` where no seed tells them apart.
-
-    Exact, two-sided: of the seeds at which one failed and the other did not, each is either's with probability 1/2 if
-    both fail alike (McNemar 1947; Conover 1999, §3.5). Leaving out pairs without such seeds is no choice by results:
-    the test is conditional on their number.
-    """
-    left, right = as_values(of_a), as_values(of_b)
-    only = (len(left.failed & right.keys()), len(right.failed & left.keys()))
-    if not sum(only):
-        return None
-    n = sum(only)
-    tail = sum(math.comb(n, k) for k in range(min(only) + 1)) / 2**n
-    both = (left.keys() | left.failed) & (right.keys() | right.failed)
-    return Failing(a, b, only, len(both), min(1.0, 2 * tail), key=_key("failures", left, right))
-
-
-def _key(what: str, left: Values, right: Values) -> Hashable:
+def comparison_key(what: str, left: Values, right: Values) -> Hashable:
     """The same for the same comparison, whichever way round; unnamed values are known by what they are."""
     sides = [(v.quantity.name, v.variant) if v.variant is not None else tuple(sorted(v.items())) for v in (left, right)]
     return what, frozenset(sides)
