@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import shutil
 import subprocess
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from probeta.commands.report import main as report
 from probeta.errors import ConfigError
@@ -18,7 +20,7 @@ from probeta.figures.boundary import boundary_figure
 from probeta.figures.curves import Curve, layers_figure, line_figure, needs_log
 from probeta.figures.reliability import reliability_figure
 from probeta.figures.run import draw, read_metrics
-from probeta.figures.style import COLOURS, LINES, MARKERS, save
+from probeta.figures.style import COLOURS, LINES, MARKERS, save, typeset
 from probeta.metrics.calibration import probabilities, reliability
 from probeta.runs.artifacts import FIGURES
 
@@ -170,3 +172,26 @@ def test_figures_are_saved_in_every_format_asked_for(tmp_path: Path) -> None:
     drawn = line_figure("t", "x", "y", {"a": Curve([1, 2], [1, 2])})
     assert [p.name for p in save(drawn, tmp_path / "f.1", ("png", "svg"))] == ["f.1.png", "f.1.svg"]
     assert "<svg" in (tmp_path / "f.1.svg").read_text()
+
+
+def test_what_is_0_everywhere_is_not_drawn_from_below_0() -> None:
+    flat = line_figure("BLEU", "epoch", "BLEU", {"val": Curve([1, 2], [0.0, 0.0])}, log=False).axes[0]
+    assert flat.get_ylim() == (0, 1)
+    low = line_figure("BLEU", "epoch", "BLEU", {"val": Curve([1, 2], [0.0, 50.0])}, log=False).axes[0]
+    assert low.get_ylim()[0] == 0
+    signed = line_figure("margin", "epoch", "margin", {"val": Curve([1, 2], [-1.0, 0.0])}, log=False).axes[0]
+    assert signed.get_ylim()[0] < -1
+
+
+@pytest.mark.parametrize("span", [1.5, 4, 25, 1e3, 1e9])
+def test_labels_of_a_logarithmic_axis_do_not_overlap(span: float) -> None:
+    drawn = line_figure("norm", "epoch", "norm", {"a": Curve([0.13, 0.13 * span], [0, 1])}, log=False)
+    [axes] = drawn.axes
+    axes.set_xscale("log")
+    FigureCanvasAgg(typeset(drawn)).draw()
+    labels = [*axes.get_xticklabels(), *axes.get_xticklabels(minor=True)]
+    boxes = [label.get_window_extent() for label in labels if label.get_text()]
+    left, right = axes.bbox.x0 - 1, axes.bbox.x1 + 1
+    seen = sorted((box.x0, box.x1) for box in boxes if left <= (box.x0 + box.x1) / 2 <= right)
+    assert len(seen) >= 2
+    assert all(end < begin for (_, end), (begin, _) in itertools.pairwise(seen))

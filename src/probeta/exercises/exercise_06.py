@@ -111,7 +111,9 @@ def charts(results: Results, scales: list[Any]) -> list[Chart]:
     say, epoch, x = results.say, results.say("epoch"), results.metric(SCALE)
     found = []
     for metric in ("train/loss", "grad_norm/total"):
-        series = {f"× {results.number(s)}": band(results.curves(runs_at(results, s), metric)) for s in scales}
+        series = {
+            f"× {results.number(s)}": band(results.curves(runs_at(results, s), metric), keep=False) for s in scales
+        }
         found.append(lines(results.curve(metric), epoch, results.curve(metric), series, log_y=True))
     title = say("{metric} against the factor", metric=results.metric("first_grad_norm"))
     norms = points([float(s) for s in scales], [list(first_norms(runs_at(results, s)).values()) for s in scales])

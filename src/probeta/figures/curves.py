@@ -64,6 +64,9 @@ def line_figure(
     if log or (log is None and needs_log(values)):
         axes.set_yscale("log")
         y_label += ", log scale"
+    elif len(values) and np.nanmin(values) >= 0:
+        # What cannot be negative is not drawn from below 0, nor are zeros alone.
+        axes.set_ylim(max(0.0, axes.get_ylim()[0]), None if np.nanmax(values) > 0 else 1.0)
     label_axes(axes, x_label, y_label)
     if len(curves) > 1:
         legend(axes)

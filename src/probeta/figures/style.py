@@ -8,6 +8,7 @@ figure is global, nothing has to be closed.
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,10 +17,11 @@ from typing import Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
-from matplotlib.ticker import ScalarFormatter
+from matplotlib.ticker import FixedLocator, LogFormatterSciNotation, MaxNLocator, NullFormatter, ScalarFormatter
 
 from probeta.runs.atomic import write_atomic
 
@@ -60,12 +62,28 @@ def escape_all(texts: Iterable[str]) -> list[str]:
     return [escape_mathtext(text) for text in texts]
 
 
+def thin_ticks(axis: Axis) -> None:
+    """Labels of a logarithmic axis that have room: matplotlib labels up to nine a decade where the axis is short."""
+    low, high = axis.get_view_interval()
+    if axis.get_scale() == "log" and 0 < low < high:
+        if high / low < 100:
+            powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)))
+            steps = (1, 2, 5) if high / low > 5 else range(1, 10)
+            places = [place for power in powers for step in steps if low <= (place := step * 10.0**power) <= high]
+            if len(places) < 2:
+                places = [float(place) for place in MaxNLocator(4).tick_values(low, high) if low <= place <= high]
+            axis.set_major_locator(FixedLocator(places))
+            axis.set_major_formatter(LogFormatterSciNotation(minor_thresholds=(math.inf, math.inf)))
+        axis.set_minor_formatter(NullFormatter())
+
+
 def typeset(drawn: Figure) -> Figure:
     """No text by LaTeX: artists remember the settings of the moment that they were made in."""
     for text in drawn.findobj(Text):
         text.set_usetex(False)
     for axes in drawn.axes:
         for axis in (axes.xaxis, axes.yaxis):
+            thin_ticks(axis)
             if isinstance(formatter := axis.get_major_formatter(), ScalarFormatter):
                 formatter.set_usetex(False)
     return drawn

@@ -63,7 +63,8 @@ class TensorBoard(TensorBoardLogger):
         """What the HPARAMS tab shows of this run: the settings and the metrics it ended with."""
         values = {k: v if isinstance(v, (bool, int, float, str)) else str(v) for k, v in settings.items()}
         writer = self.experiment._get_file_writer()
-        for summary in hparams(values, dict(metrics)):
+        # Without a list of columns TensorBoard makes its own of all runs, and shows those that differ between them.
+        for summary in hparams(values, dict(metrics))[1:]:
             writer.add_summary(summary)
         for name, value in metrics.items():
             if name.startswith("test/"):

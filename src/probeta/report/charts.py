@@ -12,14 +12,23 @@ POINTS = 200
 """Points of a curve: a wider screen shows no more."""
 
 
-def band(curves: Sequence[Mapping[int, float]]) -> dict[str, Any] | None:
-    """Mean, lowest and highest over the runs that have the epoch (early stopping ends some sooner)."""
+def band(curves: Sequence[Mapping[int, float]], *, keep: bool = True) -> dict[str, Any] | None:
+    """Mean, lowest and highest over the runs at each epoch.
+
+    Where `keep`, a run that early stopping ended sooner keeps its last value: a mean of those that go on would be one
+    of survivors. The last value of one that diverged says nothing.
+    """
     epochs = sorted({epoch for curve in curves for epoch in curve})
     if len(epochs) < 2:
         return None
     step = math.ceil(len(epochs) / POINTS)
     kept = epochs[::step] if (len(epochs) - 1) % step == 0 else [*epochs[::step], epochs[-1]]
-    rows = [[curve[e] for curve in curves if e in curve] for e in kept]
+    last: dict[int, float] = {}
+    rows = []
+    for epoch in epochs:
+        last = (last if keep else {}) | {i: curve[epoch] for i, curve in enumerate(curves) if epoch in curve}
+        rows.append(list(last.values()))
+    rows = [row for epoch, row in zip(epochs, rows, strict=True) if epoch in set(kept)]
     return {
         "x": kept,
         "mean": [short(sum(r) / len(r)) for r in rows],

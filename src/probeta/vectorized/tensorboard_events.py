@@ -76,7 +76,7 @@ def make_events(
         events.append(Event(wall_time=now, step=step, summary=Summary(value=values)))
     if metrics:
         told = {k: v if isinstance(v, (bool, int, float, str)) else str(v) for k, v in settings.items()}
-        events += [Event(wall_time=now, summary=summary) for summary in hparams(told, dict(metrics))]
+        events += [Event(wall_time=now, summary=summary) for summary in hparams(told, dict(metrics))[1:]]
         tested = [Summary.Value(tag=k, simple_value=v) for k, v in metrics.items() if k.startswith("test/")]
         events.append(Event(wall_time=now, step=0, summary=Summary(value=tested)))
     return [event.SerializeToString() for event in events]

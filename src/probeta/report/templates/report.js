@@ -53,6 +53,16 @@ function layout(extra) {
     xaxis: { ...axis, ...extra.xaxis }, yaxis: { ...axis, ...extra.yaxis } };
 }
 const options = { responsive: true, displaylogo: false, displayModeBar: false };
+// An axis of what is never negative does not begin below 0, not even where all of it is 0.
+function mode(values) { return values.every((v) => v === null || v >= 0) ? "nonnegative" : "normal"; }
+// Names that fit: numbers in four digits, the middle left out; never so that two of them look the same.
+function fit(names, most) {
+  const rounded = (text) => text.replace(/-?\d+\.\d{4,}(e-?\d+)?/g, (n) => String(Number(Number(n).toPrecision(4))));
+  const cut = (text) => { const short = rounded(text), half = Math.floor((most - 1) / 2); return short.length > most ? `${short.slice(0, half)}…${short.slice(-half)}` : short; };
+  const whole = new Set(names).size;
+  for (const told of [names, names.map(rounded), names.map(cut)]) if (told.every((n) => n.length <= most) && new Set(told).size === whole) return told;
+  return new Set(names.map(rounded)).size === whole ? names.map(rounded) : names;
+}
 function shorten(text, most) { return text.length > most ? text.slice(0, most - 1) + "…" : text; }
 
 function fill(select, options) {
@@ -87,18 +97,18 @@ function drawSpread() {
   });
   const names = groups.map((g) => g.variant);
   const height = Math.max(260, 120 + 30 * names.length);
-  Plotly.react("spread", traces, layout({ height, xaxis: { title: { text: data.metrics[name].name } },
-    yaxis: { autorange: "reversed", categoryorder: "array", categoryarray: names, tickvals: names, ticktext: names.map((n) => shorten(n, most)) } }), options);
+  Plotly.react("spread", traces, layout({ height, xaxis: { title: { text: data.metrics[name].name }, rangemode: mode(traces[0].x) },
+    yaxis: { autorange: "reversed", categoryorder: "array", categoryarray: names, tickvals: names, ticktext: fit(names, most) } }), options);
 }
 
 // One line per series, with a band from its lowest to its highest run.
 function lines(series, how) {
-  const traces = [];
+  const traces = [], names = fit(series.map((c) => c.name), 40);
   series.forEach((c, i) => {
     const shade = colour(i), dash = dashes[Math.floor(i / palette.light.length) % dashes.length];
     if (c.low && c.runs !== 1) traces.push({ type: "scatter", mode: "lines", x: [...c.x, ...[...c.x].reverse()], y: [...c.high, ...[...c.low].reverse()],
       fill: "toself", fillcolor: translucent(shade, 0.14), line: { width: 0 }, hoverinfo: "skip", showlegend: false, legendgroup: c.name });
-    traces.push({ type: "scatter", mode: how.markers ? "lines+markers" : "lines", name: shorten(c.name, 40), x: c.x, y: c.mean,
+    traces.push({ type: "scatter", mode: how.markers ? "lines+markers" : "lines", name: names[i], x: c.x, y: c.mean,
       line: { color: shade, width: 2, dash }, marker: { size: 7 }, legendgroup: c.name,
       hovertemplate: `${c.name.replace(/</g, "&lt;")}<br>${how.x} %{x}: %{y}<extra></extra>` });
   });
@@ -112,7 +122,7 @@ function drawCurves() {
   const { series, name: title } = data.curves[name];
   const log = document.getElementById("curves-log").checked;
   Plotly.react("curves", lines(series, { x: words.epoch }), layout({ height: 400 + 20 * rowsOf(series), xaxis: { title: { text: words.epoch } },
-    yaxis: { title: { text: title }, type: log ? "log" : "linear" } }), options);
+    yaxis: { title: { text: title }, type: log ? "log" : "linear", rangemode: mode(series.flatMap((c) => c.low || c.mean)) } }), options);
 }
 
 const draws = {
