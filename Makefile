@@ -55,7 +55,7 @@ exercises: $(READY) ## all of them, and outputs/exercises/index.html; a second c
 	$(BIN)/probeta exercise all $(ARGS)
 
 report: $(READY) ## table, figures and page of a run or sweep: make report DIR=outputs/…
-	$(BIN)/probeta report $(DIR)
+	$(BIN)/probeta report $(if $(DIR),"$(DIR)")
 
 tensorboard: $(READY) ## the curves of everything in outputs/
 	$(BIN)/tensorboard --logdir outputs

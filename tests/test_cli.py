@@ -186,3 +186,27 @@ def test_debug_shows_every_module_s_shapes(in_folder: Path, capsys) -> None:
 def test_a_key_that_only_lacks_its_plus_is_told_so(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["train", "data=moons", "trainer.max_steps=5"]) == 2
     assert "+trainer.max_steps=" in capsys.readouterr().err
+
+
+def test_a_folder_that_is_gone_is_said_in_a_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    assert main(["train", "data=moons"]) == 2
+    said = capsys.readouterr().err
+    assert "no longer there" in said
+    assert said.count("\n") == 1
+
+
+def test_a_table_that_cannot_be_printed_fails_no_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(path: Path) -> None:
+        raise ValueError("no such column")
+
+    monkeypatch.setattr("probeta.commands.outcome.print_outcome", fail)
+    settings = ["data=moons", "data.n_samples=40", "trainer=cpu", "trainer.max_epochs=1", "figures=none"]
+    assert main(["train", *settings, f"hydra.run.dir={tmp_path / 'run'}"]) == 0
+    assert "is completed; not printed: ValueError: no such column" in capsys.readouterr().err

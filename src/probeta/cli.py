@@ -50,12 +50,24 @@ def main(argv: list[str] | None = None) -> int:
         from probeta.errors import ConfigError
 
         return say(ConfigError.unknown("command", command, COMMANDS))
+    if not in_a_folder():
+        return 2
     from probeta.commands.failures import exit_status
 
     with exit_status() as status:
         module = importlib.import_module(f"probeta.{COMMANDS[command][1]}")
         status.code = module.main(rest) or 0
     return status.code
+
+
+def in_a_folder() -> bool:
+    """Whether the working directory is there; libraries fail without it in ways that name nothing."""
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        print("probeta: the folder that this was started in is no longer there: cd to one that is", file=sys.stderr)
+        return False
+    return True
 
 
 def prepare_environment() -> None:

@@ -9,7 +9,7 @@ from rich.table import Table
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
-from probeta.runs.terminal import plain_console
+from probeta.runs.terminal import plain_console, print_table
 
 
 def describe_shapes(values: Any) -> str:
@@ -62,5 +62,5 @@ class Shapes(pl.Callback):
             table.add_row(name, kind, f"{parameters:,}" if parameters else "", given, returned)
         total = sum(p.numel() for p in pl_module.parameters())
         if trainer.is_global_zero:
-            plain_console().print(table)
+            print_table(table)
             plain_console().print(f"{total:,} parameters; batch {describe_shapes(batch)}", highlight=False)

@@ -19,11 +19,11 @@ def main(argv: list[str]) -> int:
     from probeta.config.trust import trust_argument
     from probeta.inference.evaluate import compare_metrics, evaluate_run
     from probeta.inference.load_run import load_run
-    from probeta.runs.terminal import plain_console
+    from probeta.runs.terminal import print_table
 
     run = load_run(directory, trust_argument(values.get("trust")))
     metrics = evaluate_run(run)
-    plain_console().print(metrics_table(metrics))
+    print_table(metrics_table(metrics))
     comparison = compare_metrics(run.metrics, metrics)
     if comparison.different:
         print("differs from what the run recorded:")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -10,20 +11,20 @@ from rich.table import Table
 from probeta.report.single import join_tokens
 from probeta.runs.directory import RunDirectory
 from probeta.runs.record import read_sound_result
-from probeta.runs.terminal import plain_console
+from probeta.runs.terminal import plain_console, print_table
 
 SHOWN = ("loss", "loss_free", "acc", "bleu", "bleu_sentence", "chrf", "exact_match")
 
 
 def print_outcome(path: Path) -> None:
     """The table of the run in `path`."""
-    console = plain_console()
     for table in outcome_tables(path):
-        console.print(table)
+        print_table(table)
+    console = plain_console()
     places: list[tuple[str, Path | str]] = [
         ("run", path),
         ("figures", path / "figures"),
-        ("TensorBoard", f"tensorboard --logdir {shorten_path(path)}"),
+        ("TensorBoard", shlex.join(["tensorboard", "--logdir", shorten_path(path)])),
     ]
     for name, place in places:
         if not isinstance(place, Path) or place.exists():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 from omegaconf import DictConfig
@@ -43,5 +44,10 @@ def main(argv: list[str]) -> int:
     if isinstance(result, dict) and result.get("status") == COMPLETED:
         from probeta.commands.outcome import print_outcome
 
-        print_outcome(Path(result["path"]))
+        try:
+            print_outcome(Path(result["path"]))
+        except BrokenPipeError:
+            raise
+        except Exception as error:  # the run is completed, whatever cannot be printed of it
+            print(f"{result['path']} is completed; not printed: {type(error).__name__}: {error}", file=sys.stderr)
     return 0

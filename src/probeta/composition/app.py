@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import secrets
+import shlex
 import sys
 from argparse import Namespace
 from collections.abc import Iterator
@@ -252,7 +253,8 @@ def dotted(config: DictConfig, prefix: str = "") -> list[str]:
 def prepare_directory(path: Path) -> None:
     """A new run's folder must be empty and writable before Hydra writes the first file into it."""
     if path.is_dir() and any(path.iterdir()):
-        raise RunDirectoryError(f"hydra.run.dir={path} is not empty: runs never share a folder (resume={path} goes on)")
+        resume = shlex.quote(f"resume={path}")
+        raise RunDirectoryError(f"hydra.run.dir={path} is not empty: runs never share a folder ({resume} goes on)")
     try:
         path.mkdir(parents=True, exist_ok=True)
         probe = path / ".lock"

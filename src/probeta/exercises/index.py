@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shlex
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -55,7 +56,7 @@ def write_index(root: Path) -> Path:
             if missing := {"exercise", *LANGUAGES} - told.keys():
                 raise Damaged(file, f"it has no {min(missing)}")
         except Damaged as damage:
-            log.warning("%s; the index is without it until probeta report %s", damage, file.parent)
+            log.warning("%s; the index is without it until probeta report %s", damage, shlex.quote(str(file.parent)))
             continue
         found.append((told["exercise"], file.parent.name, told))
     root.mkdir(parents=True, exist_ok=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,7 +66,8 @@ def load_run(directory: str | Path, trust: list[str] | None = None) -> LoadedRun
     run = RunDirectory.existing(directory)
     result = read_result(run.path)
     if result is None:
-        raise RunDirectoryError(f"{directory} has no result.json: the run is not finished (resume={directory} goes on)")
+        again = shlex.quote(f"resume={directory}")
+        raise RunDirectoryError(f"{directory} has no result.json: the run is not finished ({again} goes on)")
     checkpoint = run.best if run.best.is_file() else run.last
     if not checkpoint.is_file():
         raise RunDirectoryError(f"{directory} has no checkpoint (checkpoints=none): there are no weights to load")

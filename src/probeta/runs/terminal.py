@@ -5,8 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from rich.console import Console
+from rich.table import Table
 
 
 def plain_console(**options: Any) -> Console:
     """A console that prints `[/i]`, `[red]` and `:smile:` as they stand: words of a corpus, names of folders."""
     return Console(markup=False, emoji=False, **options)
+
+
+def print_table(table: Table) -> None:
+    """`table`, at least as wide as its longest words: a narrow terminal breaks its lines, and empties no cell."""
+    console = plain_console()
+    console.width = max(console.width, console.measure(table, options=console.options.update(width=10**4)).minimum)
+    console.print(table)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -267,6 +268,11 @@ class Session:
             self.unwritten = True
             place = error.filename or self.directory
             print(f"no summary: {place} cannot be written ({error.strerror or error})", file=sys.stderr)
+        except Exception as error:  # every run is recorded, whatever cannot be said of them together
+            print(
+                f"no summary ({type(error).__name__}: {error}): probeta report {shlex.quote(str(self.directory))}",
+                file=sys.stderr,
+            )
         else:
             print(written.text, flush=True)
             print(f"summary in {written.page} ({time.perf_counter() - started:.1f} s)", flush=True)
