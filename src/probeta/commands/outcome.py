@@ -8,7 +8,7 @@ from typing import Any
 
 from rich.table import Table
 
-from probeta.report.single import join_tokens
+from probeta.runs.artifacts import join_tokens
 from probeta.runs.directory import RunDirectory
 from probeta.runs.record import read_sound_result
 from probeta.runs.terminal import plain_console, print_table

@@ -10,6 +10,7 @@ from omegaconf import OmegaConf
 
 from probeta.report.answer import Cell, Table, text_cell
 from probeta.report.language import Language
+from probeta.runs.artifacts import join_tokens
 from probeta.runs.identity import label_settings
 from probeta.runs.reading import Damaged, note, read_config, read_json
 from probeta.runs.table import RunRow, SweepRuns
@@ -121,11 +122,3 @@ def translation_table(run: RunRow, language: Language) -> Table | None:
 def split_names(language: Language) -> dict[str, str]:
     say = language.say
     return {"train": say("training"), "val": say("validation"), "test": say("test")}
-
-
-def join_tokens(tokens: list[str]) -> str:
-    """Running text: no marks of begin and end, and SentencePiece's pieces, of which ▁ begins a word, as words."""
-    words = [token for token in tokens if token not in ("<bos>", "<eos>")]
-    if any(word.startswith("▁") for word in words):
-        return "".join(words).replace("▁", " ").strip()
-    return " ".join(words)

@@ -195,3 +195,11 @@ def read_vocabulary(path: Path, side: str) -> list[str] | None:
     if not isinstance(tokens, list):
         raise Damaged(path, f"it has no vocabulary of the {side}")
     return tokens
+
+
+def join_tokens(tokens: list[str]) -> str:
+    """Running text: no marks of begin and end, and SentencePiece's pieces, of which ▁ begins a word, as words."""
+    words = [token for token in tokens if token not in ("<bos>", "<eos>")]
+    if any(word.startswith("▁") for word in words):
+        return "".join(words).replace("▁", " ").strip()
+    return " ".join(words)
