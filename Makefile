@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train test test-all lint format probes sweep studies exercise exercises report tensorboard bench clean
+.PHONY: help setup train test test-all lint format probes sweep studies exercise exercises lessons report tensorboard bench clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -53,6 +53,10 @@ exercise: $(READY) ## one exercise, with its answer and page: make exercise N=9 
 
 exercises: $(READY) ## all of them, and outputs/exercises/index.html; a second call goes on
 	$(BIN)/probeta exercise all $(ARGS)
+
+lessons: $(READY) ## every lesson, executed: outputs/lessons/en and es (ARGS=lessons/es/01_….py: one)
+	$(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt --no-build-isolation -e '.[lessons]'
+	$(BIN)/python lessons/execute.py $(ARGS)
 
 report: $(READY) ## table, figures and page of a run or sweep: make report DIR=outputs/…
 	$(BIN)/probeta report $(if $(DIR),"$(DIR)")
