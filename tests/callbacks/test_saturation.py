@@ -27,7 +27,7 @@ def epoch(callback: Saturation, model: MLPClassifier, batches: list[torch.Tensor
     return {name: float(value) for name, value in model.epoch_metrics.items()}
 
 
-@pytest.mark.parametrize(("name", "steepest"), [("sigmoid", 0.25), ("tanh", 1.0), ("relu", 1.0)])
+@pytest.mark.parametrize(("name", "steepest"), [("sigmoid", 0.25), ("tanh", 1.0)])
 def test_a_unit_counts_where_its_slope_is_a_twentieth_of_the_steepest(name: str, steepest: float) -> None:
     torch.manual_seed(0)
     model = MLPClassifier(PointsSpec(2, 2, (5, 5)), width=7, depth=2, activation=name, init_scale=6.0).train()
@@ -42,6 +42,25 @@ def test_a_unit_counts_where_its_slope_is_a_twentieth_of_the_steepest(name: str,
         assert 0 < float(expected) < 1
         assert found[f"saturated/hidden.{i}"] == pytest.approx(float(expected))
         h = y.detach()
+
+
+def test_a_relu_counts_where_it_is_0_at_every_point_of_the_epoch() -> None:
+    torch.manual_seed(1)
+    model = MLPClassifier(PointsSpec(2, 2, (5, 5)), width=8, depth=2, activation="relu").train()
+    batches = [torch.randn(9, 2), torch.randn(4, 2)]
+    with torch.no_grad():
+        model.net.hidden[0].linear.bias[:3] -= 100.0
+        # Off in the second batch alone is not off.
+        model.net.hidden[0].linear.weight[3] = torch.tensor([1.0, 0.0])
+        model.net.hidden[0].linear.bias[3] = -batches[1][:, 0].max()
+        batches[0][0, 0] = batches[1][:, 0].max() + 1
+    found = epoch(Saturation(), model, batches)
+    h = torch.cat(batches)
+    for i, layer in enumerate(model.net.hidden):
+        h = torch.relu(layer.linear(h))
+        dead = [all(value == 0 for value in unit) for unit in h.T.tolist()]
+        assert found[f"saturated/hidden.{i}"] == sum(dead) / 8
+    assert found["saturated/hidden.0"] >= 3 / 8
 
 
 def test_nothing_is_counted_in_evaluation_or_between_the_epochs() -> None:

@@ -1,4 +1,4 @@
-"""The share of activations through which next to no gradient flows."""
+"""The share of activations, or of a ReLU's units, through which next to no gradient flows."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from probeta.nn.mlp import Activation
 SLOPES: dict[str, Callable[[Tensor], Tensor]] = {
     "sigmoid": lambda y: 4 * y * (1 - y),
     "tanh": lambda y: 1 - y * y,
-    "relu": lambda y: (y > 0).to(y.dtype),
 }
 
 
 class Saturation(pl.Callback):
-    """Logs `saturated/<layer>`: the share of activations whose slope is below `slope` times the steepest.
+    """Logs `saturated/<layer>` over the training batches of every `every_n_epochs`-th epoch.
 
-    Counted over the training batches of every `every_n_epochs`-th epoch, for sigmoid and tanh, and for relu
-    (whose flat half counts). At the default slope of 0.05 a tanh is saturated beyond ±0.975.
+    Of sigmoid and tanh it is the share of activations whose slope is below `slope` times the steepest: at the default
+    of 0.05 a tanh is saturated beyond ±0.975. A ReLU is flat for half of its inputs and does its work there: of its
+    units it is the share that are 0 at every point of the epoch, and so learn nothing (dead units).
     """
 
     def __init__(self, slope: float = 0.05, every_n_epochs: int = 1) -> None:
@@ -34,34 +34,46 @@ class Saturation(pl.Callback):
         self.slope, self.every_n_epochs = slope, check_whole("every_n_epochs", every_n_epochs)
         self.active = False
         self.counts: dict[str, Tensor] = {}
-        """Per layer `(2,)`: saturated, all."""
+        """Per layer `(2,)`: saturated activations, all."""
+        self.fired: dict[str, Tensor] = {}
+        """Per layer of ReLUs `(units,)`: whether it was above 0 at any point."""
         self._handles: list[RemovableHandle] = []
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         for name, module in pl_module.named_modules():
-            if isinstance(module, Activation) and module.name in SLOPES:
+            if isinstance(module, Activation) and module.name in (*SLOPES, "relu"):
                 layer = name.removeprefix("net.").removesuffix(".activation")
-                self._handles.append(module.register_forward_hook(self._count(layer, SLOPES[module.name])))
+                self._handles.append(module.register_forward_hook(self._count(layer, SLOPES.get(module.name))))
 
-    def _count(self, layer: str, slope: Callable[[Tensor], Tensor]) -> Callable[[nn.Module, object, Tensor], None]:
+    def _count(
+        self, layer: str, slope: Callable[[Tensor], Tensor] | None
+    ) -> Callable[[nn.Module, object, Tensor], None]:
+        @torch.no_grad()
         def count(module: nn.Module, _: object, y: Tensor) -> None:
-            if self.active and module.training:
-                with torch.no_grad():
-                    flat = (slope(y) < self.slope).sum()
-                    counted = torch.stack([flat, torch.tensor(y.numel(), device=y.device)])
-                    self.counts[layer] = self.counts.get(layer, 0) + counted
+            if not self.active or not module.training:
+                return
+            if slope is None:
+                fired = (y > 0).flatten(0, -2).any(0)
+                self.fired[layer] = self.fired[layer] | fired if layer in self.fired else fired
+            else:
+                flat = (slope(y) < self.slope).sum()
+                counted = torch.stack([flat, torch.tensor(y.numel(), device=y.device)])
+                self.counts[layer] = self.counts.get(layer, 0) + counted
 
         return count
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self.active = trainer.current_epoch % self.every_n_epochs == 0
         self.counts.clear()
+        self.fired.clear()
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self.active = False
         assert isinstance(pl_module, Module)
         for layer, (flat, total) in self.counts.items():
             pl_module.epoch_metrics[f"saturated/{layer}"] = float(flat) / float(total)
+        for layer, fired in self.fired.items():
+            pl_module.epoch_metrics[f"saturated/{layer}"] = float((~fired).double().mean())
 
     def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         for handle in self._handles:

@@ -79,7 +79,10 @@ def answer(results: Results) -> Answer:
         for metric in wanted
     ]
     flat = {say(name): band(flatness(runs)) for name, runs in results.by_variant.items()}
-    hint = say("Saturated: its slope is below 5 % of the steepest. A ReLU's flat half counts.")
+    hint = say(
+        "Saturated: the slope is below 5 % of the steepest; a ReLU's flat half is no saturation, so of ReLUs those "
+        "units count that are 0 at every point of the epoch."
+    )
     title, share = say("Saturated units, mean over the hidden layers"), say("share of the units")
     charts.append(lines(title, epoch, share, flat, hint=hint))
     charts.append(lines(results.curve("val/acc"), epoch, results.curve("val/acc"), results.bands("val/acc")))

@@ -117,22 +117,30 @@ def expected(results: Results, run: RunRow) -> list[Any]:
     """What theory says of the three, tested over the nets."""
     say = results.say
     per_step = {cell: rates(run, cell) for cell in CELLS}
+
+    def of_these(claim: str) -> str:
+        """What is tested is these nets: which weights, how many, and of which seeds."""
+        nets = sorted({seed for found in per_step.values() for seed in found})
+        ends = {"n": len(nets), "first": nets[0], "last": nets[-1]} if nets else {"n": 0, "first": "–", "last": "–"}
+        told = {"name": say(run.variant), "claim": claim[0].lower() + claim[1:]}
+        return say("Weights {name}, {n} nets of each kind (seeds {first} to {last}): {claim}", **ends, **told)
+
     lengths = norms(run, "rnn", "weight_gradient", "length")
     shortest, longest = min(map(min, lengths.values()), default=0), max(map(max, lengths.values()), default=0)
     return results.judge(
         Expectation(
-            say("From step to step the GRU keeps more of the gradient than the RNN."),
+            of_these(say("From step to step the GRU keeps more of the gradient than the RNN.")),
             per_step["gru"], per_step["rnn"],
             say("Its update gate carries part of the state over unchanged, and with it the gradient."), ratio=True,
         ),
         Expectation(
-            say("From step to step the LSTM keeps more of the gradient than the RNN."),
+            of_these(say("From step to step the LSTM keeps more of the gradient than the RNN.")),
             per_step["lstm"], per_step["rnn"],
             say("Its cell state is passed on by the forget gate alone, without a matrix in between."), ratio=True,
         ),
         Expectation(
-            say("The RNN's gradient of the recurrent weight is smaller at length {long} than at length {short}.",
-                long=longest, short=shortest),
+            of_these(say("The RNN's gradient of the recurrent weight is smaller at length {long} than at length "
+                         "{short}.", long=longest, short=shortest)),
             {seed: curve[shortest] for seed, curve in lengths.items()},
             {seed: curve[longest] for seed, curve in lengths.items()},
             ratio=True,
