@@ -279,6 +279,20 @@ def test_a_damaged_cache_is_told_and_built_again(root: Path, caplog: pytest.LogC
     assert ids.read_bytes() == before
 
 
+def test_a_bit_that_opening_does_not_read_is_found_by_reading_all(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(text_cache, "BLOCK", 8)
+    monkeypatch.setattr(text_cache.hash_blocks, "__defaults__", (2,))
+    monkeypatch.setattr(text_cache.hashes, "__defaults__", (2,))
+    make(root).verify()
+    [ids] = (root.parent / "cache").glob("*/train.source.ids")
+    content = bytearray(ids.read_bytes())
+    content[len(content) // 2] ^= 1
+    ids.write_bytes(content)
+    data = make(root)  # between the first and the last block
+    with pytest.raises(DataError, match=r"train.source.ids is damaged: remove .*cache"):
+        data.verify()
+
+
 def test_lines_that_tokenizers_make_equal_are_held_out_together(root: Path) -> None:
     plain = [f"w{i} Wort v{i % 7}" for i in range(200)]
     source = [line for text in plain for line in (text, text.upper(), text.replace(" ", "  ", 1))]

@@ -39,7 +39,7 @@ def test_a_completed_run_on_other_data_is_refused_with_what_may_be_done(tmp_path
     data = write_corpus(tmp_path / "corpus")
     run = RunDirectory(tmp_path / "run")
     run.artifacts.folder.mkdir(parents=True)
-    run.artifacts.write({"data": data.recorded})
+    run.artifacts.write({"data": data.record(run.artifacts.folder)})
     node = {"_target_": "probeta.data.parallel_text.ParallelTextData", "root": str(data.root)}
     job: Any = Job(run.path, {"data": {**node, "source": "en", "target": "de"}})
     result = {"data_sha256": data.fingerprint()}

@@ -43,6 +43,10 @@ class DataModule(pl.LightningDataModule):
         sizes = [getattr(self, name) for name in ("batch_size", "batch_tokens") if hasattr(self, name)]
         return not sizes or any(size is not None for size in sizes)
 
+    def verify(self) -> None:
+        """`DataError` where files that were opened are damaged in a place that opening them does not read."""
+        return
+
     @property
     def spec(self) -> DataSpec:
         raise NotImplementedError

@@ -11,7 +11,7 @@ from typing import Literal
 from probeta.data import aligned_files, holdout
 from probeta.data.corpus import CorpusSettings, Files, build_corpus, open_corpus
 from probeta.data.text import TextData
-from probeta.data.text_cache import build_once, cache_key, default_folder, make_own_folder
+from probeta.data.text_cache import build_once, cache_key, default_folder, make_own_folder, verify
 from probeta.errors import ConfigError, DataError, check_whole, check_whole_or_null
 from probeta.runs.memory import give_back_freed_memory
 
@@ -126,8 +126,8 @@ class ParallelTextData(TextData):
         if self.cache is None and (temporary := make_own_folder(cache)) is not None:
             # Where nobody named a cache, a home that cannot be written costs time, not the run.
             self._temporary, cache = temporary, Path(temporary.name)
-        folder = build_once(cache, key, build)
-        corpus = open_corpus(folder, self.settings)
+        self.encoded = build_once(cache, key, build)
+        corpus = open_corpus(self.encoded, self.settings)
         self.codec, self.pairs, self.counts = corpus.codec, corpus.pairs, corpus.counts
         self.texts = dict(corpus.texts)
         if missing := [split for split in ("val", "test") if split not in files]:
@@ -154,6 +154,9 @@ class ParallelTextData(TextData):
     def fingerprint(self) -> str:
         files = self.files()
         return self._identify(aligned_files.sha256(path for split in sorted(files) for path in files[split]), files)
+
+    def verify(self) -> None:
+        verify(self.encoded)
 
     def _identify(self, content: str, files: Files) -> str:
         if files.keys() == self.stems.keys():

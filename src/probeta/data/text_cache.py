@@ -20,7 +20,7 @@ from probeta.data.corpus import CorpusSettings
 from probeta.errors import DataError
 from probeta.runs.atomic import write_atomic
 
-FORMAT = 2
+FORMAT = 3
 """Raised when a built corpus would look different."""
 
 HASHES = "hashes.json"
@@ -59,25 +59,34 @@ def cache_key(content: str, settings: CorpusSettings) -> str:
 def is_whole(folder: Path) -> bool:
     """Whether `folder` is there and its files are those that were built: a crash may leave zeros in a renamed file."""
     try:
-        recorded = json.loads((folder / HASHES).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        recorded = json.loads((folder / HASHES).read_text(encoding="utf-8"))["sampled"]
+    except (OSError, ValueError, KeyError, TypeError):
         return False
     return bool(recorded == hashes(folder))
 
 
-def hashes(folder: Path) -> dict[str, list[int | str]]:
-    """Size and hash of sampled blocks of every file in `folder`, by its name."""
+def verify(folder: Path) -> None:
+    """Read the files in `folder`, which `is_whole` accepted, to the last byte; `DataError` names a damaged one."""
+    recorded = json.loads((folder / HASHES).read_text(encoding="utf-8"))["whole"]
+    for name, found in hashes(folder, blocks=None).items():
+        if found != recorded.get(name):
+            raise DataError(f"{folder / name} is damaged: remove {folder}, and the text is encoded again")
+
+
+def hashes(folder: Path, blocks: int | None = BLOCKS) -> dict[str, list[int | str]]:
+    """Size and hash of so many sampled blocks (`None`: of all) of every file in `folder`, by its name."""
     files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != HASHES)
-    return {str(path.relative_to(folder)): [path.stat().st_size, hash_blocks(path)] for path in files}
+    return {str(path.relative_to(folder)): [path.stat().st_size, hash_blocks(path, blocks)] for path in files}
 
 
-def hash_blocks(path: Path) -> str:
-    """BLAKE2b of up to `BLOCKS` blocks of `path`, the first and the last among them."""
+def hash_blocks(path: Path, blocks: int | None = BLOCKS) -> str:
+    """BLAKE2b of up to so many blocks of `path`, the first and the last among them; `None`: of all."""
     size = path.stat().st_size
     last = max(0, -(-size // BLOCK) - 1)
     digest = hashlib.blake2b(digest_size=16)
     with path.open("rb") as stream:
-        for block in sorted({round(i * last / (BLOCKS - 1)) for i in range(BLOCKS)}):
+        spread = range(last + 1) if blocks is None else sorted({round(i * last / (blocks - 1)) for i in range(blocks)})
+        for block in spread:
             stream.seek(block * BLOCK)
             digest.update(stream.read(BLOCK))
     return digest.hexdigest()
@@ -112,7 +121,8 @@ def build_once(folder: Path, key: str, build: Callable[[Path], None]) -> Path:
             building.mkdir()
             try:
                 build(building)
-                write_atomic(building / HASHES, json.dumps(hashes(building)), sync=False)
+                kept = {"sampled": hashes(building), "whole": hashes(building, blocks=None)}
+                write_atomic(building / HASHES, json.dumps(kept), sync=False)
                 building.rename(done)
             finally:
                 shutil.rmtree(building, ignore_errors=True)

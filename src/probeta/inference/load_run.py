@@ -45,6 +45,7 @@ class LoadedRun:
                 raise RunDirectoryError(
                     f"the data of {self.path} have changed since the run (data_sha256 in its result.json)"
                 )
+            data.verify()
             self._data = data
         return self._data
 
