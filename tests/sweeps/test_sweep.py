@@ -315,11 +315,12 @@ def test_a_damaged_definition_is_named_and_written_anew(
     assert json.loads(definition.read_text())["jobs"] == whole["jobs"]
 
 
-def test_a_run_with_a_damaged_record_is_left_out_and_named(sweep: Sweep, tmp_path: Path) -> None:
+@pytest.mark.parametrize("record", ["{", '{"status": "completed", "overrides": ["seed=[1", "=2"]}'])
+def test_a_run_with_a_damaged_record_is_left_out_and_named(record: str, sweep: Sweep, tmp_path: Path) -> None:
     sweep("seed=1,2,3", "name=mine")
     place = tmp_path / "outputs" / "mine"
     job = next(place.glob("*seed=2*"))
-    (job / "result.json").write_text("{")
+    (job / "result.json").write_text(record)
     (job / "link").symlink_to(tmp_path / "nowhere")
     summary = summarise(read_sweep(place))
     assert [run.status for run in summary.sweep.runs].count("damaged") == 1

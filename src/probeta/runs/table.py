@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, cast
+
+from hydra.errors import HydraException
 
 from probeta.errors import RunDirectoryError
 from probeta.runs.artifacts import Artifacts
@@ -189,7 +192,9 @@ def read_sweep(directory: str | Path, damage: list[Damaged] | None = None) -> Sw
     # A sweep's directory may come from elsewhere: its jobs lie in it, whatever its list says.
     listed: dict[str, Any] = {n: job for n, job in (definition.get("jobs") or {}).items() if Path(n).name == n}
     try:
-        lost = read_json(root / "failures.json", dict) or {}
+        path = root / "failures.json"
+        lost = read_json(path, dict) or {}
+        check_kinds(path, lost, dict.fromkeys(lost, dict))
     except Damaged as damaged:
         damage.append(damaged)
         lost = {}
@@ -227,17 +232,21 @@ def _read_run(path: Path, listed: dict[str, Any], lost: dict[str, Any], damage: 
         result = read_result(path) or {}
         overrides = result.get("overrides") or listed.get("overrides")
         overrides = tuple(overrides or read_lines(path / ".hydra" / "overrides.yaml") or ())
-    except Damaged as damaged:
+        settings, seeds = _settings(overrides)
+    except (Damaged, HydraException) as refused:
+        why = f"its overrides cannot be parsed ({' '.join(str(refused).split())[:160]})"
+        damaged = refused if isinstance(refused, Damaged) else Damaged(RunDirectory(path).result, why)
         damage.append(damaged)
         result = {"status": DAMAGED, "error": {"type": "Damaged", "message": str(damaged)}}
-        overrides = tuple(listed.get("overrides") or ())
-    settings, seeds = _settings(overrides)
+        overrides, settings, seeds = tuple(map(str, listed.get("overrides") or ())), {}, {}
+        with suppress(HydraException):
+            settings, seeds = _settings(overrides)
     if not seeds and result.get("seed") is not None:
         seeds = {"seed": result["seed"]}
     status = result.get("status")
     error = result.get("error")
     if status is None and lost:
-        status, error = "failed", lost.get("error")
+        status, error = "failed", lost.get("error") or {}
     if status is None:
         status = _unfinished(path)
     metrics = {name: value for name, value in (result.get("metrics") or {}).items() if _is_number(value)}
