@@ -102,3 +102,19 @@ def test_a_metric_can_be_chosen(page: Any) -> None:
     page.locator("#curves-metric").select_option("train/loss")
     page.locator("#curves-log").check()
     assert page.locator("#curves .ytitle").text_content() == "train/loss"
+
+
+def test_comparisons_are_seen_whole_on_a_phone_and_every_table_on_a_desk(page: Any) -> None:
+    wide = page.viewport_size["width"] > 1000
+    tables = page.locator(".scroll" if wide else ".scroll:has(#differences)").all()
+    assert tables
+    assert all(table.evaluate("t => t.scrollWidth <= t.clientWidth + 1") for table in tables)
+
+
+def test_names_that_are_cut_still_differ(page: Any) -> None:
+    names = [f"lr=0.01383927492{i}, weight_decay=0.00123456789, width=1{i}" for i in range(3)]
+    shown = page.evaluate("names => fit(names, 18)", names)
+    assert len(set(shown)) == 3
+    assert all(len(name) <= 18 for name in shown)
+    assert page.evaluate("fit(['lr=0.0138392749', 'lr=0.2'], 18)") == ["lr=0.0138392749", "lr=0.2"]
+    assert page.evaluate("fit(['lr=0.01383927491', 'lr=0.01383927492'], 8)") == ["lr=0.01383927491", "lr=0.01383927492"]
