@@ -68,3 +68,14 @@ def test_a_split_that_differs_says_so() -> None:
 def test_an_empty_split_is_refused(key: str) -> None:
     with pytest.raises(ConfigError, match=f"data.{key}=0"):
         GrammarData(**{key: 0})
+
+
+@pytest.mark.parametrize(("n_samples", "told"), [(1500, True), (8000, False)])
+def test_german_words_that_a_small_training_set_lacks_are_told(n_samples: int, told: bool) -> None:
+    data = GrammarData(split="composition", n_samples=n_samples, n_val=10, n_test=500)
+    data.setup()
+    known = data.target.vocabulary.ids
+    lacking = {word for words in data.reference_words("test") for word in words if word not in known}
+    assert bool(lacking) == told
+    assert data.note is not None
+    assert (f"; {len(lacking)} German words of the test set are not in training" in data.note) == told

@@ -83,6 +83,13 @@ class GrammarData(TextData):
             SpacyTokenizer("de", self.lowercase), _vocabulary(train.target, train.target_words), "de"
         )
         self.codec = TextCodec(source, target)
+        if self.split == "composition":
+            test = self.corpora["test"]
+            lacking = set(_vocabulary(test.target, test.target_words).ids) - set(target.vocabulary.ids)
+            if lacking:
+                self.note = (
+                    f"{self.note}; {len(lacking)} German words of the test set are not in training: more n_samples"
+                )
         for split, corpus in self.corpora.items():
             self.pairs[split] = EncodedPairs(
                 _encode(corpus.source, corpus.source_lengths, corpus.source_words, source.vocabulary),
