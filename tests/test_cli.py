@@ -39,7 +39,7 @@ def test_help_imports_nothing_heavy(tmp_path: Path) -> None:
     [
         (["trian"], ["'trian'", "'train'"]),
         (["train", "model=mpl"], ["'mpl'", "'mlp'"]),
-        (["probe", "probe=zzz"], ["'zzz'", "accepted: bug_hunt, depth, gradcheck, layers, length, state_machine\n"]),
+        (["probe", "probe=zzz"], ["'zzz'", "accepted: bug_hunt, curvature, depth, gradcheck, layers, "]),
         (["train", "data=moons", "optimizer.lrr=1"], ["'optimizer.lrr'", "did you mean 'optimizer.lr'"]),
         (["train", "-m", "data=moons", "optimizer.lrr=1,2"], ["'optimizer.lrr'", "did you mean 'optimizer.lr'"]),
         (["train", "-m", "data=moons", "model.dropout=0.1,1.5"], ["model.dropout=1.5", "0 <= p < 1"]),
