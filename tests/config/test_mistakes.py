@@ -7,6 +7,7 @@ import pytest
 from probeta.config.build import check
 from probeta.config.switches import check_recipe
 from probeta.errors import UserError
+from probeta.models.decoding import Decoding
 
 
 @pytest.mark.parametrize(
@@ -72,6 +73,7 @@ from probeta.errors import UserError
         (["data=moons", "+trainer.limit_val_batches=0"], ["recipe.monitor", "val/loss"]),
         (["data=moons", "trainer.gradient_clip_val=-1"], ["trainer.gradient_clip_val=-1", "from 0"]),
         (["data=moons", "trainer.precision=bf16-true"], ["trainer.precision=bf16-true", "bf16-mixed"]),
+        (["decoding.length_penalty=inf"], ["length_penalty=inf", "from 0"]),
         (["decoding.length_penalty=nan"], ["decoding.length_penalty=nan", "a number"]),
         (["data=moons", "model._target_=os.system"], ["os.system", "trust"]),
         (["data=moons", "+model._args_=[1]"], ["model._args_", "model.width"]),
@@ -122,3 +124,11 @@ def test_a_last_batch_of_one_is_refused_under_batch_normalisation(configure) -> 
 
 def test_seed_zero_is_a_seed(configure) -> None:
     check(configure("data=moons", "seed=0"))
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -1.0])
+def test_a_search_takes_no_penalty_that_is_no_number(value: float) -> None:
+    """`probeta translate` changes it past the configuration's own check."""
+    for key in ("length_penalty", "length_ratio"):
+        with pytest.raises(UserError, match=f"{key}="):
+            Decoding(**{key: value})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -31,9 +32,9 @@ class Decoding:
     def __post_init__(self) -> None:
         for key in ("max_length", "beam_size", "every_n_epochs", "sample"):
             check_whole(key, getattr(self, key))
-        if self.length_ratio is not None and self.length_ratio <= 0:
+        if self.length_ratio is not None and not 0 < self.length_ratio < math.inf:
             raise ConfigError.value("length_ratio", self.length_ratio, "a number above 0, or null")
-        if self.length_penalty < 0:
+        if not 0 <= self.length_penalty < math.inf:
             raise ConfigError.value("length_penalty", self.length_penalty, "a number from 0")
         if self.length_norm not in LENGTH_NORMS:
             raise ConfigError.value("length_norm", self.length_norm, " or ".join(LENGTH_NORMS))
