@@ -290,3 +290,9 @@ def test_an_own_net_trains_and_is_never_executed_from_the_run() -> None:
 def test_own_data_that_cannot_train_are_refused(data: Any, words: str) -> None:
     with pytest.raises(ConfigError, match=words):
         probeta.train("model=mlp" if isinstance(data, tuple) else "trainer=cpu", data=data)
+
+
+def test_a_file_that_was_not_handed_over_is_not_read(folder: Path) -> None:
+    (folder / "secret.npz").write_bytes(b"")
+    with pytest.raises(ConfigError, match="a file that probeta kept"):
+        probeta.train("data=given_points", f"data.file={folder / 'secret.npz'}")

@@ -85,6 +85,8 @@ ASKS = re.compile(r"path|file|dir|command|cmd|func|fn$|url|uri|host|hook|lambda|
 """Names of arguments that hand over something to call, to open, to write or to connect to."""
 
 HARMLESS = {
+    "probeta.data.given.GivenPoints": "`file` is one that probeta kept, by its name",
+    "probeta.data.given.GivenPairs": "`file` is one that probeta kept, by its name",
     "probeta.loggers.csv.MetricsCSV": "the run supplies `directory`, which no configuration may state",
     "probeta.loggers.tensorboard.TensorBoard": "the run supplies `directory`, which no configuration may state",
     "probeta.nn.encoder.Bridge": "`directions` is a number",

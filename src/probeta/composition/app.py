@@ -200,7 +200,7 @@ def unknown_keys_named(hydra: Hydra, name: str, overrides: list[str]) -> Iterato
     try:
         yield
     except (ConfigCompositionException, UserError) as error:
-        found = re.search(r"not in struct\s+full_key: (\S+)", f"{error} {error.__cause__}")
+        found = re.search(r"not in struct.*?full_key: (\S+)", f"{error} {error.__cause__}", re.DOTALL)
         if not found:
             raise
         key = found.group(1)

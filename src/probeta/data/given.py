@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
@@ -23,6 +24,8 @@ from probeta.data.tokenizers import WhitespaceTokenizer
 from probeta.errors import ConfigError, DataError, check_whole
 from probeta.runs.atomic import write_atomic
 
+KEPT = re.compile(r"(given|[0-9a-f]{16})\.(npz|json)")
+
 
 class GivenFile(DataModule):
     """What datasets share that are read from one file, named by its content."""
@@ -31,6 +34,9 @@ class GivenFile(DataModule):
     located: ClassVar[tuple[str, ...]] = ("file",)
 
     def files(self) -> Path:
+        # A directory may come from elsewhere: it names no other file of the reader's.
+        if not KEPT.fullmatch(Path(self.file).name):
+            raise ConfigError.value("data.file", self.file, "a file that probeta kept of data handed over in Python")
         if not Path(self.file).is_file():
             raise DataError(f"data.file={self.file} does not exist")
         return Path(self.file)
