@@ -1,8 +1,13 @@
-# Every target sets up the environment it needs: on a fresh clone `make train` alone is enough.
-PYTHON ?= python3.11
+# Every target sets up the environment it needs: on a fresh clone `make train` alone is enough, and so is `make test`.
+# PYTHON: the newest that runs (a name on PATH may be a shim of a version that is switched off) and can make environments.
+SUITS := import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
+PYTHON ?= $(shell for name in python3.13 python3.12 python3.11 python3 python; do \
+  $$name -c '$(SUITS)' >/dev/null 2>&1 && echo $$name && exit; done; echo no-python-3.11-to-3.13-with-venv)
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+READY_DEV := $(VENV)/.ready-dev
+PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt
 
 .DEFAULT_GOAL := help
 .PHONY: help setup train test test-all lint format probes sweep studies exercise exercises lessons report tensorboard bench clean
@@ -10,31 +15,34 @@ READY := $(VENV)/.ready
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
 
-setup: $(READY) ## the environment in .venv, pinned by constraints.txt
+setup: $(READY_DEV) ## all of the environment in .venv, pinned by constraints.txt: what runs need, then what tests need
 
 $(READY): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt setuptools wheel
-	$(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt torch==2.13.0
-	$(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt --no-build-isolation -e '.[dev]'
+	$(PIP) setuptools wheel torch==2.13.0
+	$(PIP) --no-build-isolation -e .
+	@touch $@
+
+$(READY_DEV): $(READY)
+	$(PIP) --no-build-isolation -e '.[dev]'
 	@touch $@
 
 train: $(READY) ## the main job: translation with attention on the notebook's pairs (ARGS='key=value …')
 	$(BIN)/probeta train $(ARGS)
 
-test: $(READY) ## the fast tests
+test: $(READY_DEV) ## the fast tests
 	$(BIN)/python -m pytest $(ARGS)
 
-test-all: $(READY) ## every test, the slow ones too
+test-all: $(READY_DEV) ## every test, the slow ones too
 	$(BIN)/python -m pytest -m '' $(ARGS)
 
-lint: $(READY) ## style, types and the arrows between packages
+lint: $(READY_DEV) ## style, types and the arrows between packages
 	$(BIN)/ruff check src tests
 	$(BIN)/ruff format --check src tests
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
-format: $(READY) ## rewrite the code in the agreed style
+format: $(READY_DEV) ## rewrite the code in the agreed style
 	$(BIN)/ruff check --fix src tests
 	$(BIN)/ruff format src tests
 
