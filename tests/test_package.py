@@ -1,16 +1,54 @@
 from __future__ import annotations
 
+import ast
 import json
+import re
 import runpy
 import subprocess
 import sys
+import tomllib
 import venv
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
 import setuptools
 
 ROOT = Path(__file__).parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+
+def requirement_names(requirements: list[str]) -> set[str]:
+    return {re.match(r"[\w.-]+", line)[0].lower().replace("_", "-") for line in requirements}
+
+
+def test_what_the_source_imports_is_a_dependency_by_name() -> None:
+    """What comes along with another package today may not tomorrow."""
+    imported: set[str] = set()
+    for path in (ROOT / "src").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                imported |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                imported.add(str(node.module).partition(".")[0])
+    imported -= {*sys.stdlib_module_names, "probeta", "hydra_plugins"}
+    provided_by = packages_distributions()
+    needed = {name: {d.lower().replace("_", "-") for d in provided_by.get(name, [name])} for name in imported}
+    named = requirement_names([*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["ray"]])
+    assert {"torch", "numpy", "yaml", "ray"} <= imported
+    assert {name for name, distributions in needed.items() if not distributions & named} == set()
+
+
+def test_what_is_installed_is_pinned() -> None:
+    """Every dependency, those of tests too, has one version in constraints.txt, and it is an accepted one."""
+    from packaging.requirements import Requirement
+
+    pins = dict(line.split("==") for line in (ROOT / "constraints.txt").read_text().lower().splitlines())
+    extras = PROJECT["optional-dependencies"]
+    wanted = [Requirement(line) for line in [*PROJECT["dependencies"], *extras["dev"], *extras["ray"]]]
+    for requirement in wanted:
+        if requirement.name != "probeta":
+            assert pins[requirement.name.lower()] in requirement.specifier, requirement
 
 
 def test_every_package_is_shipped(monkeypatch: pytest.MonkeyPatch) -> None:
