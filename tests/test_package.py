@@ -51,6 +51,12 @@ def test_what_is_installed_is_pinned() -> None:
             assert pins[requirement.name.lower()] in requirement.specifier, requirement
 
 
+def test_the_version_is_one_everywhere() -> None:
+    version = PROJECT["version"]
+    assert f"\nversion: {version}\n" in (ROOT / "CITATION.cff").read_text()
+    assert re.findall(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)[0] == version
+
+
 def test_every_package_is_shipped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     listed: list[str] = []
