@@ -63,7 +63,7 @@ exercises: $(READY) ## all of them, and outputs/exercises/index.html; a second c
 	$(BIN)/probeta exercise all $(ARGS)
 
 lessons: $(READY) ## every lesson, executed: outputs/lessons/en and es (ARGS=lessons/es/01_….py: one)
-	$(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt --no-build-isolation -e '.[lessons]'
+	$(PIP) --no-build-isolation -e '.[lessons]'
 	$(BIN)/python lessons/execute.py $(ARGS)
 
 report: $(READY) ## table, figures and page of a run or sweep: make report DIR=outputs/…
