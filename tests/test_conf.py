@@ -21,7 +21,7 @@ from probeta.config.build import check
 from probeta.config.trust import resolve
 from probeta.data.spec import PointsSpec, SequenceSpec, TextSpec
 from probeta.exercises import commands
-from probeta.runs.table import REPLICATES
+from probeta.runs.row import REPLICATES
 from probeta.sweeps.study import Study, list_lines
 
 ROOT = Path(str(files(probeta.conf)))

@@ -12,7 +12,8 @@ from probeta.exercises.exercise_11 import BASELINE, REGULARISED, diagram
 from probeta.report.answer import Verdict
 from probeta.report.language import Language
 from probeta.report.summary import summarise
-from probeta.runs.table import RunRow, SweepRuns, read_sweep
+from probeta.runs.row import RunRow
+from probeta.runs.table import SweepRuns, read_sweep
 from tests.exercises.conftest import Exercise, runs, table
 
 

@@ -10,7 +10,8 @@ from probeta.report.answer import Verdict
 from probeta.report.claims import Expectation, judge, lead
 from probeta.report.language import Language
 from probeta.report.summary import summarise
-from probeta.runs.table import RunRow, SweepRuns
+from probeta.runs.row import RunRow
+from probeta.runs.table import SweepRuns
 from probeta.stats.families import Family
 from probeta.stats.values import Quantity, Values
 

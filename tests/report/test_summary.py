@@ -19,7 +19,8 @@ from probeta.metrics.direction import choose_leading, format_metric, is_maximise
 from probeta.report.language import Language
 from probeta.report.summary import groups_csv, runs_csv, summarise
 from probeta.runs.reading import Damaged
-from probeta.runs.table import read_curves, read_sweep
+from probeta.runs.row import read_curves
+from probeta.runs.table import read_sweep
 from probeta.sweeps.report import write_report
 from tests.report.synthetic import write_grid, write_run
 

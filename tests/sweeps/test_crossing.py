@@ -10,7 +10,7 @@ from hydra.core.global_hydra import GlobalHydra
 
 from probeta.cli import main
 from probeta.errors import ConfigError
-from probeta.runs.table import REPLICATES
+from probeta.runs.row import REPLICATES
 from probeta.sweeps.crossing import leave_out_absent
 from probeta.sweeps.question import Wanted
 

@@ -22,7 +22,7 @@ from probeta.models.given import hand_over
 from probeta.runs.directory import RunDirectory
 from probeta.runs.reading import read_lines
 from probeta.runs.record import read_result
-from probeta.runs.table import read_curves
+from probeta.runs.row import read_curves
 from probeta.runs.terminal import plain_console
 
 if TYPE_CHECKING:

@@ -15,7 +15,8 @@ from probeta.report.markdown import chosen_metrics, summary_md
 from probeta.report.summary import Summary, ranked, spread, summarise
 from probeta.report.verdicts import verdict
 from probeta.runs.frame import load_sweep
-from probeta.runs.table import read_curves, read_sweep
+from probeta.runs.row import read_curves
+from probeta.runs.table import read_sweep
 from probeta.stats.comparisons import Comparison
 
 if TYPE_CHECKING:

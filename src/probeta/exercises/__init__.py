@@ -20,7 +20,7 @@ from probeta.exercises.results import Results
 from probeta.report.answer import Answer
 from probeta.report.language import Language
 from probeta.report.summary import Summary
-from probeta.runs.table import RunRow
+from probeta.runs.row import RunRow
 
 
 def study_command(name: str) -> str:

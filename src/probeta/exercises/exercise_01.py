@@ -13,7 +13,7 @@ from probeta.exercises.results import Results
 from probeta.report.answer import Answer
 from probeta.report.charts import lines
 from probeta.report.claims import Expectation, counted
-from probeta.runs.table import RunRow
+from probeta.runs.row import RunRow
 
 PERCEPTRON, LOGISTIC = "perceptron", "logistic regression"
 

@@ -9,7 +9,7 @@ from probeta.exercises.results import Results
 from probeta.report.answer import Answer, Table, mean_cell, text_cell
 from probeta.report.charts import band, lines
 from probeta.report.claims import Expectation
-from probeta.runs.table import RunRow
+from probeta.runs.row import RunRow
 from probeta.stats.values import Values
 
 LAYERS = {

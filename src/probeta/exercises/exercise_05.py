@@ -9,7 +9,7 @@ from probeta.exercises.results import Results
 from probeta.report.answer import Answer
 from probeta.report.charts import band, lines
 from probeta.report.claims import Expectation
-from probeta.runs.table import RunRow
+from probeta.runs.row import RunRow
 
 TARGET = 0.95
 RELU, TANH, SIGMOID = "ReLU", "tanh", "sigmoid"

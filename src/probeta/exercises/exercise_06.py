@@ -10,7 +10,7 @@ from probeta.exercises.results import Results
 from probeta.report.answer import Answer, Chart, Claim
 from probeta.report.charts import band, lines, points
 from probeta.report.claims import Expectation, counted
-from probeta.runs.table import RunRow
+from probeta.runs.row import RunRow
 
 SCALE = "model.init_scale"
 LEARNED = 0.8

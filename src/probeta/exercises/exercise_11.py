@@ -13,7 +13,7 @@ from probeta.metrics.calibration import probabilities, reliability
 from probeta.report.answer import Answer, Chart
 from probeta.report.charts import lines
 from probeta.report.claims import Expectation
-from probeta.runs.table import RunRow
+from probeta.runs.row import RunRow
 
 BASELINE = "baseline"
 REGULARISED = ("L2 1e-3", "dropout 0.2", "batch norm")

@@ -8,7 +8,8 @@ from probeta.exercises.results import Results
 from probeta.report.answer import Answer, Chart, Table, mean_cell, text_cell
 from probeta.report.charts import lines, points
 from probeta.report.claims import Expectation
-from probeta.runs.table import RunRow, read_sweep
+from probeta.runs.row import RunRow
+from probeta.runs.table import read_sweep
 
 SGD, ADAM, ADAMW = "SGD, momentum 0.9", "Adam", "AdamW"
 RATE, TARGET = "optimizer.lr", 0.95

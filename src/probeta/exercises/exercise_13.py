@@ -9,7 +9,7 @@ from probeta.exercises.results import Results
 from probeta.report.answer import Answer
 from probeta.report.charts import lines
 from probeta.report.claims import Expectation
-from probeta.runs.table import RunRow
+from probeta.runs.row import RunRow
 
 PEAKS = (0.003, 0.1)
 PLAIN, WARM = "cosine, peak {}", "warm-up and cosine, peak {}"

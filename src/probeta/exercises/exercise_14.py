@@ -10,7 +10,7 @@ from probeta.exercises.results import Results
 from probeta.report.answer import Answer, Chart
 from probeta.report.charts import heat, lines, points
 from probeta.report.claims import Expectation
-from probeta.runs.table import RunRow
+from probeta.runs.row import RunRow
 from probeta.stats.values import Values
 
 OPTIMIZER, RATE, DECAY = "optimizer", "optimizer.lr", "optimizer.weight_decay"

@@ -13,7 +13,7 @@ from probeta.exercises.results import Results
 from probeta.report.answer import Answer, Cell, Chart, Table, mean_cell, text_cell
 from probeta.report.charts import lines
 from probeta.report.claims import Expectation
-from probeta.runs.table import RunRow
+from probeta.runs.row import RunRow
 
 CELLS = ("rnn", "lstm", "gru")
 STABLE = 100.0

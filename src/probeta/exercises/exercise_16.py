@@ -12,7 +12,7 @@ from probeta.report.answer import Answer, Cell, Chart, Table
 from probeta.report.charts import heat, lines, points
 from probeta.report.claims import Expectation, counted
 from probeta.report.compare import KINDS, error_names
-from probeta.runs.table import RunRow
+from probeta.runs.row import RunRow
 
 BY_HEART = 99.5
 """BLEU from which on a training set counts as learned by heart."""

@@ -13,7 +13,7 @@ from probeta.exercises.translations import sentences
 from probeta.report.answer import Answer, Cell, Chart, Table
 from probeta.report.charts import lines, points
 from probeta.report.claims import Expectation
-from probeta.runs.table import RunRow
+from probeta.runs.row import RunRow
 from probeta.stats.paired_bootstrap import sentence_bleu
 
 PLAIN, ATTENDING = "without attention", "with attention"

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from statistics import median
 from typing import Any
 
-from probeta.runs.table import RunRow
+from probeta.runs.row import RunRow
 from probeta.stats.values import Values
 
 Curve = Mapping[int, float]

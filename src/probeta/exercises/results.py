@@ -14,7 +14,7 @@ from probeta.report.charts import band, boundary, heat
 from probeta.report.claims import Expectation, against, judge, lead, span
 from probeta.report.language import Language
 from probeta.report.summary import Summary, values_of
-from probeta.runs.table import RunRow
+from probeta.runs.row import RunRow
 from probeta.stats.values import Values
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from probeta.report.compare import KINDS
 from probeta.runs.artifacts import Artifacts
-from probeta.runs.table import RunRow
+from probeta.runs.row import RunRow
 
 
 @lru_cache(maxsize=64)

@@ -16,7 +16,7 @@ from typing import Any
 from probeta.report.language import Language
 from probeta.runs.artifacts import Artifacts, rests_on_end
 from probeta.runs.reading import Damaged
-from probeta.runs.table import RunRow
+from probeta.runs.row import RunRow
 
 SENTENCES = {"test": 8, "val": 4, "train": 4}
 """Sentences of each split that can be picked."""

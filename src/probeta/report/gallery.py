@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from probeta.runs.artifacts import Artifacts
 from probeta.runs.reading import Damaged, note
-from probeta.runs.table import RunRow
+from probeta.runs.row import RunRow
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

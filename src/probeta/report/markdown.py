@@ -37,7 +37,7 @@ def summary_md(summary: Summary, language: Language, answer: Answer | None = Non
     parts.append(" ".join(interval_subject(summary, chosen_metrics(summary), language)))
     parts += [f"- {note}" for note in summary.notes(language)]
     if summary.comparisons and summary.primary:
-        hint = say("Paired t-test over shared seeds, Holm's correction over the {k} comparisons of this page.",
+        hint = say("Paired t-test over shared seeds, Holm's correction over all comparisons of this page ({k}).",
                    k=len(summary.family))  # fmt: skip
         parts += [f"## {say('Differences')}", hint, _differences(summary, language)]
         parts.append("\n".join(f"- {failing_more(c, language)}" for c in summary.failures_compared[:MANY]))

@@ -25,7 +25,7 @@ from probeta.report.single import describe_run, only_run, run_tables
 from probeta.report.summary import MANY, Group, Summary, megabytes, ranked, spread, states
 from probeta.report.verdicts import failing_more, interval_subject, no_difference
 from probeta.runs.record import headline
-from probeta.runs.table import RunRow
+from probeta.runs.row import RunRow
 
 DRAWN = 12
 """Variants whose curves are drawn: more lines than that cannot be told apart."""

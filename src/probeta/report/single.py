@@ -13,7 +13,8 @@ from probeta.report.language import Language
 from probeta.runs.artifacts import join_tokens
 from probeta.runs.identity import label_settings
 from probeta.runs.reading import Damaged, note, read_config, read_json
-from probeta.runs.table import RunRow, SweepRuns
+from probeta.runs.row import RunRow
+from probeta.runs.table import SweepRuns
 
 SPLITS = ("train", "val", "test")
 SCORES = ("loss", "loss_free", "acc", "bleu", "bleu_sentence", "chrf", "exact_match", "aer", "ece", "nll")

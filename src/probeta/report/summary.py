@@ -12,7 +12,8 @@ from probeta.metrics.direction import bounds, choose_leading, is_maximised, quan
 from probeta.report.language import Language
 from probeta.runs.cells import format_table
 from probeta.runs.record import headline
-from probeta.runs.table import REPLICATES, RunRow, SweepRuns
+from probeta.runs.row import REPLICATES, RunRow
+from probeta.runs.table import SweepRuns
 from probeta.stats.comparisons import ALPHA, Comparison, compare_pair, pair_variants
 from probeta.stats.families import Failing, Family, compare_failures
 from probeta.stats.intervals import UNBOUNDED, Interval, mean_interval

@@ -17,7 +17,7 @@ from probeta.report.language import Language
 from probeta.report.markdown import chosen_metrics
 from probeta.report.summary import Group, Summary, cross, ranked
 from probeta.runs.cells import format_table
-from probeta.runs.table import REPLICATES
+from probeta.runs.row import REPLICATES
 from probeta.stats.variance_components import Crossed, Share, VarianceComponents, decompose
 
 NAMES = {

@@ -3,32 +3,18 @@
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from fractions import Fraction
-from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any, cast
-
-from hydra.errors import HydraException
+from typing import Any
 
 from probeta.errors import RunDirectoryError
-from probeta.runs.artifacts import Artifacts
-from probeta.runs.directory import RunDirectory, is_locked
-from probeta.runs.identity import Seeds, label_settings, parse
-from probeta.runs.identity import is_switch as is_switch_key
-from probeta.runs.reading import Damaged, check_kinds, kind_of, note, read_json, read_lines, read_table
-from probeta.runs.record import read_result
-
-DAMAGED = "damaged"
-"""The status of a run whose record is not one."""
+from probeta.runs.identity import label_settings
+from probeta.runs.reading import Damaged, check_kinds, kind_of, read_json
+from probeta.runs.row import RunRow, is_number, read_row
 
 _NOT_DATA = ("attention", "callbacks", "decoding", "model", "optimizer", "recipe", "scheduler", "trainer")
 
-REPLICATES = ("seed", *(f"seeds.{name}" for name in Seeds._fields), "data.seed")
-"""Keys that repeat a variant instead of making another one."""
 
 DEFINITION: dict[str, type | tuple[type, ...]] = {
     "name": str,
@@ -48,75 +34,6 @@ DEFINITION: dict[str, type | tuple[type, ...]] = {
     "jobs": dict,
 }
 """What readers of a `sweep.json` rely on."""
-
-
-@dataclass
-class RunRow:
-    """One job as its directory tells it."""
-
-    name: str
-    path: Path
-    status: str
-    overrides: tuple[str, ...] = ()
-    settings: dict[str, Any] = field(default_factory=dict)
-    """Key → value of what it overrides, replicates and switches aside."""
-    seeds: dict[str, Any] = field(default_factory=dict)
-    """Of `REPLICATES`, in their order, those that it overrides; `seed` where it overrides none."""
-    variant: str = ""
-    metrics: dict[str, float | None] = field(default_factory=dict)
-    result: dict[str, Any] = field(default_factory=dict)
-    error: dict[str, Any] | None = None
-    damage: list[Damaged] = field(default_factory=list, repr=False)
-    """Of all runs that are read together: what is read of this one later adds its own."""
-    absent: tuple[str, ...] = ()
-    """Seeds that its study was to vary and that change nothing in it."""
-
-    @property
-    def completed(self) -> bool:
-        return self.status == "completed"
-
-    def count(self, metric: str) -> tuple[int, int] | None:
-        """How many cases of how many, where the metric is a share and its record has the counts."""
-        match (self.result.get("counts") or {}).get(metric):
-            case [int(right), int(total)] if 0 <= right <= total > 0 and metric in self.metrics:
-                return right, total
-        return None
-
-    def value(self, metric: str) -> float | None:
-        """The metric; of a share with known counts the `Fraction`, which is exact where a quotient is rounded."""
-        count = self.count(metric)
-        return self.metrics.get(metric) if count is None else cast(float, Fraction(*count))
-
-    def diverged_in(self, metric: str) -> bool:
-        """Whether it was completed with the metric recorded as no number."""
-        return self.completed and (self.result.get("metrics") or {}).get(metric, 0.0) is None
-
-    @property
-    def replicate(self) -> tuple[Any, ...]:
-        """What tells it from the other runs of its variant."""
-        return tuple(self.seeds.values())
-
-    @property
-    def seed_label(self) -> str:
-        return " / ".join(map(str, self.replicate))
-
-    @property
-    def artifacts(self) -> Artifacts:
-        return Artifacts(RunDirectory(self.path).artifacts.folder, self.damage)
-
-    def curves(self, wanted: Iterable[str] | None = None) -> dict[str, dict[int, float]]:
-        """`read_curves` of the run."""
-        return read_curves(self.path, wanted, None if self.status == "running" else self.damage)
-
-    @cached_property
-    def measurements(self) -> list[dict[str, str]]:
-        """The rows of a probe's `measurements.csv`, none where the run has not left any."""
-        try:
-            names, *rows = read_table(self.path / "measurements.csv", ("probe",)) or [[]]
-        except Damaged as damaged:
-            note(self.damage, damaged)
-            return []
-        return [dict(zip(names, row, strict=True)) for row in rows]
 
 
 @dataclass
@@ -186,7 +103,7 @@ def read_sweep(directory: str | Path, damage: list[Damaged] | None = None) -> Sw
         # Without its question and reference other pairs would be compared: then none are.
         definition = {"compare": False}
     if (root / "result.json").exists() or (root / ".hydra").is_dir():
-        runs = [_read_run(root, {}, {}, damage)]
+        runs = [read_row(root, {}, {}, damage)]
         runs[0].variant = root.name
         return SweepRuns(root, runs, definition, [], damage)
     # A sweep's directory may come from elsewhere: its jobs lie in it, whatever its list says.
@@ -202,7 +119,7 @@ def read_sweep(directory: str | Path, damage: list[Damaged] | None = None) -> Sw
     names += [name for name in listed if name not in names]
     if not names:
         raise RunDirectoryError(f"no runs in {directory}: no folder in it has a result.json or a .hydra/")
-    runs = [_read_run(root / name, listed.get(name) or {}, lost.get(name) or {}, damage) for name in names]
+    runs = [read_row(root / name, listed.get(name) or {}, lost.get(name) or {}, damage) for name in names]
     axes = _label(runs, listed)
     # Named variants come in the study's order, the others by their settings' values.
     titles = [entry.get("variant") for entry in listed.values()]
@@ -226,50 +143,6 @@ def read_pair(run_a: str | Path, run_b: str | Path) -> SweepRuns:
     return SweepRuns(runs[1][1].path, [run for _, run in runs], {"compare": False}, axes, damage)
 
 
-def _read_run(path: Path, listed: dict[str, Any], lost: dict[str, Any], damage: list[Damaged]) -> RunRow:
-    result: dict[str, Any] = {}
-    try:
-        result = read_result(path) or {}
-        overrides = result.get("overrides") or listed.get("overrides")
-        overrides = tuple(overrides or read_lines(path / ".hydra" / "overrides.yaml") or ())
-        settings, seeds = _settings(overrides)
-    except (Damaged, HydraException) as refused:
-        why = f"its overrides cannot be parsed ({' '.join(str(refused).split())[:160]})"
-        damaged = refused if isinstance(refused, Damaged) else Damaged(RunDirectory(path).result, why)
-        damage.append(damaged)
-        result = {"status": DAMAGED, "error": {"type": "Damaged", "message": str(damaged)}}
-        overrides, settings, seeds = tuple(map(str, listed.get("overrides") or ())), {}, {}
-        with suppress(HydraException):
-            settings, seeds = _settings(overrides)
-    if not seeds and result.get("seed") is not None:
-        seeds = {"seed": result["seed"]}
-    status = result.get("status")
-    error = result.get("error")
-    if status is None and lost:
-        status, error = "failed", lost.get("error") or {}
-    if status is None:
-        status = _unfinished(path)
-    metrics = {name: value for name, value in (result.get("metrics") or {}).items() if _is_number(value)}
-    absent = listed.get("absent")
-    absent = tuple(map(str, absent)) if isinstance(absent, list) else ()
-    return RunRow(path.name, path, status, overrides, settings, seeds, "", metrics, result, error, damage, absent)
-
-
-def _settings(overrides: Iterable[str]) -> tuple[dict[str, Any], dict[str, Any]]:
-    settings: dict[str, Any] = {}
-    for line in overrides:
-        key, value = _parsed(line)
-        if not is_switch_key(key):
-            settings[key] = value
-    return settings, {key: settings.pop(key) for key in REPLICATES if key in settings}
-
-
-@lru_cache(maxsize=65536)
-def _parsed(line: str) -> tuple[str, Any]:
-    override = parse([line])[0]
-    return ("~" if override.is_delete() else "") + override.key_or_group, override.value()
-
-
 def _label(runs: Sequence[RunRow], listed: dict[str, Any]) -> list[str]:
     """Name each run's variant, by the study or by what differs; return the keys that differ."""
     keys = sorted({key for run in runs for key in run.settings})
@@ -291,50 +164,8 @@ def _rank(run: RunRow, order: dict[str, int], axes: Sequence[str]) -> tuple[Any,
 
 def _sortable(values: Sequence[Any]) -> tuple[Any, ...]:
     """Numbers by size, before words by the alphabet."""
-    return tuple((0, float(v), "") if _is_number(v) else (1, 0.0, str(v)) for v in values)
-
-
-def _unfinished(path: Path) -> str:
-    if not path.is_dir():
-        return "not started"
-    if is_locked(path):
-        return "running"
-    return "not finished" if (path / ".hydra").is_dir() else "not started"
+    return tuple((0, float(v), "") if is_number(v) else (1, 0.0, str(v)) for v in values)
 
 
 def _is_run(path: Path) -> bool:
     return (path / "result.json").exists() or (path / ".hydra").is_dir()
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def read_curves(
-    path: Path, wanted: Iterable[str] | None = None, damage: list[Damaged] | None = None
-) -> dict[str, dict[int, float]]:
-    """`metrics.csv` of a run: metric → epoch → the epoch's last value, for the metrics `wanted` (all).
-
-    Of a file that is damaged there are none, and `damage` names it; without `damage`, what can be read of a file that
-    is being written.
-    """
-    found: dict[str, dict[int, float]] = {}
-    file = path / "metrics.csv"
-    try:
-        names, *rows = read_table(file, ("epoch",), growing=damage is None) or [["epoch"]]
-        chosen = [
-            (i, found.setdefault(name, {}))
-            for i, name in enumerate(names)
-            if name not in ("epoch", "step") and (wanted is None or name in wanted)
-        ]
-        at = names.index("epoch")
-        for number, row in enumerate(rows):
-            epoch = int(float(row[at])) if row[at] else number
-            for i, curve in chosen:
-                if row[i] and math.isfinite(value := float(row[i])):
-                    curve[epoch] = value
-    except (ValueError, OverflowError) as error:
-        found = {}
-        if damage is not None:
-            note(damage, error if isinstance(error, Damaged) else Damaged(file, str(error)))
-    return {name: curve for name, curve in found.items() if curve}

@@ -10,7 +10,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from probeta.errors import UserError, check_whole
 from probeta.runs.identity import LARGEST_SEED, parse
-from probeta.runs.table import REPLICATES
+from probeta.runs.row import REPLICATES
 from probeta.sweeps.question import Wanted
 
 

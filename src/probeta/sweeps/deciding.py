@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from probeta.composition.grid import expand
 from probeta.errors import ConfigError
 from probeta.runs.identity import identity, label_settings
-from probeta.runs.table import REPLICATES
+from probeta.runs.row import REPLICATES
 from probeta.stats.sequential import Outcomes, schedule_looks, settle
 from probeta.sweeps.jobs import SweepJob
 from probeta.sweeps.session import Session

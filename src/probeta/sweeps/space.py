@@ -13,7 +13,7 @@ from hydra.core.override_parser.types import ChoiceSweep, IntervalSweep, Overrid
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
 from probeta.errors import ConfigError
-from probeta.runs.table import REPLICATES
+from probeta.runs.row import REPLICATES
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from probeta.composition.grid import expand
 from probeta.errors import ConfigError, check_whole
 from probeta.metrics.direction import check_optimized, is_maximised
 from probeta.runs.identity import identity, label_settings, parse
-from probeta.runs.table import REPLICATES
+from probeta.runs.row import REPLICATES
 from probeta.stats.sequential import FIRST_LOOK
 from probeta.sweeps.naming import check_plain_name
 from probeta.sweeps.question import Wanted
