@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from probeta.exercises import commands
+
 LESSONS = Path(__file__).parent.parent / "lessons"
 NAMES = sorted(path.name for path in (LESSONS / "en").glob("*.py"))
 QUICK = {("en", "03"), ("es", "06")}
@@ -41,6 +43,12 @@ def test_both_languages_hold_the_same_code(name: str) -> None:
     ours, theirs = cells(LESSONS / "en" / name), cells(LESSONS / "es" / name)
     assert 'lang = "en"' in ours[0]
     assert [ours[0].replace('lang = "en"', 'lang = "es"'), *ours[1:]] == theirs
+
+
+@pytest.mark.parametrize("lang", ["en", "es"])
+def test_every_exercise_ends_a_lesson(lang: str) -> None:
+    told = [int(n) for name in NAMES for n in re.findall(r"exercise\((\d+)", (LESSONS / lang / name).read_text())]
+    assert sorted(told) == sorted(commands())
 
 
 @pytest.mark.parametrize(
