@@ -103,9 +103,10 @@ budget = [
     "optimizer.lr=0.01",
     "scheduler.warmup_steps=40",
     "trainer.max_epochs=5",
+    "hydra/launcher=basic",
 ]
 chosen = ["~study.variants", f"+study.variants={{{variants}}}"]
-ablation = probeta.study("transformer_ablation", *budget, *chosen, seeds=range(3), lang=lang)
+ablation = probeta.study("transformer_ablation", *budget, *chosen, seeds=range(2), lang=lang)
 ablation.table("test/loss")
 
 # %%
@@ -116,7 +117,7 @@ for part in list(parts)[1:]:
     print(ablation.compare(part, "full", "test/loss"))
 
 # %% [markdown]
-# Read the verdicts, not the order of the rows: three seeds decide only large differences. And a part is worth what it
+# Read the verdicts, not the order of the rows: two seeds decide only very large differences. And a part is worth what it
 # is
 # worth *here*. With one layer there is not much depth to be normalised, and in short sentences of fixed shape the
 # order
@@ -132,7 +133,7 @@ for part in list(parts)[1:]:
 
 # %%
 change = "model.heads=1"
-short = [line for line in budget if "max_epochs" not in line]
+short = [line for line in budget if "max_epochs" not in line and "launcher" not in line]
 common = ["data=grammar", "model=transformer", "optimizer=adam", "scheduler=inverse_sqrt", "data.batch_size=32"]
 mine = probeta.train(*common, *short, "trainer.max_epochs=3", change)
 mine
