@@ -10,7 +10,8 @@ from rich.table import Table
 
 def plain_console(**options: Any) -> Console:
     """A console that prints `[/i]`, `[red]` and `:smile:` as they stand: words of a corpus, names of folders."""
-    return Console(markup=False, emoji=False, **options)
+    # A kernel has a text stream too: rich would show the same again as HTML, whatever its `file`.
+    return Console(markup=False, emoji=False, force_jupyter=False, **options)
 
 
 def print_table(table: Table) -> None:
