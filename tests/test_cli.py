@@ -30,7 +30,7 @@ def test_help_imports_nothing_heavy(tmp_path: Path) -> None:
     code = "import sys; from probeta.cli import main; main(['--help']); print({'torch', 'hydra'} & set(sys.modules))"
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=True)
     assert answer.stdout.splitlines()[-1] == "set()"
-    commands = ("train", "probe", "evaluate", "predict", "translate", "report", "exercise", "list")
+    commands = ("train", "probe", "evaluate", "predict", "translate", "report", "exercise", "list", "keys")
     assert all(command in answer.stdout for command in commands)
 
 
@@ -39,6 +39,8 @@ def test_help_imports_nothing_heavy(tmp_path: Path) -> None:
     [
         (["trian"], ["'trian'", "'train'"]),
         (["train", "model=mpl"], ["'mpl'", "'mlp'"]),
+        (["keys", "optimizer.lrr"], ["'optimizer.lrr'", "did you mean 'optimizer.lr'"]),
+        (["keys", "model=mpl"], ["'mpl'", "'mlp'"]),
         (["probe", "probe=zzz"], ["'zzz'", "accepted: bug_hunt, curvature, depth, gradcheck, layers, "]),
         (["train", "data=moons", "optimizer.lrr=1"], ["'optimizer.lrr'", "did you mean 'optimizer.lr'"]),
         (["train", "-m", "data=moons", "optimizer.lrr=1,2"], ["'optimizer.lrr'", "did you mean 'optimizer.lr'"]),

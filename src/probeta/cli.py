@@ -16,6 +16,7 @@ COMMANDS = {
     "report": ("tables, figures and a page from finished runs: probeta report DIR", "commands.report"),
     "exercise": ("an exercise's runs, answer and page: probeta exercise 9, or all", "commands.exercise"),
     "list": ("every experiment, study and probe with a line each: probeta list", "commands.list"),
+    "keys": ("every key with its value, type and meaning: probeta keys model=mlp, or optimizer.lr", "commands.keys"),
 }
 
 USAGE = f"""probeta: a laboratory for the fundamentals of deep learning

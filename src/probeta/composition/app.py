@@ -194,6 +194,20 @@ def compose(hydra: Hydra, name: str, overrides: list[str]) -> DictConfig:
         )
 
 
+def compose_tree(name: str, argv: list[str]) -> dict[str, Any]:
+    """The configuration `name` as `argv` says it, its interpolations resolved; `???` where a value has to be given."""
+    version.setbase("1.3")
+    register_resolvers()
+    args = parse_arguments([as_typed(expand_home(argument)) for argument in argv])
+    hydra = open_hydra(args, name)
+    try:
+        tree = OmegaConf.to_container(drop_hydra(compose(hydra, name, args.overrides)), resolve=True)
+    finally:
+        GlobalHydra.instance().clear()
+    assert isinstance(tree, dict)
+    return {str(key): value for key, value in tree.items()}
+
+
 @contextmanager
 def unknown_keys_named(hydra: Hydra, name: str, overrides: list[str]) -> Iterator[None]:
     """A key that does not exist is refused with its nearest neighbours, not with Hydra's several lines."""

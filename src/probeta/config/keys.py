@@ -1,0 +1,152 @@
+"""Every key of a configuration with its value, type and meaning, read where each of them is said already.
+
+Of an argument: the constructor's signature, and its docstring. Of any other key: the comment beside it in the primary
+configuration.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from probeta.config.signatures import RESERVED, describe, parameters
+from probeta.config.trust import get_trusted, resolve
+
+
+class Key(NamedTuple):
+    """One key; `name` starts with `+` where the configuration does not set it, as it has to be written then."""
+
+    name: str
+    value: str
+    type: str
+    meaning: str
+    """A paragraph; empty where none is said."""
+
+    @property
+    def path(self) -> str:
+        return self.name.removeprefix("+")
+
+
+def list_keys(tree: Mapping[str, Any], primary: str, supplied: Mapping[str, tuple[str, ...]]) -> list[Key]:
+    """The keys of `tree`, outermost first.
+
+    Args:
+        tree: a composed configuration as plain containers.
+        primary: the text of the primary configuration, whose comments explain the keys that are no argument.
+        supplied: the arguments that no configuration may state, by the path of their node.
+    """
+    said, trust = comments(primary), get_trusted(tree)
+
+    def walk(node: Mapping[str, Any], path: str) -> Iterator[Key]:
+        target = resolve(node["_target_"], path, trust) if "_target_" in node else None
+        defaults = _defaults(target) if target else {}
+        accepted = parameters(target) if target else {}
+        hidden = {*RESERVED, *supplied.get("logger" if path.startswith("logger.") else path, ())}
+        if node.get("_partial_"):
+            # Whoever calls it brings what has no default and is not said.
+            hidden |= {name for name, value in defaults.items() if value == "???"} - node.keys()
+        for name in dict.fromkeys((*node, *accepted)):
+            if name in hidden:
+                continue
+            full = f"{path}.{name}" if path else name
+            value = node.get(name, defaults.get(name))
+            meaning = find_meaning(target, name) if target else said.get(full, "")
+            if path and isinstance(value, Mapping) and value == tree.get(name):
+                meaning = meaning or f"As {name}."
+            if isinstance(value, Mapping) and "_target_" in value:
+                kind = resolve(value["_target_"], full, trust)
+                yield Key(full, value["_target_"], "a node with a _target_", meaning or _paragraph(kind.__doc__ or ""))
+            else:
+                hint = accepted.get(name, Any)
+                yield Key(full if name in node else f"+{full}", show(value), describe_type(hint, value), meaning)
+            if isinstance(value, Mapping) and not (path and value == tree.get(name)):
+                yield from walk(value, full)
+
+    return list(walk(tree, ""))
+
+
+def _defaults(target: Callable[..., Any]) -> dict[str, Any]:
+    return {
+        p.name: "???" if p.default is p.empty else p.default
+        for p in inspect.signature(target).parameters.values()
+        if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
+    }
+
+
+def show(value: Any) -> str:
+    """`value` as it is written on a command line."""
+    if isinstance(value, Mapping):
+        return "{…}" if value else "{}"
+    return value if isinstance(value, str) else json.dumps(value, default=str, ensure_ascii=False)
+
+
+def describe_type(hint: Any, value: Any) -> str:
+    """The type in words; where no signature says one, that of the value."""
+    if hint is not Any:
+        return describe(hint)
+    if isinstance(value, Mapping):
+        return "keys of its own"
+    if isinstance(value, (list, tuple)):
+        return "a list"
+    return "anything" if value is None else describe(type(value))
+
+
+def find_meaning(target: Callable[..., Any], name: str) -> str:
+    """What the docstrings of `target`, of its bases and of the classes that these name say of the argument `name`:
+    its entry under `Args:`, else the first sentence that has it in backticks."""
+    docs = list(_docstrings(target))
+    for doc in docs:
+        if found := arguments(doc).get(name):
+            return found
+    for pattern in (f"`{name}`", f"`{name}="):
+        for doc in docs:
+            for sentence in re.split(r"(?<=[^A-Z.][.])\s+(?=[A-Z`])|\n\s*\n", doc):
+                if pattern in sentence:
+                    return _plain(sentence)
+    return ""
+
+
+def _docstrings(target: Callable[..., Any]) -> Iterator[str]:
+    for part in target.__mro__[:-1] if inspect.isclass(target) else (target,):
+        for source in (part, vars(part).get("__init__")):
+            if text := getattr(source, "__doc__", None):
+                yield inspect.cleandoc(text)
+                for module, attribute in re.findall(r"`(probeta(?:\.\w+)*)\.([A-Z]\w*)`", text):
+                    yield from _docstrings(getattr(importlib.import_module(module), attribute))
+
+
+def arguments(doc: str) -> dict[str, str]:
+    """Argument → its entry in the `Args:` section of a cleaned docstring, as Google and PyTorch write them."""
+    found: dict[str, str] = {}
+    for section in re.findall(r"^Args:\s*\n((?:[ \t]+\S.*\n?|\s*\n)+)", doc, re.MULTILINE):
+        for entry in re.split(r"\n(?=\S)", inspect.cleandoc(section)):
+            names, colon, text = re.sub(r"^([\w, *]+?) ?\(.*?\) ?:", r"\1:", entry, flags=re.DOTALL).partition(":")
+            if colon and re.fullmatch(r"[\w, *]+", names):
+                found |= {name.strip(" *"): _paragraph(text) for name in names.split(",")}
+    return found
+
+
+def _paragraph(text: str) -> str:
+    return _plain(re.split(r"\n\s*\n", inspect.cleandoc(text.strip()))[0])
+
+
+def _plain(text: str) -> str:
+    """`text` on one line, without the mark-up of Sphinx."""
+    return " ".join(re.sub(r":\w+:(?=`)", "", text).replace("``", "`").split())
+
+
+def comments(text: str) -> dict[str, str]:
+    """Dotted key → the comment behind it in a YAML file, or on the line above it."""
+    found: dict[str, str] = {}
+    parents: list[tuple[int, str]] = []
+    above = ""
+    for line in text.splitlines():
+        if key := re.match(r"( *)(?:- )?([\w/]+):(?:[^#]*#\s*(.*)|.*)$", line):
+            parents = [p for p in parents if p[0] < len(key[1])] + [(len(key[1]), key[2])]
+            found[".".join(name for _, name in parents).removeprefix("defaults.")] = (key[3] or above).strip()
+        above = line.lstrip("# ") if line.lstrip().startswith("#") else ""
+    return {key: comment for key, comment in found.items() if comment}
