@@ -125,6 +125,7 @@ hunt.figure("bugs_by_layer")
 # %%
 change = ["model.activation=tanh", "model.depth=3"]
 mine = probeta.probe("gradcheck", *change)
+mine.figure("error_by_layer")
 
 # %% [markdown]
 # ## Exercises

@@ -76,6 +76,7 @@ rate.rename("factor per layer").to_frame()
 
 # %%
 he = probeta.probe("depth", "probe.init=he", "probe.seeds=16")
+he.figure("gradient_by_depth")
 
 # %% [markdown]
 # ## ¿Importa para aprender?
@@ -110,6 +111,7 @@ print(learned.compare("activation=relu", "activation=tanh", "val/loss"))
 # %%
 change = "probe.residual=true"
 mine = probeta.probe("depth", change, "probe.seeds=16")
+mine.figure("gradient_by_depth")
 
 # %% [markdown]
 # ## Ejercicios

@@ -90,6 +90,7 @@ weight.groupby(["cell", "length"])["value"].mean().unstack("length")
 # %%
 change = "probe.gate_bias=2"
 mine = probeta.probe("length", change, "probe.seeds=8", "probe.lengths=[10,20,40,80]")
+mine.figure("state_gradient_by_distance")
 
 # %% [markdown]
 # ## Ejercicios

@@ -73,6 +73,10 @@ plain = probeta.probe("depth", "probe.seeds=8", "probe.activations=[relu]")
 mended = probeta.probe(
     "depth", "probe.seeds=8", "probe.activations=[relu]", "probe.residual=true", "probe.layer_norm=true"
 )
+plain.figure("gradient_by_depth")
+
+# %%
+mended.figure("gradient_by_depth")
 
 # %% [markdown]
 # ## Quitar las piezas, una a una
