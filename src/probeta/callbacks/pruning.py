@@ -25,6 +25,10 @@ class Pruning(Checkpoint):
     its own, a repeat over further seeds) this does nothing. A run that is given up leaves `pruned.json`.
 
     A subclass of Lightning's `Checkpoint` only because those are called after the epoch's metrics are in.
+
+    Args:
+        monitor: the metric that is reported.
+        every_n_epochs: epochs from one report to the next, from 1.
     """
 
     def __init__(self, monitor: str, every_n_epochs: int = 5) -> None:

@@ -30,6 +30,10 @@ class LabelledData(DataModule):
     """`draw()` makes the splits `train`, `val`, `test`; everything else is here.
 
     `shuffle_seed` is the run's seed (see `open`), apart from the `seed` that says what the data are.
+
+    Args:
+        seed: what the data are drawn or split by.
+        batch_size: examples in a training batch; null for the full batch.
     """
 
     def __init__(self, seed: int, batch_size: int | None) -> None:

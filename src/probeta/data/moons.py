@@ -19,6 +19,10 @@ class MoonsData(LabelledData):
 
     `imbalance` is the share of class 1 that is kept (by subsampling, in every split alike): 1 keeps
     both moons whole, 0.1 leaves one point of the second moon to ten of the first.
+
+    Args:
+        n_samples: points of all three splits, from 20.
+        noise: standard deviation of what is added to each coordinate, from 0.
     """
 
     def __init__(

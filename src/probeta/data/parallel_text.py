@@ -37,6 +37,12 @@ class ParallelTextData(TextData):
     files and the settings, and memory-mapped.
 
     Raises `DataError` with file and line for unequal line counts, invalid UTF-8 and an empty corpus.
+
+    Args:
+        root: folder of the files.
+        tokens: `whitespace`, `spacy` or `sentencepiece`.
+        source_pipeline, target_pipeline: an installed spaCy pipeline for `tokens=spacy`; null: the language's
+            own rules.
     """
 
     located = ("root",)

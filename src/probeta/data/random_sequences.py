@@ -16,6 +16,12 @@ class RandomSequencesData(LabelledData):
 
     The defaults are the notebook's single batch: 16 sequences of 8 features and 8 classes. Validation
     and test are further draws, on which no model can be better than chance.
+
+    Args:
+        n_samples: sequences in each split.
+        length: steps of a sequence.
+        in_features: numbers in each step.
+        classes: from 2.
     """
 
     def __init__(

@@ -19,6 +19,9 @@ class SeparableData(LabelledData):
     2√2·margin. All points train; the same points validate and test, as the notebook reports it, since
     what is asked here is whether the rule converges (`note` says so). A negative margin makes the
     clouds overlap.
+
+    Args:
+        n_samples: points.
     """
 
     def __init__(

@@ -30,6 +30,11 @@ class ToyPairsData(TextData):
 
     Tokens are spaCy's: the rules of the blank pipelines `en` and `de` by default, or a trained pipeline by name.
     Vocabularies come from the training pairs alone.
+
+    Args:
+        source_pipeline, target_pipeline: spaCy's tokenizer of each language: a code of two letters, or the name
+            of an installed pipeline.
+        lowercase: whether case is dropped.
     """
 
     def __init__(

@@ -16,16 +16,20 @@ class Decoding:
 
     In training, every `every_n_epochs` epochs, `sample` validation sentences are translated greedily; a
     finished run translates all of validation and test, and `sample` training sentences, with `beam_size`.
+
+    Args:
+        max_length: tokens of a translation at most.
+        length_ratio: at most this many times the source's length (plus 10) tokens; null: `max_length` alone.
+        beam_size: hypotheses that are kept, from 1, which is greedy.
+        length_penalty: α, the exponent of what a hypothesis' Σ log p is divided by; 0 compares sums.
+        length_norm: what α is the exponent of: `gnmt`, (5 + length) / 6 (Wu et al. 2016, eq. 14), or `length`.
     """
 
     max_length: int = 100
     length_ratio: float | None = None
-    """At most this many times the source's length (plus 10) tokens; None: `max_length` alone."""
     beam_size: int = 1
     length_penalty: float = 1.0
-    """α, the exponent of what a hypothesis' Σ log p is divided by; 0 compares sums."""
     length_norm: Literal["gnmt", "length"] = "gnmt"
-    """What α is the exponent of: (5 + length) / 6 (Wu et al. 2016, eq. 14), or the length."""
     every_n_epochs: int = 1
     sample: int = 500
 

@@ -23,6 +23,9 @@ class Perceptron(Classifier):
     Weights start at zero. Training stops after the first epoch without an error (Novikoff 1962: it
     comes if the classes are separable); without one it goes on to the last epoch and says so.
     `train/errors` counts the updates of an epoch, `converged_epoch` is in the result (−1: never).
+
+    Args:
+        lr: learning rate, above 0.
     """
 
     accepts = PointsSpec

@@ -35,7 +35,12 @@ def cosine_factor(t: float, minimum: float) -> float:
 
 
 class Cosine(LambdaLR):
-    """Half a cosine from the initial rate to `minimum` times it, over the whole run or over `length` intervals."""
+    """Half a cosine from the initial rate to `minimum` times it, over the whole run or over `length` intervals.
+
+    Args:
+        minimum: share of the initial rate, 0 to 1, at its end.
+        interval: what the rate changes after: `step` or `epoch`.
+    """
 
     def __init__(
         self,
@@ -56,6 +61,10 @@ class WarmupCosine(LambdaLR):
     """Linear from 0 over the first `warmup` share of the run, then half a cosine (Goyal et al. 2017, §2.2).
 
     With w steps of warm-up the factors are 1/(w + 1), 2/(w + 1), …, and 1 at the step after them: there always is one.
+
+    Args:
+        minimum: share of the initial rate, 0 to 1, at its end.
+        interval: what the rate changes after: `step` or `epoch`.
     """
 
     def __init__(

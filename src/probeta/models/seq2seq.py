@@ -14,7 +14,10 @@ from probeta.nn.seq2seq import Seq2Seq
 
 
 class RecurrentTranslator(TranslatorModule):
-    """`attention=None` is the notebook's Seq2Seq (Sutskever et al. 2014), any attention its Seq2SeqAttn."""
+    """`probeta.nn.seq2seq.Seq2Seq`, trained.
+
+    `attention=None` is the notebook's Seq2Seq (Sutskever et al. 2014), any attention its Seq2SeqAttn.
+    """
 
     vectorizes = True
 

@@ -23,7 +23,12 @@ class TinyRNNNet(nn.Module):
 
 
 class TinyRNN(Classifier):
-    """h_t = tanh(W_x x_t + W_h h_(t-1)) (or an LSTM or GRU cell), logits from h_T."""
+    """h_t = tanh(W_x x_t + W_h h_(t-1)) (or an LSTM or GRU cell), logits from h_T.
+
+    Args:
+        cell: `rnn`, `lstm` or `gru`.
+        hidden_size: units of the layer.
+    """
 
     accepts = SequenceSpec
 

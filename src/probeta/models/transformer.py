@@ -21,7 +21,9 @@ LONGEST_MAP = 50
 
 
 class TransformerModule(TranslatorModule):
-    """Vaswani et al. 2017; the defaults are the tiny size of Wu et al. 2021 (arXiv 2105.14462), pre-norm.
+    """`probeta.nn.transformer.Transformer` (Vaswani et al. 2017), trained.
+
+    The defaults are the tiny size of Wu et al. 2021 (arXiv 2105.14462), pre-norm.
 
     `tie_embeddings=auto` ties all three matrices where both languages share a vocabulary, else the target's
     two. A finished run leaves `attention_maps.json` beside what every translator leaves.

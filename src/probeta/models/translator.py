@@ -36,6 +36,10 @@ class TranslatorModule(Module):
     steps' own `train/loss` dropout and label smoothing are at work, which raise it); `loss_free` feeds the model its
     own words. `teacher_forcing_ratio` is the probability that a training step's next input is
     the reference (scheduled sampling, Bengio et al. 2015); it is drawn for each time step from (seed, step).
+
+    Args:
+        decoding: the search for a translation.
+        label_smoothing: share of a training target that is spread over all words, 0 <= share < 1.
     """
 
     accepts = TextSpec

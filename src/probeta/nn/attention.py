@@ -173,6 +173,9 @@ class MultiHead(Attention):
 
     `prepare` projects keys and values together, `(B, S, 2·M)`; the `values` argument is ignored. The weights
     returned are the mean over heads; `head_weights` gives those of each head.
+
+    Args:
+        heads: how many, a divisor of M.
     """
 
     def __init__(self, query_size: int, memory_size: int, heads: int = 4, dropout: float = 0.0) -> None:

@@ -60,6 +60,10 @@ class Decoder(nn.Module):
 
     `dropout` acts on embeddings and between layers, `output_dropout` on the features; `variational` holds a mask over
     all steps.
+
+    Args:
+        cell, layers: as the encoder's, from the model.
+        embedding_size: numbers that stand for a word.
     """
 
     def __init__(

@@ -54,6 +54,11 @@ class Encoder(nn.Module):
 
     `dropout` acts on embeddings and between layers, `output_dropout` on the outputs that attention reads; with
     `variational` one mask serves all time steps. Padding (`pad_id`) changes nothing: states are held over it.
+
+    Args:
+        cell, layers: as the decoder's, from the model.
+        embedding_size: numbers that stand for a word.
+        bidirectional: whether a second layer reads from the end.
     """
 
     def __init__(

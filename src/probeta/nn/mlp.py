@@ -70,6 +70,16 @@ class MLP(nn.Module):
 
     `init_scale` multiplies every weight matrix at initialisation (PyTorch's default, LeCun-uniform).
     With `depth=0` this is multinomial logistic regression.
+
+    Args:
+        width: units of each hidden layer, from 1.
+        depth: hidden layers, from 0.
+        activation: `relu`, `gelu`, `tanh`, `sigmoid` or `identity`.
+        dropout: probability that a hidden unit is dropped, 0 <= p < 1.
+        batch_norm: whether each hidden layer normalises over the batch before its activation.
+        layer_norm: whether each hidden layer normalises over its units before its activation.
+        residual: whether a hidden layer adds its input where the widths agree (He et al. 2016).
+        init_scale: factor of every weight matrix at initialisation, above 0.
     """
 
     def __init__(

@@ -33,6 +33,11 @@ class Seq2Seq(Translator):
     `encoder`, `decoder` and `attention` are constructors that lack only the sizes which are decided here:
     vocabularies, the decoder's `hidden_size`, and the `cell` and `layers` of both. `shared_embeddings` uses one matrix
     for source and target, whose vocabularies and embedding sizes must then be the same.
+
+    Args:
+        hidden_size: units of the decoder's layers, and of the encoder's where it names none.
+        cell: `lstm`, `gru` or `rnn`.
+        layers: recurrent layers of encoder and of decoder, from 1.
     """
 
     def __init__(

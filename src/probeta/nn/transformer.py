@@ -81,6 +81,22 @@ class Transformer(Translator):
     `residual`, `feed_forward=0`, `activation` see `LayerSettings`, for `positions` the module of that name.
 
     Raises `ConfigError` for a switch that is not known and sizes that do not fit.
+
+    Args:
+        hidden_size: width D of every layer.
+        encoder_layers: from 0.
+        decoder_layers: from 1.
+        heads: of each attention, a divisor of `hidden_size`.
+        feed_forward: width of the position-wise network; 0: none.
+        activation: of the position-wise network: `relu`, `gelu`, `tanh`, `sigmoid` or `identity`.
+        norm: `post` (Vaswani et al. 2017), `pre`, which keeps the residual path free (Xiong et al. 2020), or
+            `none`.
+        residual: whether a sublayer adds its input.
+        positions: `sinusoidal`, `learned`, `rotary` or `none`.
+        dropout: on embeddings and on what each sublayer gives, 0 <= p < 1.
+        attention_dropout: on the weights of attention.
+        activation_dropout: within the position-wise network.
+        max_positions: positions that are computed beforehand; learned ones end there.
     """
 
     def __init__(

@@ -24,6 +24,10 @@ class BugHuntProbe(Probe):
 
     A bug is found where any layer's gradients are wrong, and located where the layer named is the one that was
     broken. In `measurements.csv` the model without a bug is the row whose `bug` is `none`.
+
+    Args:
+        bugs: kinds of broken backward pass that are tried.
+        examples: of the training data, from 1.
     """
 
     name = "bug_hunt"

@@ -42,6 +42,12 @@ class GradcheckProbe(Probe):
     format. `inject_bug` breaks the backward pass of
     `bug_layer` (null: the middle one); the check must then fail and name that layer. The verdict is that
     of the first of the `dtypes`.
+
+    Args:
+        function: `model`, or `scalar`: sin θ + θ² at θ = 0.7.
+        step_curve: whether the error against the step size is measured.
+        batched: whether many shifted parameters are evaluated at a time.
+        device: `cpu`, `cuda`, `cuda:N` or `mps`.
     """
 
     name = "gradcheck"

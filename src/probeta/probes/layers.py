@@ -18,6 +18,10 @@ class LayersProbe(Probe):
 
     Of recurrent layers the norm at each state is recorded too: `quantity=state`, `step` in order of
     computation.
+
+    Args:
+        dtype: `float32` or `float64`.
+        device: `cpu`, `cuda`, `cuda:N` or `mps`.
     """
 
     name = "layers"

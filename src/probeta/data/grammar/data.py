@@ -26,7 +26,8 @@ class GrammarData(TextData):
 
     `split` is `iid`, `length` (test sentences are longer than `length_cut` words, the others are not) or
     `composition` (test sentences join a verb and a construction that training never joins); see
-    `splits.split_corpus`. Vocabularies come from the training pairs. The other settings are the grammar's.
+    `splits.split_corpus`. Vocabularies come from the training pairs. The other settings are those of
+    `probeta.data.grammar.generator.Grammar`.
 
     Beside what every `TextData` has: `corpora[split]`, the pairs with their gold links (`gold`), and
     the reordering distance of each (`reordering`). Token `t` of a pair is at position `t + 1` of its

@@ -30,21 +30,29 @@ class Grammar:
     away. The four bounds keep only the pairs within them (see `GrammarCorpus.reordering` for the distance).
 
     Raises `ConfigError` where a setting is out of its range.
+
+    Args:
+        max_depth: clauses within clauses: 0 for main clauses alone.
+        embedding: the share of clauses, 0 to 1, that have a relative clause at the object or an adverbial
+            clause, and about 0.4 of it one at the subject; a verb of saying has its *dass* clause at any share,
+            also at 0.
+        extrapose: whether relative clauses may stand behind the German sentence bracket.
+        second_person: with *you* and *your*, as *du* and *dein*: some 150 more German verb forms, each of them
+            rare.
+        lowercase: whether case is dropped.
+        min_length, max_length: bounds of the words of the English sentence with its punctuation marks, 1 to
+            400; the German one may not be longer than 1.5 times the upper.
+        min_reordering, max_reordering: bounds of the longest jump on the source between neighbouring target
+            words; null for no upper bound.
     """
 
     max_depth: int = 2
-    """Clauses within clauses: 0 for main clauses alone."""
     embedding: float = 0.35
-    """The share of clauses that have a relative clause at the object or an adverbial clause, and about 0.4 of it one
-    at the subject; a verb of saying has its *dass* clause at any share, also at 0."""
     extrapose: bool = True
     second_person: bool = False
-    """With *you* and *your*, as *du* and *dein*: some 150 more German verb forms, each of them rare."""
     lowercase: bool = True
     min_length: int = 1
     max_length: int = 24
-    """Words of the English sentence with its punctuation marks; likewise the German one may not be longer than
-    1.5 times this."""
     min_reordering: int = 0
     max_reordering: int | None = None
 
