@@ -50,7 +50,7 @@ def test_an_argument_is_told_by_its_constructor(capsys: pytest.CaptureFixture[st
 def test_a_key_of_no_constructor_is_told_by_the_primary_configuration(capsys: pytest.CaptureFixture[str]) -> None:
     assert read(capsys, "seeds.order", "seed") == [
         ["seed", "42", "a whole number", "initialisation, shuffling, noise in training"],
-        ["seeds.order", "null", "anything", "of the batches"],
+        ["seeds.order", "null", "a whole number or null", "of the batches"],
     ]
 
 

@@ -11,10 +11,19 @@ import inspect
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from probeta.config.signatures import RESERVED, describe, parameters
 from probeta.config.trust import get_trusted, resolve
+
+TYPES: Mapping[str, Any] = {
+    **dict.fromkeys(("seeds.init", "seeds.order", "seeds.noise", "recipe.patience"), int | None),
+    **dict.fromkeys(("name", "resume"), str | None),
+    "checkpoints": Literal["all", "best", "none"] | None,
+    "figures": Literal["all", "none", "png", "svg", "pdf"] | None,
+    "recipe.gradient_clip": float | None,
+}
+"""Of keys that are no argument and may be null."""
 
 
 class Key(NamedTuple):
@@ -61,7 +70,7 @@ def list_keys(tree: Mapping[str, Any], primary: str, supplied: Mapping[str, tupl
                 kind = resolve(value["_target_"], full, trust)
                 yield Key(full, value["_target_"], "a node with a _target_", meaning or _paragraph(kind.__doc__ or ""))
             else:
-                hint = accepted.get(name, Any)
+                hint = accepted.get(name, Any) if target else TYPES.get(full, Any)
                 yield Key(full if name in node else f"+{full}", show(value), describe_type(hint, value), meaning)
             if isinstance(value, Mapping) and not (path and value == tree.get(name)):
                 yield from walk(value, full)
@@ -92,7 +101,7 @@ def describe_type(hint: Any, value: Any) -> str:
         return "keys of its own"
     if isinstance(value, (list, tuple)):
         return "a list"
-    return "anything" if value is None else describe(type(value))
+    return "a node with a _target_ or null" if value is None else describe(type(value))
 
 
 def find_meaning(target: Callable[..., Any], name: str) -> str:
