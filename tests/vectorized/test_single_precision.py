@@ -12,6 +12,7 @@ from torch import Tensor
 
 from probeta.models.module import Module
 from probeta.nn.dropout import reseed
+from probeta.runs.identity import Seeds
 from probeta.vectorized.loop import Ensemble
 from probeta.vectorized.program import Program
 from tests.vectorized.runs import Alone, assert_close, assert_same_run, changed, members_of, train_together, tree_of
@@ -29,7 +30,7 @@ class Twin:
         member = members_of([ensemble.members[slot].tree])[0]
         self.model: Module = member.model.train()
         self.loader = member.loader
-        self.seed = int(member.tree["seed"])
+        self.seed = Seeds.of(member.tree).noise
         assert self.model.optimizer_factory is not None
         self.optimizer = self.model.optimizer_factory(list(self.model.parameters()))
 

@@ -30,8 +30,8 @@ from probeta.training import probe as probing
 from probeta.training import task as training
 
 COMMANDS = {
-    "train": Command("train", training.task, build.check),
-    "probe": Command("probe", probing.task, probing.check),
+    "train": Command("train", training.task, build.check, prints_report=False),
+    "probe": Command("probe", probing.task, probing.check, prints_report=False),
 }
 
 

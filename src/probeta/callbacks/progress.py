@@ -5,11 +5,15 @@ from __future__ import annotations
 import logging
 import sys
 import time
+import warnings
 from typing import Any
 
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import ProgressBar
-from tqdm.auto import tqdm
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # a notebook without ipywidgets gets a bar of text, and needs no advice
+    from tqdm.auto import tqdm
 
 log = logging.getLogger(__name__)
 

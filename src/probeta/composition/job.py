@@ -35,6 +35,8 @@ class Command:
     """Raises `UserError` for a configuration that cannot run, before anything is read or written."""
     line: tuple[str, ...] = ()
     """What was typed after the command's name."""
+    prints_report: bool = True
+    """Whether a sweep ends with its summary on the terminal: an object shows it by itself."""
 
     def __call__(self, config: DictConfig) -> Any:
         return self.task(config)

@@ -274,7 +274,8 @@ class Session:
                 file=sys.stderr,
             )
         else:
-            print(written.text, flush=True)
+            if getattr(self.task, "prints_report", True):
+                print(written.text, flush=True)
             print(f"summary in {written.page} ({time.perf_counter() - started:.1f} s)", flush=True)
         if failed:
             print(f"{len(failed)} of {len(self.jobs)} jobs failed:", flush=True)

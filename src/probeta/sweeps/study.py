@@ -194,7 +194,19 @@ def list_lines(study: Study, arguments: Sequence[str], seeds: str | None, params
         along = label_settings(identity([o for o in point if o.partition("=")[0] in varied]))
         name = ", ".join(filter(None, (label, along)))
         wanted.append(Wanted((*point, *own), name if label else None, label))
+    refuse_equal_variants(wanted, keys)
     return wanted
+
+
+def refuse_equal_variants(wanted: Sequence[Wanted], keys: set[str]) -> None:
+    """What the command says wins over the variants; two that it makes the same would be one row without a word."""
+    seen: dict[frozenset[str], Wanted] = {}
+    for want in wanted:
+        other = seen.setdefault(frozenset(want.overrides), want)
+        if other.group != want.group:
+            raise ConfigError(
+                f"{', '.join(sorted(keys))} given here: {other.group!r} and {want.group!r} are the same run"
+            )
 
 
 def choose_settings(study: Study, session: Session) -> dict[str, tuple[str, ...]]:
