@@ -42,7 +42,7 @@ def test_what_the_run_says_itself_is_refused_with_the_reason(key: str) -> None:
         ("devices", [1, "2"], [0, -2, "many"]),
         ("num_nodes", [1], [2]),
         ("precision", [32, "64-true", "bf16-mixed"], ["bf16-true", "16-true", "16", "transformer-engine"]),
-        ("max_epochs", [1, -1], [0, -2, 1.5]),
+        ("max_epochs", [0, 1, -1], [-2, 1.5]),
         ("min_epochs", [None, 3], [0, -1]),
         ("max_steps", [-1, 10], [0, -2]),
         ("min_steps", [None, 10], [0]),

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -57,3 +59,10 @@ def test_a_relative_folder_of_data_is_that_of_the_command_under_chdir(
     assert main(["train", *data, *settings, "hydra.job.chdir=true", "hydra.run.dir=run"]) == 0
     assert json.loads((tmp_path / "run" / "artifacts" / "data.json").read_text()) == {"root": str(tmp_path)}
     assert main(["evaluate", "run=run"]) == 0
+
+
+@pytest.mark.parametrize("experiment", ["moons_cosine", "perceptron"])
+def test_no_epoch_tests_the_initial_weights(experiment: str, train: Callable[..., dict[str, Any]]) -> None:
+    result = train(f"experiment={experiment}", "trainer=cpu", "trainer.max_epochs=0", "logger=none")
+    assert (result["status"], result["metrics"]["epochs"]) == ("completed", 0)
+    assert 0 <= result["metrics"]["test/acc"] <= 1

@@ -39,6 +39,12 @@ PRECISIONS = ("32", "32-true", "64", "64-true", "16-mixed", "bf16-mixed")
 
 
 def check_epochs(key: str, value: Any) -> None:
+    """0 trains nothing: the initial weights are tested."""
+    if value not in (None, -1):
+        check_whole(key, value, 0)
+
+
+def check_steps(key: str, value: Any) -> None:
     if value not in (None, -1):
         check_whole(key, value)
 
@@ -84,7 +90,7 @@ CHECKS: Mapping[str, Callable[[str, Any], object] | None] = {
     "precision": check_precision,
     "max_epochs": check_epochs,
     "min_epochs": check_whole_or_null,
-    "max_steps": check_epochs,
+    "max_steps": check_steps,
     "min_steps": check_whole_or_null,
     "max_time": check_time,
     "limit_train_batches": check_limit,
@@ -116,10 +122,10 @@ def check_trainer(node: Mapping[str, Any]) -> None:
         if (check := CHECKS.get(key)) is not None:
             check(f"trainer.{key}", value)
     if node.get("max_epochs", 1) is None and node.get("max_steps", -1) == -1:
-        raise ConfigError("trainer.max_epochs=null is not accepted: a whole number from 1, or -1 for no end")
+        raise ConfigError("trainer.max_epochs=null is not accepted: a whole number from 0, or -1 for no end")
 
 
 def known_length(node: Mapping[str, Any]) -> tuple[bool, bool]:
     """Whether it is known before training after how many steps, and epochs, it ends at the latest."""
-    epochs = (node.get("max_epochs") or -1) > 0
+    epochs = node.get("max_epochs") is not None and node["max_epochs"] >= 0
     return epochs or node.get("max_steps", -1) > 0, epochs
