@@ -39,6 +39,7 @@ def test_help_imports_nothing_heavy(tmp_path: Path) -> None:
     [
         (["trian"], ["'trian'", "'train'"]),
         (["train", "model=mpl"], ["'mpl'", "'mlp'"]),
+        (["train", "model=null"], ["model=null is not accepted"]),
         (["keys", "optimizer.lrr"], ["'optimizer.lrr'", "did you mean 'optimizer.lr'"]),
         (["keys", "model=mpl"], ["'mpl'", "'mlp'"]),
         (["probe", "probe=zzz"], ["'zzz'", "accepted: bug_hunt, curvature, depth, gradcheck, layers, "]),

@@ -219,6 +219,13 @@ def unknown_keys_named(hydra: Hydra, name: str, overrides: list[str]) -> Iterato
             raise
         key = found.group(1)
         raise explain_unknown_key(hydra, name, overrides, key) from None
+    except ValueError as error:
+        empty = [line for line in overrides if line.partition("=")[2] == "null"]
+        if "Config group override" not in str(error) or not empty:
+            raise
+        raise ConfigError(
+            f"{empty[0]} is not accepted: a group takes one of its options, none where there is one"
+        ) from None
 
 
 def explain_unknown_key(hydra: Hydra, name: str, overrides: list[str], key: str) -> ConfigError:
