@@ -23,7 +23,7 @@ from probeta.composition.job import Command
 from probeta.config import build
 from probeta.errors import ConfigError, UserError
 from probeta.exercises import commands, study_command
-from probeta.models.given import hand_over, source_sha256
+from probeta.models.given import hand_over, hash_source
 from probeta.runs.signals import Interrupted
 from probeta.sweeps.errors import SweepFailed
 from probeta.training import probe as probing
@@ -110,7 +110,7 @@ def resume(run: Run | str | Path, trust: Sequence[str] = ()) -> Run:
         RunDirectoryError: there is nothing to go on with.
     """
     path = run.path if isinstance(run, Run) else Path(run)
-    with _called(path):
+    with _called():
         training.resume(str(path), trust)
     return Run(path, trust)
 
@@ -141,7 +141,7 @@ def given(data: Any, model: type[nn.Module] | None, overrides: Sequence[str]) ->
         else:
             lines += ["data=given_pairs", f"data.file={keep_pairs(data, Path(root))}"]
     if model is not None:
-        lines += ["model=given_net", f"model.net={model.__name__}", f"model.source_sha256={source_sha256(model)}"]
+        lines += ["model=given_net", f"model.net={model.__name__}", f"model.source_sha256={hash_source(model)}"]
     return lines
 
 
@@ -180,18 +180,16 @@ def _listed(seeds: Iterable[int]) -> str:
 
 
 @contextmanager
-def _called(path: Path | None = None) -> Iterator[None]:
+def _called() -> Iterator[None]:
     """A command inside the caller's process: its mistakes are `ValueError`s, and nothing of it is left behind."""
     with restore_process():
         try:
             register_plugins()
             yield
-        except (HydraException, OmegaConfBaseException) as error:
-            if isinstance(error, UserError):
-                raise
+        except UserError:
+            raise
+        except (HydraException, OmegaConfBaseException, yaml.YAMLError) as error:
             raise ConfigError(one_line(error)) from None
-        except yaml.YAMLError as error:
-            raise ConfigError(f"a configuration file is no YAML: {' '.join(str(error).split())}") from None
         except Interrupted as interruption:
             told = " ".join([f"interrupted ({interruption})", *getattr(interruption, "__notes__", ())])
             raise KeyboardInterrupt(told) from None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-import shlex
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -19,10 +18,11 @@ from probeta.api.isolation import restore_process
 from probeta.commands.outcome import outcome_tables
 from probeta.errors import ConfigError
 from probeta.models.given import hand_over
+from probeta.report.single import command
 from probeta.runs.directory import RunDirectory
-from probeta.runs.reading import read_lines
 from probeta.runs.record import read_result
 from probeta.runs.row import read_curves
+from probeta.runs.table import read_sweep
 from probeta.runs.terminal import plain_console
 
 if TYPE_CHECKING:
@@ -73,10 +73,9 @@ class Run:
 
     @property
     def command(self) -> str:
-        """The command that makes the same run."""
-        overrides = read_lines(self.path / ".hydra" / "overrides.yaml") or []
-        kind = "probe" if any(line.lstrip("+").startswith("probe=") for line in overrides) else "train"
-        return shlex.join(["probeta", kind, *overrides])
+        """The command that makes the same run, as its page shows it."""
+        [row] = read_sweep(self.path).runs
+        return command(row)
 
     def curves(self) -> pd.DataFrame:
         """What was logged in each epoch: a row for each epoch (from 1), a column for each metric."""

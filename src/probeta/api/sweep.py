@@ -131,15 +131,15 @@ class Sweep:
         """The mean of `metric` over seeds against the epoch, for each variant, from its lowest to its highest run."""
         from probeta.figures.curves import Curve, line_figure
 
-        curves = {}
-        for variant in self.variants:
-            runs = [run for run in read_sweep(self.path).runs if run.variant == variant and run.completed]
+        curves, sweep = {}, read_sweep(self.path)
+        for variant in sweep.variants:
+            runs = [run for run in sweep.runs if run.variant == variant and run.completed]
             logged = [read_curves(run.path, [metric]).get(metric) for run in runs]
             if (drawn := band([curve for curve in logged if curve])) is not None:
                 epochs = [epoch + 1 for epoch in drawn["x"]]
                 curves[variant] = Curve(epochs, drawn["mean"], drawn.get("low"), drawn.get("high"))
         if not curves:
-            known = sorted({name for run in read_sweep(self.path).runs[:1] for name in read_curves(run.path)})
+            known = sorted({name for run in sweep.runs[:1] for name in read_curves(run.path)})
             raise ConfigError.unknown("curve", metric, known)
         return line_figure(metric, "epoch", metric, curves, log=None if "loss" in metric else False)
 

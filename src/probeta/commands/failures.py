@@ -47,12 +47,9 @@ def exit_status() -> Iterator[Status]:
     except KeyboardInterrupt:
         status.code = 130
         print("probeta: interrupted", file=sys.stderr)
-    except (UserError, HydraException, OmegaConfBaseException) as error:
+    except (UserError, HydraException, OmegaConfBaseException, yaml.YAMLError) as error:
         status.code = MISTAKE
         print_failure(error, one_line(error))
-    except yaml.YAMLError as error:
-        status.code = MISTAKE
-        print_failure(error, f"a configuration file is no YAML: {' '.join(str(error).split())}")
     except BrokenPipeError:
         # The reader of our output is gone (`probeta list | head`): nothing is wrong.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -79,6 +76,8 @@ def one_line(error: Exception) -> str:
     """Hydra's several lines as one; our own messages as they are."""
     if isinstance(error, UserError):
         return str(error)
+    if isinstance(error, yaml.YAMLError):
+        return f"a configuration file is no YAML: {' '.join(str(error).split())}"
     if isinstance(error, OverrideParseException):
         # Hydra repeats the override before its reason, and names a page of its own after it.
         lines = [line.strip() for line in str(error.message).splitlines()]

@@ -11,13 +11,11 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from sklearn.model_selection import train_test_split
 
 from probeta.data.codec import LanguageCodec, TextCodec
 from probeta.data.datamodule import DataModule
-from probeta.data.labelled import LabelledData, Split, class_counts
+from probeta.data.labelled import LabelledData, Split, class_counts, split_stratified
 from probeta.data.spec import PointsSpec
 from probeta.data.text import TextData
 from probeta.data.tokenizers import WhitespaceTokenizer
@@ -64,13 +62,8 @@ class GivenPoints(GivenFile, LabelledData):
     def draw(self) -> Mapping[str, Split]:
         with np.load(self.files(), allow_pickle=False) as arrays:
             x, y = arrays["x"].astype(np.float32), arrays["y"].astype(np.int64)
-        x_train, x_rest, y_train, y_rest = train_test_split(x, y, test_size=0.4, random_state=self.seed, stratify=y)
-        x_val, x_test, y_val, y_test = train_test_split(
-            x_rest, y_rest, test_size=0.5, random_state=self.seed, stratify=y_rest
-        )
-        parts = {"train": (x_train, y_train), "val": (x_val, y_val), "test": (x_test, y_test)}
         self.classes = int(y.max()) + 1
-        return {name: Split(torch.from_numpy(a), torch.from_numpy(b)) for name, (a, b) in parts.items()}
+        return split_stratified(x, y, self.seed)
 
     @property
     def spec(self) -> PointsSpec:

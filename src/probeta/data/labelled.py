@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from probeta.data.batches import LabelledBatches
@@ -81,6 +82,16 @@ class LabelledData(DataModule):
             for tensor in self.splits[name]:
                 digest.update(np.ascontiguousarray(tensor.numpy()).tobytes())
         return digest.hexdigest()
+
+
+def split_stratified(x: NDArray[np.float32], y: NDArray[np.int64], seed: int) -> dict[str, Split]:
+    """`x (N, …)` and `y (N,)` as 60 % `train`, 20 % `val` and 20 % `test`, with the classes' shares kept in each."""
+    from sklearn.model_selection import train_test_split
+
+    x_train, x_rest, y_train, y_rest = train_test_split(x, y, test_size=0.4, random_state=seed, stratify=y)
+    x_val, x_test, y_val, y_test = train_test_split(x_rest, y_rest, test_size=0.5, random_state=seed, stratify=y_rest)
+    arrays = {"train": (x_train, y_train), "val": (x_val, y_val), "test": (x_test, y_test)}
+    return {name: Split(torch.from_numpy(a), torch.from_numpy(b)) for name, (a, b) in arrays.items()}
 
 
 def class_counts(split: Split, classes: int) -> tuple[int, ...]:

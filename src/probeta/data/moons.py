@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-import torch
 from sklearn.datasets import make_moons
-from sklearn.model_selection import train_test_split
 
-from probeta.data.labelled import LabelledData, Split, class_counts
+from probeta.data.labelled import LabelledData, Split, class_counts, split_stratified
 from probeta.data.spec import PointsSpec
 from probeta.errors import ConfigError, check_whole
 
@@ -53,12 +51,7 @@ class MoonsData(LabelledData):
                 )
             rows = np.sort(np.concatenate([np.flatnonzero(y == 0), kept]))
             x, y = x[rows], y[rows]
-        x_train, x_rest, y_train, y_rest = train_test_split(x, y, test_size=0.4, random_state=self.seed, stratify=y)
-        x_val, x_test, y_val, y_test = train_test_split(
-            x_rest, y_rest, test_size=0.5, random_state=self.seed, stratify=y_rest
-        )
-        arrays = {"train": (x_train, y_train), "val": (x_val, y_val), "test": (x_test, y_test)}
-        return {name: Split(torch.from_numpy(a), torch.from_numpy(b)) for name, (a, b) in arrays.items()}
+        return split_stratified(x, y, self.seed)
 
     @property
     def spec(self) -> PointsSpec:

@@ -37,7 +37,7 @@ def read_source(net: type[nn.Module]) -> str:
         ) from None
 
 
-def source_sha256(net: type[nn.Module]) -> str:
+def hash_source(net: type[nn.Module]) -> str:
     return hashlib.sha256(read_source(net).encode()).hexdigest()
 
 
@@ -64,7 +64,7 @@ class GivenNet(Classifier):
         if handed is None:
             raise ConfigError(f"model.net={net} is a class of a notebook: hand it over, model={net} in Python")
         self.source = read_source(handed)
-        if handed.__name__ != net or hashlib.sha256(self.source.encode()).hexdigest() != source_sha256:
+        if handed.__name__ != net or hash_source(handed) != source_sha256:
             raise ConfigError(
                 f"model.net={net} is not the {handed.__name__} that was handed over, or has changed since"
             )
