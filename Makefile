@@ -10,7 +10,7 @@ READY_DEV := $(VENV)/.ready-dev
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train test test-all lint format probes sweep studies exercise exercises lessons report tensorboard bench clean
+.PHONY: help setup train test test-all lint format probes sweep studies exercise exercises lessons docs report tensorboard bench clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -37,14 +37,14 @@ test-all: $(READY_DEV) ## every test, the slow ones too
 	$(BIN)/python -m pytest -m '' $(ARGS)
 
 lint: $(READY_DEV) ## style, types and the arrows between packages
-	$(BIN)/ruff check src tests
-	$(BIN)/ruff format --check src tests
+	$(BIN)/ruff check src tests docs
+	$(BIN)/ruff format --check src tests docs
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
 format: $(READY_DEV) ## rewrite the code in the agreed style
-	$(BIN)/ruff check --fix src tests
-	$(BIN)/ruff format src tests
+	$(BIN)/ruff check --fix src tests docs
+	$(BIN)/ruff format src tests docs
 
 probes: $(READY) ## every gradient probe
 	for probe in depth length gradcheck bug_hunt state_machine layers; do $(BIN)/probeta probe probe=$$probe || exit $$?; done
@@ -66,6 +66,10 @@ lessons: $(READY) ## every lesson, executed: outputs/lessons/en and es (ARGS=les
 	$(PIP) --no-build-isolation -e '.[lessons]'
 	$(BIN)/python lessons/execute.py $(ARGS)
 
+docs: $(READY) ## the documentation: build/docs/site/index.html, and docs/schema/, by which editors complete conf/
+	$(PIP) --no-build-isolation -e '.[docs]'
+	$(BIN)/python -m sphinx -q -W --keep-going -d build/docs/doctrees docs build/docs/site
+
 report: $(READY) ## table, figures and page of a run or sweep: make report DIR=outputs/…
 	$(BIN)/probeta report $(if $(DIR),"$(DIR)")
 
@@ -76,5 +80,5 @@ bench: $(READY) ## what is measured against whom (ONLY=overhead: one of them)
 	$(BIN)/python -m tests.benchmarks $(ONLY)
 
 clean: ## caches and build leftovers; results of runs stay
-	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis src/*.egg-info
+	rm -rf build dist docs/lessons docs/schema docs/reference/commands.md docs/reference/keys .pytest_cache .mypy_cache .ruff_cache .hypothesis src/*.egg-info
 	find src tests conf -name __pycache__ -type d -prune -exec rm -rf {} +
