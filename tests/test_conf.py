@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
@@ -20,7 +21,7 @@ from probeta.composition.composer import Composer
 from probeta.config.build import check
 from probeta.config.trust import resolve
 from probeta.data.spec import PointsSpec, SequenceSpec, TextSpec
-from probeta.exercises import commands
+from probeta.exercises import commands, exercise
 from probeta.runs.row import REPLICATES
 from probeta.sweeps.study import Study, list_lines
 
@@ -129,11 +130,14 @@ def test_every_kind_of_job_of_every_study_is_accepted(name: str, configure: Any,
     jobs = list_lines(study, chosen, "1", {k: v for k, v in study.params.items() if k not in REPLICATES})
     if study.search is not None:
         jobs += list_lines(study, chosen, "1", study.search.params)
+    reported: set[str] = set()
     with initialize_config_module("probeta.conf", version_base="1.3"):
         loader = GlobalHydra.instance().config_loader()
         composer = Composer(loader, loader.load_configuration(command, chosen, run_mode=RunMode.MULTIRUN))
         for job in jobs:
-            CHECKS[command](composer.task(job.overrides))
+            reported |= CHECKS[command](composer.task(job.overrides)) or set(study.metrics)
+    derived = set() if study.exercise is None else set(exercise(study.exercise).NAMES)
+    assert {re.sub(r"/\d+$", "/0", name) for name in study.metrics} - reported - derived == set()
 
 
 @pytest.mark.parametrize("case", shipped(but=NOT_RUN))

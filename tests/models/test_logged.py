@@ -1,10 +1,12 @@
 """A model names what it logs, which is what may be monitored."""
 
 import csv
+import re
 from pathlib import Path
 
 import pytest
 
+from probeta.config.build import check
 from probeta.config.trust import resolve
 
 RUNS = {
@@ -15,6 +17,13 @@ RUNS = {
     "transformer": ["model=transformer", "attention=none"],
 }
 
+SMALL = [f"data.{key}" for key in ("n_samples=60", "n_val=20", "n_test=20", "max_depth=0", "max_length=8")]
+TINY = ["model.hidden_size=4", "decoding.every_n_epochs=1"]
+GOLD = {
+    "grammar": ["data=grammar", *SMALL, *TINY, "model=seq2seq_attn"],
+    "grammar_transformer": ["data=grammar", *SMALL, *TINY, "model=transformer", "model.heads=2", "attention=none"],
+}
+
 
 @pytest.mark.parametrize("name", RUNS)
 def test_what_a_model_says_it_logs_is_what_an_epoch_logs(train, tmp_path: Path, configure, name: str) -> None:
@@ -23,6 +32,20 @@ def test_what_a_model_says_it_logs_is_what_an_epoch_logs(train, tmp_path: Path, 
         row = next(csv.DictReader(file))
     model = resolve(configure(*RUNS[name]).model._target_, "model")
     assert {key for key, value in row.items() if key.startswith(("train/", "val/")) and value} == model.logged()
+
+
+@pytest.mark.parametrize("name", [*RUNS, "grammar", "grammar_transformer"])
+def test_what_a_model_says_it_reports_is_what_a_run_reports(train, configure, name: str) -> None:
+    lines = [*GOLD.get(name, RUNS.get(name, [])), "trainer=cpu"]
+    reported = check(configure(*lines))
+    measured = {re.sub(r"/\d+$", "/0", key) for key in train(*lines, "trainer.max_epochs=1")["metrics"]}
+    # Groups by length and reordering need sentences enough.
+    assert {key for key in reported - measured if not re.search(r"_(length|reordering)_", key)} == set()
+    assert measured <= reported
+
+
+def test_without_attention_none_is_scored(configure) -> None:
+    assert not any("aer" in name for name in check(configure("data=grammar", "model=seq2seq", "attention=none")))
 
 
 def test_epochs_without_validation_neither_improve_nor_count(train) -> None:

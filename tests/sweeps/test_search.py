@@ -7,12 +7,15 @@ from typing import Any
 
 import optuna
 import pytest
+from hydra._internal.hydra import Hydra
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
+from probeta.composition.job import Command
 from probeta.errors import ConfigError, RunDirectoryError
 from probeta.runs.directory import search_address
 from probeta.sweeps.errors import SweepFailed
 from probeta.sweeps.space import read_space
+from tests.sweeps.app import program
 
 Sweep = Callable[..., Any]
 OPTUNA = ["hydra/sweeper=optuna", "hydra.sweeper.metric=val/loss", "name=found"]
@@ -124,3 +127,16 @@ def test_the_database_of_a_search_lies_in_its_folder(name: str, tmp_path: Path) 
     optuna.create_study(storage=search_address(tmp_path / name))
     assert (tmp_path / name / "search.db").is_file()
     assert len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.parametrize("lines", [[*OPTUNA[:1], "hydra.sweeper.metric=val/acc", "seed=1", "model.width=2,3"],
+                                   ["study=rates", "study.search.metric=val/acc"],
+                                   ["study=widths", "study.metrics=test/los"]])  # fmt: skip
+def test_a_metric_that_no_run_reports_is_refused_before_any_run(
+    hydra: Hydra, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lines: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    command = Command("program", program.task, lambda config: {"val/loss", "test/loss"})
+    with pytest.raises(ConfigError, match=r"unknown metric '(val/acc|test/los)'"):
+        hydra.multirun("config", command, [*lines, "hydra.mode=MULTIRUN"], with_log_configuration=False)
+    assert not list(tmp_path.glob("outputs/**/.hydra"))

@@ -17,11 +17,11 @@ from probeta.runs.record import COMPLETED
 from probeta.training.task import resume, task
 
 
-def check(config: DictConfig) -> None:
+def check(config: DictConfig) -> set[str]:
     """As `config.build`, which takes seconds to import: a sweep of which all is done needs none of it."""
     with pause_garbage_collection():
         from probeta.config import build
-    build.check(config)
+    return build.check(config)
 
 
 def main(argv: list[str]) -> int:

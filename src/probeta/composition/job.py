@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -31,8 +31,9 @@ class Command:
     """The primary configuration: `train`, `probe`."""
     task: Callable[[DictConfig], Any]
     """Carries out one job in the directory that Hydra's runtime names."""
-    check: Callable[[DictConfig], None]
-    """Raises `UserError` for a configuration that cannot run, before anything is read or written."""
+    check: Callable[[DictConfig], Collection[str] | None]
+    """Raises `UserError` for a configuration that cannot run, before anything is read or written; else says which
+    metrics its run will report, where that is known."""
     line: tuple[str, ...] = ()
     """What was typed after the command's name."""
     prints_report: bool = True

@@ -167,8 +167,11 @@ def with_full_key(error: ConfigError, path: str) -> ConfigError:
     return error if "=" not in text.split(" ")[0] or word.startswith(path) else ConfigError(f"{path}.{text}")
 
 
-def check(config: DictConfig) -> None:
-    """Refuse what cannot be run, before anything is read or written. Draws no random numbers."""
+def check(config: DictConfig) -> set[str]:
+    """Refuse what cannot be run, before anything is read or written. Draws no random numbers.
+
+    Returns the metrics that a finished run of it reports.
+    """
     tree = resolve_config(config)
     check_keys(tree)
     model_class = resolve(tree["model"]["_target_"], "model", get_trusted(tree))
@@ -179,15 +182,17 @@ def check(config: DictConfig) -> None:
         raise explain_mismatch(tree, produced, type(spec))
     if tree.get("attention") is not None and "attention" not in tree["model"]:
         raise ConfigError(f"attention is not used: {model_class.__name__} takes none of that group, so attention=none")
-    make(tree, "data").files()
+    data: DataModule = make(tree, "data")
+    data.files()
     make(tree, "decoding")
     with torch.device("meta"):
-        model = make(tree, "model", spec=spec)
+        model: Module = make(tree, "model", spec=spec)
     unvalidated = (tree.get("trainer") or {}).get("limit_val_batches") == 0
     check_monitors(tree, [name for name in model.logged() if not (unvalidated and name.startswith("val/"))])
     check_optimizer(tree, model)
     for name in tree.get("callbacks") or {}:
         make(tree, f"callbacks.{name}")
+    return model.reported(data)
 
 
 def find_absent_seeds(config: DictConfig) -> tuple[str, ...]:

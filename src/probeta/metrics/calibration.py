@@ -96,6 +96,10 @@ def fit_temperature(logits: Floats, y: Ints) -> float:
     return float(np.exp(brentq(slope, np.log(lowest), np.log(highest), xtol=1e-14)))
 
 
+CALIBRATION = ("ece", "nll", "temperature", "ece_scaled", "nll_scaled")
+"""The names of `calibration`."""
+
+
 def calibration(
     logits: Floats, y: Ints, val_logits: Floats | None = None, val_y: Ints | None = None
 ) -> dict[str, float]:

@@ -10,6 +10,9 @@ from torchmetrics.functional.classification import (
     multiclass_recall,
 )
 
+BY_CLASS = ("precision/0", "recall/0", "f1/0", "f1_macro")
+"""The names of `scores_by_class`, where there is a class 0 alone."""
+
 
 def scores_by_class(logits: Tensor, y: Tensor) -> dict[str, float]:
     """`precision/<c>`, `recall/<c>`, `f1/<c>` of every class, and `f1_macro`, their plain mean.

@@ -12,10 +12,10 @@ from torch.nn import functional as F
 from probeta.data.batch import LabelledBatch
 from probeta.data.spec import PointsSpec, SequenceSpec
 from probeta.errors import ConfigError
-from probeta.metrics.calibration import calibration
-from probeta.metrics.classification import scores_by_class
+from probeta.metrics.calibration import CALIBRATION, calibration
+from probeta.metrics.classification import BY_CLASS, scores_by_class
 from probeta.models.artifacts import boundary, predictions
-from probeta.models.module import Measured, Module, Sums
+from probeta.models.module import SPLITS, Measured, Module, Sums
 from probeta.nn.mlp import MLP
 
 ClassWeight = str | Sequence[float] | None
@@ -55,6 +55,10 @@ class Classifier(Module):
     @staticmethod
     def summarize(sums: Sums) -> dict[str, Tensor]:
         return {"loss": sums["loss"] / sums["weight"], "acc": sums["correct"] / sums["count"]}
+
+    def reported(self, data: Any) -> set[str]:
+        by_class = {f"{split}/{name}" for split in SPLITS for name in BY_CLASS}
+        return super().reported(data) | by_class | {f"test/{name}" for name in CALIBRATION}
 
     def on_test_epoch_end(self) -> None:
         """Beside loss and accuracy: each class by itself, and how far the probabilities can be believed."""

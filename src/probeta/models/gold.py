@@ -23,6 +23,18 @@ FEWEST = 10
 """Sentences that a group must have to be a metric: one sentence of 500 makes a point on a chart, and no evidence."""
 
 
+ALIGNED = ("aer", "alignment_precision", "alignment_recall", "attention_entropy", "attention_coverage",
+           *(f"attention_{name}" for name in LABELS))  # fmt: skip
+"""The names of `GoldScores.metrics`, but for those of heads."""
+GROUPED = tuple(
+    f"{name}_{by}_{edge}"
+    for by, edges in (("length", LENGTHS), ("reordering", DISTANCES))
+    for edge in (*(f"{edge:02d}" for edge in edges), f"over_{edges[-1]}")
+    for name in ("bleu", "exact_match")
+)
+"""The names of `group_metrics`."""
+
+
 @runtime_checkable
 class GoldData(Protocol):
     """Data that know the word alignment of every pair."""

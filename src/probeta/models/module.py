@@ -27,6 +27,9 @@ Sums = dict[str, Tensor]
 OptimizerFactory = Callable[[Iterable[nn.Parameter]], Optimizer]
 SchedulerFactory = Callable[..., LRScheduler]
 
+SPLITS = ("train", "val", "test")
+"""What a finished run is measured on."""
+
 DIVERGENCE_CHECK_STEPS = 50
 """How often an accelerator is asked whether the loss is finite: asking makes it wait."""
 
@@ -146,6 +149,15 @@ class Module(pl.LightningModule):
         names = cls.summarize(AnySums())
         return {f"{split}/{name}" for split in ("train", "val") for name in names}
 
+    def reported(self, data: Any) -> set[str]:
+        """The metrics of a finished run, with their split: what a search or a study may be for.
+
+        They are what `summarize` makes of any sums, and the epochs. A model that reports more, or less, says so here.
+        `data` is the datamodule as it is configured, unopened; of metrics by class those of class 0 are named.
+        """
+        names = self.summarize(AnySums())
+        return {f"{split}/{name}" for split in SPLITS for name in names} | {"epochs", "best_epoch"}
+
     def draws_noise(self) -> bool:
         """Whether training draws anything, such as dropout masks; a model that draws in a way of its own says so."""
         return any(
@@ -155,7 +167,7 @@ class Module(pl.LightningModule):
 
     def evaluation_loaders(self, data: Any) -> dict[str, Any]:
         """The splits that a finished run is measured on, by name."""
-        return {split: data.batches(split) for split in ("train", "val", "test")}
+        return {split: data.batches(split) for split in SPLITS}
 
     def start_evaluation(self, data: Any) -> dict[str, Any]:
         """The loaders that `Trainer.test` is given, by split; `data` stays at hand until the next evaluation."""

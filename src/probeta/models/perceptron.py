@@ -106,6 +106,9 @@ class Perceptron(Classifier):
     def logged(cls) -> set[str]:
         return super().logged() - {"val/errors"}
 
+    def reported(self, data: Any) -> set[str]:
+        return {name for name in super().reported(data) if not name.endswith("/errors")}
+
     def facts(self) -> dict[str, Any]:
         """What the result says beside the metrics."""
         return {**super().facts(), "converged_epoch": self.converged_epoch}

@@ -20,6 +20,7 @@ class RecurrentTranslator(TranslatorModule):
     """
 
     vectorizes = True
+    net: Seq2Seq
 
     def __init__(
         self,
@@ -48,3 +49,6 @@ class RecurrentTranslator(TranslatorModule):
             layers=layers,
             shared_embeddings=shared_embeddings,
         )
+
+    def aligned(self) -> tuple[str, ...]:
+        return () if self.net.decoder.attention is None else super().aligned()

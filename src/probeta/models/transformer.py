@@ -82,6 +82,9 @@ class TransformerModule(TranslatorModule):
             max_positions=max_positions,
         )
 
+    def aligned(self) -> tuple[str, ...]:
+        return (*super().aligned(), "aer_head")
+
     def head_weights(self, source: Tensor, inputs: Tensor) -> Tensor:
         """`(B, layers, heads, T, S)` on the source."""
         return self.net.attention_maps(source, inputs).cross

@@ -15,8 +15,8 @@ from probeta.errors import ConfigError
 from probeta.metrics.translation import SCORES, score_all
 from probeta.metrics.translation_analysis import analysis
 from probeta.models.decoding import Decoding
-from probeta.models.gold import GoldData, GoldScores, gold_links, group_metrics, score_groups
-from probeta.models.module import Measured, Module, Sums
+from probeta.models.gold import ALIGNED, GROUPED, GoldData, GoldScores, gold_links, group_metrics, score_groups
+from probeta.models.module import SPLITS, Measured, Module, Sums
 from probeta.nn.decoding import Hypothesis, beam_search, greedy
 from probeta.nn.dropout import mix
 from probeta.nn.loss import plain_cross_entropy, projected_cross_entropy
@@ -130,6 +130,17 @@ class TranslatorModule(Module):
     def logged(cls) -> set[str]:
         """Losses of both splits, and of validation's translations their scores."""
         return super().logged() - {"train/loss_free"} | {f"val/{name}" for name in SCORES}
+
+    def reported(self, data: Any) -> set[str]:
+        """Losses, scores of translations, and with gold links those of attention and of groups."""
+        names = {f"{split}/{name}" for split in SPLITS for name in SCORES}
+        if isinstance(data, GoldData):
+            names |= {f"test/{name}" for name in GROUPED} | {f"{s}/{n}" for s in SPLITS for n in self.aligned()}
+        return super().reported(data) | names
+
+    def aligned(self) -> tuple[str, ...]:
+        """The names of the scores of this model's attention against gold links."""
+        return ALIGNED
 
     def thorough_at(self, epoch: int, max_epochs: int | None, every: int = 1) -> bool:
         """The first validation after each n-th epoch translates, and the last one."""

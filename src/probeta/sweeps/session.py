@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -59,7 +60,7 @@ class Session:
 
     def __post_init__(self) -> None:
         check_switches(self.config)
-        self.check: Callable[[DictConfig], None] | None = getattr(self.task, "check", None)
+        self.check: Callable[[DictConfig], Collection[str] | None] | None = getattr(self.task, "check", None)
         self.composer = Composer(self.context.config_loader, self.config)  # type: ignore[arg-type]
         self.config = self.config.copy()
         with read_write(self.config.hydra):  # Hydra 1.4 protects it
@@ -69,6 +70,8 @@ class Session:
         self._rounds: Rounds | None = None
         self._inputs = Inputs()
         self._checked: set[str] = set()
+        self._reported: set[str] | None = set()
+        """The metrics that some job reports; `None` where one does not say."""
 
     def switch(self, name: str, default: Any) -> Any:
         value = OmegaConf.select(self.config, name, default=default)
@@ -96,21 +99,40 @@ class Session:
             told = [f"{reason} (job: {label})" for reason, label in list(mistakes.items())[:3]]
             more = [f"and {len(mistakes) - 3} more"] if len(mistakes) > 3 else []
             raise ConfigError("; ".join(told + more))
+        self._check_metrics()
         self.jobs.update(jobs)
         return list(jobs.values())
 
     def _check(self, job: SweepJob) -> None:
         """Jobs that differ in nothing but whole-numbered seeds are checked once, those that are done not at all."""
-        done = not self.switch("rerun", False) and find_completed(RunDirectory(job.path), job.sha256) is not None
-        if self.check is None or done:
+        done = None if self.switch("rerun", False) else find_completed(RunDirectory(job.path), job.sha256)
+        if self.check is None or done is not None:
+            self._add_reported(None if done is None else done["metrics"])
             return
         check_seeds(job.resolved)
         kind = config_sha256({**job.resolved, "seed": 0, "seeds": None})
         if kind in self._checked:
             return
-        self.check(job.config)
+        self._add_reported(self.check(job.config))
         check_recipe(job.config, job.overrides)
         self._checked.add(kind)
+
+    def _add_reported(self, metrics: Collection[str] | None) -> None:
+        self._reported = None if metrics is None or self._reported is None else self._reported | {*metrics}
+
+    def _check_metrics(self) -> None:
+        """`ConfigError` for a metric that the sweep is about and no job reports, nor its exercise derives."""
+        if self._reported is None:
+            return
+        known = self._reported
+        if self.definition.exercise is not None:
+            from probeta.exercises import exercise
+
+            known |= {*exercise(self.definition.exercise).NAMES}
+        for metric in self.definition.metrics:
+            # Before the data are read it is not known how many classes there are.
+            if metric not in known and re.sub(r"/\d+$", "/0", metric) not in known:
+                raise ConfigError.unknown("metric", metric, known)
 
     def carry_out(self, jobs: Sequence[SweepJob]) -> None:
         """Skip, continue, rerun or run each job; `self.ended` then holds how each ended.
