@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -179,3 +180,23 @@ def test_quotients_in_float32_are_ties() -> None:
     b = {seed: float(np.float32(right - 1) / np.float32(240)) for seed, right in enumerate((233, 230, 236, 229, 240))}
     decision = settle({"a": a, "b": b}, None, [5])[0]
     assert decision.low == decision.high == pytest.approx(-1 / 240, rel=1e-4)
+
+
+@pytest.mark.parametrize("total", [240, 10**9])
+def test_counts_are_compared_exactly(total: int) -> None:
+    """One case more at every seed is all signs alike, whatever it is a share of; quotients of 10⁹ would be ties."""
+    right = [Fraction(total - k, total) for k in (7, 10, 4, 11, 1, 3, 3, 9)]
+    outcomes = {"a": dict(enumerate(right)), "b": {s: r - Fraction(1, total) for s, r in enumerate(right)}}
+    decision = settle(outcomes, None, [3, 5, 8])[0]
+    assert decision.low == decision.high == -1 / total
+    assert (decision.verdict, decision.decided_at) == (SMALLER, 8)
+
+
+def test_few_studies_on_few_points_are_told_apart_by_chance() -> None:
+    """Six equal variants, accuracies of 48 points as counts: ties in most pairs, at every look."""
+    random = np.random.default_rng(13)
+    false = 0
+    for right in random.binomial(48, 0.97, size=(300, 6, 18)).tolist():
+        study = {f"v{i}": {s: Fraction(k, 48) for s, k in enumerate(row)} for i, row in enumerate(right)}
+        false += any(d.verdict in (LARGER, SMALLER) for d in settle(study, None, schedule_looks(18)))
+    assert false / 300 <= 0.05

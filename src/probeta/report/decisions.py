@@ -142,7 +142,7 @@ def outcomes(sweep: SweepRuns, metric: str) -> Outcomes:
     found: Outcomes = {variant: {} for variant in sweep.variants}
     for run in sorted(sweep.runs, key=lambda run: order.get(run.name, len(order))):
         if run.replicate and run.status in ("completed", "failed"):
-            found[run.variant][run.replicate[0]] = run.metrics.get(metric) if run.completed else None
+            found[run.variant][run.replicate[0]] = run.value(metric) if run.completed else None
     return found
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -54,15 +54,12 @@ class RunRow:
 
     def count(self, metric: str) -> tuple[int, int] | None:
         """How many cases of how many, where the metric is a share and its record has the counts."""
-        match (self.result.get("counts") or {}).get(metric):
-            case [int(right), int(total)] if 0 <= right <= total > 0 and metric in self.metrics:
-                return right, total
-        return None
+        return read_count(self.result, metric) if metric in self.metrics else None
 
     def value(self, metric: str) -> float | None:
         """The metric; of a share with known counts the `Fraction`, which is exact where a quotient is rounded."""
-        count = self.count(metric)
-        return self.metrics.get(metric) if count is None else cast(float, Fraction(*count))
+        value = self.metrics.get(metric)
+        return None if value is None else read_exactly(self.result, metric, value)
 
     def diverged_in(self, metric: str) -> bool:
         """Whether it was completed with the metric recorded as no number."""
@@ -146,6 +143,19 @@ def _unfinished(path: Path) -> str:
     if is_locked(path):
         return "running"
     return "not finished" if (path / ".hydra").is_dir() else "not started"
+
+
+def read_count(result: Mapping[str, Any], metric: str) -> tuple[int, int] | None:
+    match (result.get("counts") or {}).get(metric):
+        case [int(right), int(total)] if 0 <= right <= total > 0:
+            return right, total
+    return None
+
+
+def read_exactly(result: Mapping[str, Any], metric: str, value: float) -> float:
+    """`value` of `metric`, or the `Fraction` that it stands for where the record `result` has the counts."""
+    count = read_count(result, metric)
+    return value if count is None else cast(float, Fraction(*count))
 
 
 def is_number(value: object) -> bool:

@@ -145,10 +145,11 @@ def compare_pair(
     x, y = (np.array([values[seed] for seed in shared], dtype=np.float64) for values in (left, right))
     # Subtracted as they are: fractions exactly. A relative error of a value is an absolute one of its logarithm.
     differences = np.log(x) - np.log(y) if ratio else [left[seed] - right[seed] for seed in shared]
-    scale = 1.0 if ratio else float(max(np.abs(x).max(initial=0.0), np.abs(y).max(initial=0.0)))
+    exact = all(isinstance(difference, Fraction) for difference in differences)
+    scale = 1.0 if ratio else 0.0 if exact else float(max(np.abs(x).max(initial=0.0), np.abs(y).max(initial=0.0)))
     d = merge_rounding(differences, scale)
     mean = float(d.mean()) if shared else math.nan
-    if shared and not ratio and all(isinstance(x, Fraction) for x in differences):
+    if shared and exact:
         mean = float(sum(differences) / len(shared))
     found = Comparison(a, b, len(shared), mean, None, None, failed=(len(left.failed), len(right.failed)),
                        ratio=ratio, key=comparison_key("values", left, right))  # fmt: skip

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
+from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
@@ -94,10 +95,11 @@ def merge_rounding(values: Sequence[float] | Floats, scale: float = 0.0) -> Floa
     """`values` with those that differ by no more than rounding made the same number (0 where that is within it).
 
     Two runs with the same count of right answers, or two pairs with the same difference of counts, are ties; as
-    quotients in float32 they are not. `scale` is the magnitude of the numbers that were subtracted.
+    quotients in float32 they are not. `scale` is the magnitude of the numbers that were subtracted. Fractions are
+    exact, and stay as they are.
     """
     x = np.asarray(values, dtype=np.float64)
-    if len(x) == 0:
+    if all(isinstance(value, Fraction) for value in values):
         return x
     finite = np.abs(x[np.isfinite(x)])
     tolerance = RESOLUTION * max(scale, float(finite.max(initial=0.0)))

@@ -262,7 +262,8 @@ def forecast(differences: Floats, margin: float | None, alpha: float, most: int 
 
 
 Outcomes = dict[str, dict[int, float | None]]
-"""Variant → seed → the metric, `None` where the run failed; seeds in the order in which they were added."""
+"""Variant → seed → the metric (a `Fraction` where counts are known), `None` where the run failed; seeds in the order in
+which they were added."""
 
 
 def paired_differences(a: Mapping[int, float | None], b: Mapping[int, float | None]) -> tuple[list[float], int]:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from probeta.composition.grid import expand
 from probeta.errors import ConfigError
 from probeta.runs.identity import identity, label_settings
-from probeta.runs.row import REPLICATES
+from probeta.runs.row import REPLICATES, read_exactly
 from probeta.stats.sequential import Outcomes, schedule_looks, settle
 from probeta.sweeps.jobs import SweepJob
 from probeta.sweeps.session import Session
@@ -84,8 +84,8 @@ def read_outcomes(session: Session, jobs: Sequence[SweepJob], metric: str) -> Ou
         metrics = ended.result.get("metrics") or {}
         names |= set(metrics)
         value = metrics.get(metric) if ended.completed else None
-        seed = int(job.resolved["seed"])
-        found.setdefault(variant_of(job.variant, job.overrides), {})[seed] = None if value is None else float(value)
+        exact = None if value is None else read_exactly(ended.result, metric, value)
+        found.setdefault(variant_of(job.variant, job.overrides), {})[int(job.resolved["seed"])] = exact
     if names and metric not in names:
         raise ConfigError.unknown("metric", metric, names)
     return found
