@@ -23,6 +23,10 @@ Attended = tuple[Tensor, ...]
 Read = Callable[[Tensor, int], tuple[Tensor, Tensor]]
 """Query and offset → context and weights: an `Attention` of one batch of sources."""
 
+Hook = Callable[[Tensor, Tensor, int], Tensor]
+"""Weights `(B, h, T, S)`, values `(B, h, S, d)` and the number of the first of the T steps → the weights to read with.
+While a module has one it computes the explicit formula, whatever is faster."""
+
 
 def masked_softmax(scores: Tensor, mask: Tensor | None) -> Tensor:
     """Softmax over the last dimension of `scores (…, S)`, exactly 0 where `mask` (broadcast) is False."""
@@ -53,6 +57,9 @@ class Attention(nn.Module, ABC):
     returned are the ones before it.
     """
 
+    hook: Hook | None = None
+    """See `interventions.changes.intervene`."""
+
     def __init__(self, query_size: int, memory_size: int, dropout: float = 0.0) -> None:
         super().__init__()
         self.query_size = query_size
@@ -78,6 +85,8 @@ class Attention(nn.Module, ABC):
         """→ `(context, weights)`. `offset` gives each call within a training step its own dropout."""
         single = query.dim() == 2
         weights = self.weights(query[:, None] if single else query, keys, mask)
+        if self.hook is not None:
+            weights = self.hook(weights[:, None], values[:, None], offset)[:, 0]
         context = torch.matmul(self.dropout(weights, offset), values)
         return (context[:, 0], weights[:, 0]) if single else (context, weights)
 
@@ -213,7 +222,10 @@ class MultiHead(Attention):
     ) -> tuple[Tensor, Tensor]:
         single = query.dim() == 2
         weights = self.head_weights(query[:, None] if single else query, keys, mask)
-        heads = torch.matmul(self.dropout(weights, offset), self.split(keys[..., self.memory_size :]))
+        values = self.split(keys[..., self.memory_size :])
+        if self.hook is not None:
+            weights = self.hook(weights, values, offset)
+        heads = torch.matmul(self.dropout(weights, offset), values)
         context: Tensor = self.output(heads.transpose(1, 2).flatten(-2))
         mean = weights.mean(1)
         return (context[:, 0], mean[:, 0]) if single else (context, mean)

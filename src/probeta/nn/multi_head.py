@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from probeta.errors import ConfigError
+from probeta.nn.attention import Hook
 from probeta.nn.cpu.attention import takes_kernel
 from probeta.nn.dropout import Dropout
 from probeta.nn.positions import RotaryPositions
@@ -48,6 +49,9 @@ class MultiHeadAttention(nn.Module):
     Raises `ConfigError` when `heads` does not divide `width`.
     """
 
+    hook: Hook | None = None
+    """See `interventions.changes.intervene`."""
+
     def __init__(self, width: int, heads: int, dropout: float = 0.0) -> None:
         super().__init__()
         if heads < 1 or width % heads:
@@ -72,7 +76,7 @@ class MultiHeadAttention(nn.Module):
         `record` gets the weights `(B, h, T, S)` before dropout.
         """
         p = self.attention_dropout if self.training and self.dropout.active else 0.0
-        if record is None and takes_kernel(q, k, p):
+        if record is None and self.hook is None and takes_kernel(q, k, p):
             context = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=p, is_causal=causal)
         else:
             scores = torch.matmul(q * q.shape[-1] ** -0.5, k.transpose(-2, -1))
@@ -83,6 +87,8 @@ class MultiHeadAttention(nn.Module):
                 past = torch.ones(T, S, dtype=torch.bool, device=q.device).tril(S - T)
                 scores = scores + additive_mask(past, scores.dtype)
             weights = torch.softmax(scores, dim=-1)
+            if self.hook is not None:
+                weights = self.hook(weights, v, 0)
             if record is not None:
                 record.append(weights)
             context = torch.matmul(self.dropout(weights), v)

@@ -100,6 +100,8 @@ class Seq2Seq(Translator):
 
     def start(self, memory: DecoderStart, prepared: Stepper | None = None) -> Progress:
         stepper = self.prepare() if prepared is None else prepared
+        if self.decoder.attention is not None and self.decoder.attention.hook is not None:
+            stepper = None  # prepared weights are those of a faster form
         if stepper is None:
             return Progress(PerSource(memory.attended), self.decoder.begin(memory), None)
         attended, carry = stepper.begin(memory)

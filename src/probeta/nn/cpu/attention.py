@@ -6,6 +6,8 @@ is done once for the keys of a sentence and once for each query.
 
 from __future__ import annotations
 
+from typing import TypeGuard
+
 import torch
 from torch import Tensor
 
@@ -30,6 +32,11 @@ def sums_values(attention: Attention) -> bool:
     return type(attention).forward is Attention.forward
 
 
+def is_additive(attention: Attention) -> TypeGuard[Additive]:
+    """Whether a decoder's faster forms apply: no other kind has one, and none asks a hook."""
+    return type(attention) is Additive and attention.hook is None
+
+
 def get_query_weight(attention: Attention) -> Tensor | None:
     """`(A, Q)`: what gives `read_additive` its doubled queries; `None` for every other kind of attention."""
     return 2 * attention.query.weight if type(attention) is Additive else None
@@ -48,7 +55,7 @@ def read_additive(attention: Additive, asked: Tensor, attended: Attended, offset
 
 def prepare_reader(attention: Attention, attended: Attended) -> Read | None:
     """`attention` of one batch of sources, for the queries of all steps; `None` where it has no faster form."""
-    if not (enabled() and type(attention) is Additive):
+    if not (enabled() and is_additive(attention)):
         return None
     keys, values, mask = attended
     doubled = (2 * keys, values, mask)

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from probeta.nn.attention import Additive
 from probeta.nn.cpu import handwritten
+from probeta.nn.cpu.attention import is_additive
 from probeta.nn.cpu.matmul import linear
 from probeta.nn.cpu.scan import LSTMScan, attentive_scan, lstm_scan
 
@@ -47,7 +48,7 @@ def scan_layers(
 def covers(decoder: Decoder) -> bool:
     """Whether `scan_decoder` applies: one LSTM layer, additive or no attention, nothing fed back."""
     attention = decoder.attention
-    covered = attention is None or (type(attention) is Additive and not (attention.dropout.active and decoder.training))
+    covered = attention is None or (is_additive(attention) and not (attention.dropout.active and decoder.training))
     one = len(decoder.cells) == 1 and decoder.layer(0).cell == "lstm"
     return one and covered and not decoder.input_feeding and handwritten()
 
