@@ -341,3 +341,49 @@ def test_a_run_elsewhere_is_read_through_a_link_and_never_written(sweep: Sweep, 
     with pytest.raises(RunDirectoryError, match=f"is a link to {elsewhere}"):
         sweep("seed=1,2", "name=mine")
     assert {path: path.read_bytes() for path in elsewhere.rglob("*") if path.is_file()} == before
+
+
+def test_axes_that_move_together_make_the_diagonal_in_a_sweep_of_its_own(sweep: Sweep, tmp_path: Path) -> None:
+    axes = ("model.width=2,4,8", "optimizer.lr=0.1,0.2,0.4")
+    sweep(*axes, "seed=1,2", "zip=[model.width,optimizer.lr]")
+    directory = only(tmp_path / "outputs")
+    assert directory.name.startswith("width+lr,seed-")
+    pairs = [("2", "0.1"), ("4", "0.2"), ("8", "0.4")]
+    assert [(row["model.width"], row["optimizer.lr"], row["seed"]) for row in rows(directory)] == [
+        (*pair, seed) for pair in pairs for seed in ("1", "2")
+    ]
+    assert {row["variant"] for row in rows(directory)} == {f"width={width}, lr={lr}" for width, lr in pairs}
+    sweep("zip=[optimizer.lr,model.width]", "seed=1,2,3", *axes)
+    assert sorted(starts(directory).values()) == [1] * 9
+    text = (directory / "summary.md").read_text()
+    assert "model.width, optimizer.lr change together" in text
+    assert '"axes":["model.width","optimizer.lr"]' in (directory / "report.html").read_text()
+    crossed = sweep(*axes, "seed=1,2")
+    assert len(crossed) == 18
+    assert len(list((tmp_path / "outputs").iterdir())) == 2
+    # The same point is the same job wherever it stands.
+    assert {path.name for path in directory.iterdir() if "seed=1" in path.name} <= set(crossed)
+
+
+def test_axes_of_a_study_and_its_search_move_together(sweep: Sweep, tmp_path: Path) -> None:
+    held = ("+study.params={model.width:'2,4',optimizer.lr:'0.1,0.2'}", "+study.zip=[model.width,optimizer.lr]")
+    sweep("study=widths", "study.variants=null", "study.reference=null", *held, "seed=1")
+    directory = tmp_path / "outputs" / "widths"
+    assert [(r["model.width"], r["optimizer.lr"]) for r in rows(directory)] == [("2", "0.1"), ("4", "0.2")]
+    # What the command holds fixed moves with nothing.
+    sweep("study=widths", "study.variants=null", "study.reference=null", *held, "optimizer.lr=0.3", "seed=1", "name=b")
+    assert {row["variant"] for row in rows(tmp_path / "outputs" / "b")} == {"width=2", "width=4"}
+    grid = "+study.search.params={optimizer.lr:'0.1,0.2',delay:'0.0,0.001'}"
+    sweep("study=rates", grid, "zip=[optimizer.lr,delay]", "study.seeds=[1]", "study.search.seeds=[11]")
+    assert len(rows(tmp_path / "outputs" / "rates" / "search")) == 2 * 2
+    assert len(rows(tmp_path / "outputs" / "rates")) == 2
+
+
+def test_unequal_axes_are_refused_before_anything_is_written(sweep: Sweep, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"model.width has 2, optimizer.lr has 3"):
+        sweep("model.width=2,4", "optimizer.lr=0.1,0.2,0.4", "zip=[model.width,optimizer.lr]")
+    with pytest.raises(ConfigError, match=r"zip=\[seed,steps\] is not accepted: steps is given no values"):
+        sweep("study=widths", "zip=[seed,steps]")
+    with pytest.raises(ConfigError, match=r"optimizer.lr is given no values"):
+        sweep("study=rates", "steps=2,3,4", "zip=[optimizer.lr,steps]")
+    assert not (tmp_path / "outputs").exists() or not list((tmp_path / "outputs").iterdir())

@@ -145,6 +145,8 @@ def run_once(hydra: Hydra, name: str, command: Command, overrides: list[str]) ->
     check_switches(task_config)
     if (named := task_config.get("name")) is not None:
         raise ConfigError(f"name={named} is not used: it is a sweep's; hydra.run.dir=DIR says where a single run goes")
+    if task_config.get("zip") is not None:
+        raise ConfigError(f"zip={task_config.zip} is not used: it is for the axes of a sweep (-m)")
     command.check(task_config)
     check_recipe(task_config, overrides)
     prepare_directory(Path(config.hydra.run.dir))

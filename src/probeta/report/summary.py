@@ -92,6 +92,9 @@ class Summary:
             said.append(text)
         if mixed := self.sweep.mixed_inputs():
             said.append(language.say("Runs with the same settings had different data or sources: {runs}.", runs=mixed))
+        for keys in self.sweep.confounded():
+            said.append(language.say("{axes} change together: what one does cannot be told from what the others do.",
+                                     axes=", ".join(keys)))  # fmt: skip
         missing = [name for name in self.sweep.definition.get("metrics") or () if name not in self.metrics]
         if self.metrics and missing:
             told = {"missing": ", ".join(missing), "metrics": ", ".join(self.metrics)}

@@ -67,6 +67,15 @@ class SweepRuns:
                 first.setdefault(json.dumps(chosen, sort_keys=True, default=str), {}).setdefault(inputs, run.name)
         return " / ".join(name for inputs in first.values() if len(inputs) > 1 for name in inputs.values())
 
+    def confounded(self) -> list[tuple[str, ...]]:
+        """Axes that change together and never apart: what one of them does cannot be told from what another does."""
+        groups: dict[tuple[int, ...], list[str]] = {}
+        for key in self.axes:
+            values = [json.dumps(run.settings.get(key), default=str) for run in self.runs if key in run.settings]
+            if len(values) == len(self.runs):
+                groups.setdefault(tuple(values.index(value) for value in values), []).append(key)
+        return [tuple(keys) for keys in groups.values() if len(keys) > 1]
+
     def metric_names(self) -> list[str]:
         return sorted({name for run in self.runs for name in run.metrics})
 

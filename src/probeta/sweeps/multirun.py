@@ -45,7 +45,8 @@ class Multirun:
     batch_size: int | None = None
 
     def __call__(self, arguments: Sequence[str]) -> dict[str, Any]:
-        given = [line for line in arguments if line.partition("=")[0].lstrip("+") not in SWEEP_SWITCHES]
+        switches = [key for key in SWEEP_SWITCHES if key != "zip"]  # which says what the jobs are
+        given = [line for line in arguments if line.partition("=")[0].lstrip("+") not in switches]
         asked = [line for line in given if line.lstrip("+").startswith("study.")]
         given = [line for line in given if line not in asked]
         node = OmegaConf.select(self.config, "study")
@@ -72,6 +73,7 @@ class Multirun:
                 compare=False,
             )
             points = list_lines(study, given, search.seeds, search.params)
+            list_lines(study, given, study.seeds, study.params)  # what follows is refused now, not after the search
             first = self._session(definition, directory / "search")
             self._through(first, lambda session: session.carry_out(session.compose(points)))
             study = extend_with_points(study, choose_settings(study, first))
@@ -128,5 +130,5 @@ def choose_directory(config: DictConfig, grid: Grid, study: str | None) -> Path:
     if any(key.lstrip("+") == "study" for key in grid.axes):
         raise ConfigError("study takes one study at a time: a study is a sweep of its own")
     command = str(config.hydra.job.config_name)
-    folder = sweep_name(command, fixed, grid.axes, study=study, name=None if name is None else str(name))
+    folder = sweep_name(command, fixed, grid.names(), study=study, name=None if name is None else str(name))
     return (root / folder).absolute()

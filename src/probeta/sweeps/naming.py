@@ -42,8 +42,13 @@ def sweep_name(
         return study
     held = identity(fixed)
     varied = sorted({axis.lstrip("+~") for axis in axes})
-    parts = [shorten_setting(key, held[key]) for key in sorted(held)] + [axis.rsplit(".", 1)[-1] for axis in varied]
+    parts = [shorten_setting(key, held[key]) for key in sorted(held)] + [_shorten_axis(axis) for axis in varied]
     return _named(parts or [command], digest([command, held, varied], 8))
+
+
+def _shorten_axis(axis: str) -> str:
+    """`model.width` → `width`, `model.width+optimizer.lr` (axes that move together) → `width+lr`."""
+    return "+".join(key.rsplit(".", 1)[-1] for key in axis.split("+"))
 
 
 def check_plain_name(key: str, name: str) -> str:

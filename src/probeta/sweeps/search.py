@@ -55,6 +55,8 @@ class OptunaSearch:
     pruner: str = "median"
 
     def __call__(self, arguments: Sequence[str]) -> dict[str, Any]:
+        if OmegaConf.select(self.config, "zip", default=None) is not None:
+            raise ConfigError(f"zip={self.config.zip} is not accepted: a search has no axes that could move together")
         given = [line for line in arguments if line.partition("=")[0].lstrip("+") not in SWEEP_SWITCHES]
         space = read_space(given, self.context.config_loader)
         check_whole("hydra.sweeper.n_trials", self.n_trials)

@@ -10,7 +10,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from probeta.composition.grid import expand
+from probeta.composition.grid import Grid, expand, join_groups, read_groups
 from probeta.errors import ConfigError, check_whole
 from probeta.metrics.direction import check_optimized, is_maximised
 from probeta.runs.identity import identity, label_settings, parse
@@ -41,6 +41,8 @@ class Study:
     """What its page shows, the first of which decides; the most telling where it names none."""
     variants: dict[str, tuple[str, ...]] = field(default_factory=dict)
     params: dict[str, str] = field(default_factory=dict)
+    zip: tuple[tuple[str, ...], ...] = ()
+    """Groups of `params` whose values move together."""
     curves: tuple[str, ...] = ()
     reference: str | None = None
     search: GridStage | None = None
@@ -71,6 +73,7 @@ class Study:
                 for label, overrides in _mapping("study.variants", tree.get("variants")).items()
             },
             params=_plain(_mapping("study.params", tree.get("params"))),
+            zip=tuple(read_groups("study.zip", tree.get("zip") or [])),
             curves=_names(tree, "curves"),
             reference=tree.get("reference"),
             search=_search(tree.get("search")),
@@ -185,7 +188,7 @@ def list_lines(study: Study, arguments: Sequence[str], seeds: str | None, params
     extra = [f"{key}={values}" for key, values in grid.items()]
     if seeds is not None and "seed" not in keys:
         extra.append(f"seed={seeds}")
-    every = expand([*arguments, *extra])
+    every = _zip_axes(study, expand([*arguments, *extra]))
     varied = {key for key in every.axes if key.lstrip("+") not in REPLICATES}
     variants = study.variants or {"": ()}
     wanted = []
@@ -196,6 +199,17 @@ def list_lines(study: Study, arguments: Sequence[str], seeds: str | None, params
         wanted.append(Wanted((*point, *own), name if label else None, label))
     refuse_equal_variants(wanted, keys)
     return wanted
+
+
+def _zip_axes(study: Study, every: Grid) -> Grid:
+    """`every` with the study's groups of axes; one that the command holds fixed leaves its group. A group of the
+    command's is left out where all of it belongs to another stage of the study (its search, or what follows).
+    """
+    here = {key.lstrip("+") for key in every.axes}
+    stages = {*study.params, *(study.search.params if study.search else ())}
+    given = [group for group in every.zipped if here & set(group) or not stages.issuperset(group)]
+    own = [tuple(key for key in group if key in here) for group in study.zip]
+    return replace(every, zipped=join_groups([*given, *(group for group in own if len(group) > 1)]))
 
 
 def refuse_equal_variants(wanted: Sequence[Wanted], keys: set[str]) -> None:
@@ -245,4 +259,4 @@ def extend_with_points(study: Study, points: Mapping[str, tuple[str, ...]]) -> S
     # An exercise's page says which points were chosen, in its own language.
     notes = (*study.notes, *(told if study.exercise is None else ()), *lost)
     reference = study.reference if study.reference in variants else None
-    return replace(study, variants=variants, search=None, notes=notes, reference=reference)
+    return replace(study, variants=variants, notes=notes, reference=reference)
