@@ -71,6 +71,19 @@ def test_data_that_an_axis_varies_are_no_news(tmp_path: Path, key: str) -> None:
     assert not summarise(read_sweep(tmp_path)).notes(Language("en"))
 
 
+def test_data_that_follow_the_seed_are_no_news_and_others_at_one_seed_are(tmp_path: Path) -> None:
+    for variant, digests in {"1": "ab", "2": "ac"}.items():
+        for seed, digest in enumerate(digests):
+            extra = {"data_sha256": digest}
+            run = write_run(
+                tmp_path, [f"model.width={variant}", f"seed={seed}"], {"test/acc": 0.5}, seed=seed, extra=extra
+            )
+            (run / ".hydra" / "config.yaml").write_text("data:\n  seed: ${seed}\n")
+    [note] = summarise(read_sweep(tmp_path)).notes(Language("en"))
+    assert "seed=1" in note
+    assert "seed=0" not in note
+
+
 def test_failed_and_unfinished_runs_are_counted_not_averaged(tmp_path: Path) -> None:
     error = {"type": "ValueError", "message": "too\nlong", "traceback": ""}
     write_run(tmp_path, ["model.width=2", "seed=1"], {"test/acc": 0.5})

@@ -63,6 +63,8 @@ def answer(results: Results) -> Answer:
         Expectation(
             say("More units are saturated with tanh than with sigmoid."),
             of(TANH, "saturated_share"), of(SIGMOID, "saturated_share"),
+            say("The sigmoids stay where they are steep: what they pass back is small because their steepest slope is "
+                "1/4, not because they are flat."),
         ),
     )  # fmt: skip
     sentences = [results.lead("epochs_to_target"), results.span("mean_grad_norm"), results.span("saturated_share")]

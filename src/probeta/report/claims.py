@@ -9,9 +9,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from statistics import mean
 from typing import Any
-
-import numpy as np
 
 from probeta.report.answer import Claim, Verdict
 from probeta.report.language import Language
@@ -93,11 +92,11 @@ def lead(metric: str, groups: Groups, language: Language, *, up: bool = True, fa
     groups = {name: values for name, values in groups.items() if values}
     if not groups:
         return language.say("{metric}: no run has completed.", metric=metric)
-    comparisons = compare(groups, None, family)
+    comparisons, everyone = compare(groups, None, family), groups
     groups, shared = over_shared_seeds(groups)
     metric = metric[:1].upper() + metric[1:]
     sign = 1.0 if up else -1.0
-    means = {name: float(np.mean(list(values.values()))) for name, values in groups.items()}
+    means = {name: float(mean(values.values())) for name, values in groups.items()}
     best = max(means, key=lambda name: sign * means[name])
     ties = [name for name in means if means[name] == means[best]]
     shown = language.number(means[best])
@@ -117,13 +116,16 @@ def lead(metric: str, groups: Groups, language: Language, *, up: bool = True, fa
         together = ", ".join(filter(None, (numbers, n)))
         told = message.format(metric=metric, name=best, mean=shown, numbers=together)
     ahead = _ahead(best, ties, comparisons, means, sign, language) if shared else ""
-    return " ".join(filter(None, (told, _lost(groups, language), ahead)))
+    return " ".join(filter(None, (told, _lost(everyone, language), ahead)))
 
 
 def over_shared_seeds(groups: Groups) -> tuple[Groups, bool]:
     """The values at the seeds that all variants have: means in a sentence are of what is tested in it. Where they
-    share none, `groups` as they are and False: nothing is then tested.
+    share none, `groups` as they are and False: nothing is then tested. Of three variants or more, one that lost half
+    of its runs or more has no mean: the few seeds that it survived would be all that is said of the others.
     """
+    sound = {name: values for name, values in groups.items() if len(as_values(values).failed) < len(values)}
+    groups = sound if len(sound) > 1 else groups
     shared = set.intersection(*(set(values) for values in groups.values()))
     if not shared:
         return groups, False
@@ -132,11 +134,13 @@ def over_shared_seeds(groups: Groups) -> tuple[Groups, bool]:
 
 
 def _lost(groups: Groups, language: Language) -> str:
-    """How many runs of each variant are not in the means; empty where none failed."""
-    lost = {name: len(as_values(values).failed) for name, values in groups.items()}
-    if not sum(lost.values()):
+    """Of which variants how many runs are not in the means; empty where none failed."""
+    lost = {name: failed for name, values in groups.items() if (failed := len(as_values(values).failed))}
+    if not lost:
         return ""
-    told = language.list(f"{name} {n}" for name, n in lost.items())
+    told = language.list(
+        language.say("{name} {k} of {n}", name=name, k=k, n=k + len(groups[name])) for name, k in lost.items()
+    )
     return language.say("Runs that failed, and are not in these means: {failed}.", failed=told)
 
 
@@ -157,7 +161,7 @@ def _ahead(
                 found[rival] = c
     if not found or any(c.p_holm is None for c in found.values()):
         return ""
-    rivals = sorted(found, key=lambda name: -sign * means[name])
+    rivals = sorted(found, key=lambda name: -sign * means.get(name, -sign * math.inf))
     side = {name: found[name].sign * sign * (1 if found[name].a == best else -1) for name in rivals}
     if behind := [name for name in rivals if found[name].differs and side[name] < 0]:
         # Its mean is the best of those that survived; with the runs that did not, it is not.
@@ -194,12 +198,12 @@ def _corrected(c: Comparison, language: Language) -> str:
 
 def span(metric: str, groups: Groups, language: Language) -> str:
     """From where to where the variants' means go, for a number of which neither more nor less is better."""
-    means = {name: float(np.mean(list(values.values()))) for name, values in groups.items() if values}
+    means = {name: float(mean(values.values())) for name, values in groups.items() if values}
     metric = metric[:1].upper() + metric[1:]
     if not means:
         return language.say("{metric}: no run has completed.", metric=metric)
     low, high = min(means.values()), max(means.values())
-    lowest, highest = (language.list(n for n, mean in means.items() if mean == end) for end in (low, high))
+    lowest, highest = (language.list(n for n, value in means.items() if value == end) for end in (low, high))
     return language.say(
         "{metric}: from {low} ({lowest}) to {high} ({highest}), means over the seeds.",
         metric=metric, low=language.number(low, 3), lowest=lowest, high=language.number(high, 3), highest=highest,

@@ -25,6 +25,8 @@ def summary_md(summary: Summary, language: Language, answer: Answer | None = Non
     parts.append(say("{states}; {size} on disk.", states=states(summary.sweep.runs, language), size=size))
     if answer is not None:
         parts.append("\n\n".join([f"## {say('Answer')}", *answer.sentences]))
+        if answer.claims and len(summary.family):
+            parts.append(say("A difference above 0, or a factor above 1, goes as claimed."))
         parts += ["\n".join(_claim(claim, language) for claim in answer.claims)]
     single = only_run(summary.sweep)
     scores = score_table(single, language) if single else None

@@ -154,13 +154,16 @@ def cross(runs: Sequence[RunRow], metric: str) -> Crossed | None:
 
 def measured(values: Sequence[float], up: bool = True, limits: tuple[float, float] = UNBOUNDED) -> MetricSummary:
     """The statistics of `values`, of which the greatest is the best where `up`; the quantity cannot leave `limits`."""
-    values = [float(v) for v in values]
     if not values:
         return MetricSummary(0, None, None, None, None, None)
+    mean = float(statistics.mean(values))  # exact: of counts the same wherever it is told
+    values = [float(v) for v in values]
     best, worst = (max(values), min(values)) if up else (min(values), max(values))
     spread = statistics.stdev(values) if len(values) > 1 else None
     interval = mean_interval(values, bounds=limits, bootstrap=True)
-    return MetricSummary(len(values), statistics.fmean(values), spread, interval, best, worst)
+    if abs(mean) < 1e-15 * max(map(abs, values)):
+        mean = 0.0  # what is left of values that cancel
+    return MetricSummary(len(values), mean, spread, interval, best, worst)
 
 
 def _comparisons(

@@ -112,17 +112,24 @@ def read_table(path: Path, needed: Collection[str] = (), growing: bool = False) 
     return [names, *rows]
 
 
-def read_lines(path: Path) -> list[str] | None:
-    """The lines of overrides in a YAML file; `None` where there is none."""
+def read_raw(path: Path) -> Any:
+    """What a YAML file says, `${…}` as it stands; `None` where there is none."""
     import yaml
 
     text = read_yaml(path)
     if text is None:
         return None
     try:
-        lines = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise Damaged(path, _yaml_reason(error)) from None
+
+
+def read_lines(path: Path) -> list[str] | None:
+    """The lines of overrides in a YAML file; `None` where there is none."""
+    lines = read_raw(path)
+    if lines is None and not path.exists():
+        return None
     if not isinstance(lines, list) or not all(isinstance(line, str) for line in lines):
         raise Damaged(path, f"it holds {kind_of(lines)} where a list of overrides is expected")
     return lines

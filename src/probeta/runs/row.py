@@ -17,7 +17,7 @@ from probeta.runs.artifacts import Artifacts
 from probeta.runs.directory import RunDirectory, is_locked
 from probeta.runs.identity import Seeds, parse
 from probeta.runs.identity import is_switch as is_switch_key
-from probeta.runs.reading import Damaged, note, read_lines, read_table
+from probeta.runs.reading import Damaged, note, read_lines, read_raw, read_table
 from probeta.runs.record import read_result
 
 DAMAGED = "damaged"
@@ -69,6 +69,20 @@ class RunRow:
     def replicate(self) -> tuple[Any, ...]:
         """What tells it from the other runs of its variant."""
         return tuple(self.seeds.values())
+
+    @property
+    def inputs(self) -> tuple[Any, Any]:
+        """The fingerprints of its data and of the user's own sources."""
+        return self.result.get("data_sha256"), self.result.get("sources_sha256")
+
+    @property
+    def seed_of_data(self) -> Any:
+        """The run's seed where its recorded configuration says `data.seed: ${seed}`; else None."""
+        with suppress(Damaged):
+            data = (read_raw(RunDirectory(self.path).config) or {}).get("data")
+            if isinstance(data, dict) and data.get("seed") == "${seed}":
+                return self.result.get("seed")
+        return None
 
     @property
     def seed_label(self) -> str:

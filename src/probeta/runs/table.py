@@ -56,15 +56,20 @@ class SweepRuns:
     def mixed_inputs(self) -> str:
         """One run for each input (data, own sources) that runs have whose settings promise the same; "" if all agree.
 
-        What a model or an optimizer is set to leaves the data alone; `${…}` may make them follow anything.
+        What a model or an optimizer is set to leaves the data alone; `${…}` may make them follow anything. Where the
+        data follow the seed, other seeds promise other data.
         """
-        first: dict[str, dict[tuple[Any, Any], str]] = {}
+        alike: dict[str, list[RunRow]] = {}
         for run in self.runs:
             chosen = {key: value for key, value in run.settings.items() if key.split(".")[0] not in _NOT_DATA}
             chosen["data.seed"] = run.seeds.get("data.seed")
             if run.completed and not any("${" in str(value) for value in chosen.values()):
-                inputs = run.result.get("data_sha256"), run.result.get("sources_sha256")
-                first.setdefault(json.dumps(chosen, sort_keys=True, default=str), {}).setdefault(inputs, run.name)
+                alike.setdefault(json.dumps(chosen, sort_keys=True, default=str), []).append(run)
+        mixed = [runs for runs in alike.values() if len({run.inputs for run in runs}) > 1]
+        first: dict[tuple[int, Any], dict[tuple[Any, Any], str]] = {}
+        for i, runs in enumerate(mixed):
+            for run in runs:
+                first.setdefault((i, run.seed_of_data), {}).setdefault(run.inputs, run.name)
         return " / ".join(name for inputs in first.values() if len(inputs) > 1 for name in inputs.values())
 
     def confounded(self) -> list[tuple[str, ...]]:
