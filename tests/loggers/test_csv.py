@@ -3,6 +3,8 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
+import pytest
+
 from probeta.loggers.csv import MetricsCSV
 
 
@@ -33,6 +35,20 @@ def test_rows_after_the_checkpoint_are_cut_and_written_again(tmp_path: Path) -> 
     again.log_metrics({"epoch": 3, "a": 40.0}, step=4)
     again.save()
     assert [row["a"] for row in rows(tmp_path)] == ["1.0", "2.0", "3.0", "40.0"]
+
+
+def test_rows_that_are_missing_before_the_checkpoint_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Cut where a line ends, a file looks whole."""
+    first = MetricsCSV(tmp_path)
+    for step in range(1, 6):
+        first.log_metrics({"epoch": step - 1, "a": float(step)}, step=step)
+    first.save()
+    MetricsCSV(tmp_path, resume_step=4, resume_epochs=4)
+    assert not caplog.records
+    lines = (tmp_path / "metrics.csv").read_text().splitlines(keepends=True)
+    (tmp_path / "metrics.csv").write_text("".join(lines[:3]))
+    MetricsCSV(tmp_path, resume_step=4, resume_epochs=4)
+    assert "the rows of 2 epochs before the checkpoint are missing; 2 rows of it are kept" in caplog.text
 
 
 def test_numbers_read_back_exactly(tmp_path: Path) -> None:

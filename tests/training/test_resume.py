@@ -73,7 +73,7 @@ def cut_after(monkeypatch: pytest.MonkeyPatch):
 @pytest.mark.parametrize("number", [3, 5, 7])
 @pytest.mark.parametrize("case", CASES)
 def test_a_cut_run_ends_with_the_metrics_and_rows_of_the_uncut(
-    train, cut_after, tmp_path, case: str, number: int
+    train, cut_after, tmp_path, caplog, case: str, number: int
 ) -> None:
     cut_after(None)
     whole = train(*CASES[case], into="whole")
@@ -82,6 +82,7 @@ def test_a_cut_run_ends_with_the_metrics_and_rows_of_the_uncut(
         train(*CASES[case], into="cut")
     cut_after(None)
     resumed = train(*CASES[case], into="cut")
+    assert "metrics.csv is damaged" not in caplog.text
     assert resumed["metrics"] == whole["metrics"]
     assert (tmp_path / "cut" / "metrics.csv").read_text() == (tmp_path / "whole" / "metrics.csv").read_text()
     assert curve(tmp_path / "cut", "train/loss") == curve(tmp_path / "whole", "train/loss")

@@ -336,7 +336,7 @@ def test_what_a_killed_process_trained_goes_on_alone(
 
 
 def be_of_other_data(state: dict[str, Any]) -> None:
-    state["data_sha256"] = "other"
+    state["inputs"] = "other"
 
 
 def be_of_other_shapes(state: dict[str, Any]) -> None:
@@ -346,7 +346,7 @@ def be_of_other_shapes(state: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (be_of_other_data, "8 runs begin anew: the data have changed since their checkpoint"),
+        (be_of_other_data, "8 runs begin anew: their data or classes have changed since their checkpoint"),
         (be_of_other_shapes, "8 runs begin anew: their checkpoint is not of such members (ValueError: "),
     ],
 )

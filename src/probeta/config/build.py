@@ -50,7 +50,7 @@ RECIPE = (
 SUPPLIED = {"model": ("spec",), "optimizer": ("params",), "scheduler": ("optimizer", "total_steps", "total_epochs")}
 """Arguments that are added here or by the model, so no configuration may state them."""
 
-RUN_SUPPLIES = ("directory", "resume_step")
+RUN_SUPPLIES = ("directory", "resume_step", "resume_epochs")
 """What a logger of ours is told by the run."""
 
 EXAMPLES: dict[type, DataSpec] = {

@@ -25,10 +25,13 @@ class MetricsCSV(Logger):
     """Columns `step`, `epoch`, then every metric in the order in which it first appeared.
 
     Rows are held for a few seconds, then appended; the file is written anew only when a column is added.
-    With `resume_step` the rows after that optimizer step are dropped: the run is about to write them again.
+
+    Args:
+        resume_step: the rows after this optimizer step are dropped: the run is about to write them again.
+        resume_epochs: how many epochs' rows there are to be up to that step.
     """
 
-    def __init__(self, directory: str | Path, resume_step: int | None = None) -> None:
+    def __init__(self, directory: str | Path, resume_step: int | None = None, resume_epochs: int | None = None) -> None:
         super().__init__()
         self.path = Path(directory) / "metrics.csv"
         self.columns = ["step", "epoch"]
@@ -36,15 +39,17 @@ class MetricsCSV(Logger):
         self.waiting: list[dict[str, Any]] = []
         self._flushed = time.monotonic()
         if resume_step is not None:
-            self._keep(resume_step)
+            self._keep(resume_step, resume_epochs or 0)
             write_atomic(self.path, self._text(self.written, header=True))
 
-    def _keep(self, resume_step: int) -> None:
+    def _keep(self, resume_step: int, resume_epochs: int) -> None:
         """Take over the rows up to `resume_step`, as far as the file holds them."""
         rows: list[dict[str, str]] = []
         why = ""
         try:
             text = read_text(self.path)
+            if text is None and not resume_epochs:
+                return  # cut before its first epoch had ended
             if text is None:
                 raise Damaged(self.path, "it is missing")
             if not text.endswith("\n"):
@@ -63,6 +68,8 @@ class MetricsCSV(Logger):
             why = damage.why
         except (ValueError, csv.Error) as error:
             why = str(error)
+        if not why and (lost := resume_epochs - len({row["epoch"] for row in rows} - {""})) > 0:
+            why = f"the rows of {lost} epochs before the checkpoint are missing"
         self.written = [{k: v for k, v in row.items() if v != ""} for row in rows]
         if why:
             log.warning(

@@ -28,12 +28,12 @@ from probeta.runs.identity import check_seeds, config_sha256
 from probeta.runs.reading import Damaged, read_json
 from probeta.runs.record import INTERRUPTED, find_completed, headline, read_sound_result, versions
 from probeta.runs.table import read_definition
-from probeta.sweeps.inputs import Inputs
 from probeta.sweeps.jobs import Action, JobPlan, SweepJob, decide, prepare
 from probeta.sweeps.launchers import launcher_for
 from probeta.sweeps.naming import job_name
 from probeta.sweeps.question import Definition, Wanted, attribute_jobs
 from probeta.sweeps.retries import Ended, Rounds, write_missing_result
+from probeta.training.inputs import Inputs
 
 STOP = ".stop"
 
@@ -182,8 +182,9 @@ class Session:
                     before = read_sound_result(job.path) or {}
                     if self._accepted(before):
                         found = JobPlan(Action.SKIP, "diverged before, and would again", result=before)
-                if found.action is Action.SKIP:
-                    self._inputs.refuse_changed(job, found.result)
+                if found.action in (Action.SKIP, Action.CONTINUE):
+                    recorded = found.result if found.action is Action.SKIP else None
+                    self._inputs.refuse_changed(RunDirectory(job.path), job.resolved, recorded)
                 decisions.append(found)
             except RunDirectoryError as error:
                 refused.append(str(error))

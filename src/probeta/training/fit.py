@@ -17,6 +17,7 @@ from omegaconf import DictConfig
 from probeta.callbacks.average import WeightAverage
 from probeta.callbacks.checkpoint import Checkpoint
 from probeta.callbacks.early_stopping import EarlyStopping
+from probeta.callbacks.inputs_kept import InputsKept
 from probeta.callbacks.interruption import Interruption
 from probeta.callbacks.progress import EpochProgress
 from probeta.config.build import Experiment, build, resolve_config
@@ -60,8 +61,10 @@ def train(
     resume = load_archive(run.last) if run.last.is_file() else None
     if rank.number > 0:
         tree["logger"] = None  # rank 0 writes for all
-    experiment = build(tree, directory=run.path, resume_step=None if resume is None else resume["global_step"])
+    experiment = build(tree, directory=run.path, **where_to_resume(resume))
     data, model = experiment.data, experiment.model
+    inputs = {"data_sha256": data.sha256(), "sources_sha256": sources_sha256(get_trusted(tree))}
+    experiment.callbacks["inputs"] = InputsKept(inputs)
     figures = FIGURES[tree.get("figures") or ("none" if multirun else "all")]
     if not figures:
         drawn = [name for name, callback in experiment.callbacks.items() if getattr(callback, "draws", False)]
@@ -105,16 +108,24 @@ def train(
         metrics=metrics,
         fit_s=fit_s,
         device=device,
-        data_sha256=data.sha256(),
+        data_sha256=inputs["data_sha256"],
         best_checkpoint="checkpoints/best.ckpt" if run.best.is_file() else None,
         extra={
             "threads": torch.get_num_threads(),
             "weights_sha256": weights_sha256(model.state_dict()),
             **model.facts(),
             **data.facts(),
-            "sources_sha256": sources_sha256(get_trusted(tree)),
+            "sources_sha256": inputs["sources_sha256"],
         },
     )
+
+
+def where_to_resume(checkpoint: Mapping[str, Any] | None) -> dict[str, int | None]:
+    """The optimizer step of a checkpoint and the epochs that were logged before it, for loggers to go on from."""
+    if checkpoint is None:
+        return {"resume_step": None, "resume_epochs": None}
+    epochs = checkpoint["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"]
+    return {"resume_step": checkpoint["global_step"], "resume_epochs": epochs}
 
 
 def draw_figures(path: Path, formats: Sequence[str], best_epoch: float | None = None) -> None:

@@ -20,6 +20,7 @@ from probeta.runs.identity import config_sha256
 from probeta.runs.reading import Damaged, read_lines
 from probeta.runs.record import COMPLETED, check_recorded, execute, read_result
 from probeta.runs.signals import Interrupted
+from probeta.training.inputs import Inputs
 
 log = logging.getLogger(__name__)
 
@@ -77,11 +78,13 @@ def resume(directory: str, trust: Sequence[str] = ()) -> dict[str, Any]:
     if not run.last.is_file():
         raise RunDirectoryError(f"resume={directory} has no checkpoints/last.ckpt: start the run again")
     from probeta.config.build import resolve_config
-    from probeta.config.trust import adopt
+    from probeta.config.trust import adopt, relocate
 
     kept = run.load_config()
     check_recorded(run, kept, before)
-    config = OmegaConf.create(adopt(resolve_config(kept), trust))
+    tree = adopt(resolve_config(kept), trust)
+    Inputs().refuse_changed(run, relocate(tree, run.recorded_places()), ways="start it again, or put them back")
+    config = OmegaConf.create(tree)
     try:
         overrides = before.get("overrides") or read_lines(run.path / ".hydra" / "overrides.yaml") or []
     except Damaged as damage:

@@ -37,17 +37,15 @@ class ChunkCheckpoint:
 
     Args:
         jobs: of the members, in their order.
-        data_sha256: of each member's data.
+        inputs: a hash of what each member reads, its data and classes.
         request: raises `Interrupted` where a signal asks to end.
     """
 
     def __init__(
-        self, jobs: Sequence[Job], ensemble: Ensemble, data_sha256: Sequence[str], request: Callable[[], None]
+        self, jobs: Sequence[Job], ensemble: Ensemble, inputs: Sequence[str], request: Callable[[], None]
     ) -> None:
         self.path = jobs[0].path.parent / f".members-{digest(sorted(job.path.name for job in jobs))}.ckpt"
-        self.labels = [
-            {"config_sha256": job.sha256, "data_sha256": data} for job, data in zip(jobs, data_sha256, strict=True)
-        ]
+        self.labels = [{"config_sha256": job.sha256, "inputs": read} for job, read in zip(jobs, inputs, strict=True)]
         self.names = [job.path.name for job in jobs]
         self.ensemble, self.request = ensemble, request
         self.every_minutes = min((m.checkpoint_minutes for m in ensemble.members), default=math.inf)

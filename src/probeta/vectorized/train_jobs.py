@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import torch
 
 from probeta.config.build import build_data, build_model, check_last_batch, double_precision, make
+from probeta.config.trust import get_trusted, sources_sha256
 from probeta.errors import UserError
 from probeta.runs.artifacts import FIGURES
 from probeta.runs.directory import PATIENCE, RunDirectory
@@ -151,7 +152,7 @@ def train_chunk(
         if not runs:
             return
         ensemble = make_ensemble(runs, device, program)
-        checkpoint = ChunkCheckpoint([job for job, _ in runs], ensemble, [members.sha256(m) for _, m in runs], check)
+        checkpoint = ChunkCheckpoint([job for job, _ in runs], ensemble, [members.inputs(m) for _, m in runs], check)
         try:
             ensemble.fit(checkpoint.check)
             fitted = time.perf_counter()
@@ -242,11 +243,18 @@ class MemberBuilder:
             self._hashes[key] = member.data.sha256()
         return self._hashes[key]
 
+    def inputs(self, member: Member) -> str:
+        """A hash of what the member reads: its data, and the source of classes in trust."""
+        sources = sources_sha256(get_trusted(member.tree))
+        return self.sha256(member) if sources is None else f"{self.sha256(member)} {sources}"
+
     def drop_foreign(self, runs: Sequence[tuple[Job, Member]]) -> None:
-        """Where the data are not those that a checkpoint was made with, begin anew."""
+        """Where the data or sources are not those that a checkpoint was made with, begin anew."""
         kept = [(job, member) for job, member in runs if job.kept is not None]
-        changed = [job for job, member in kept if (job.kept or {}).get("data_sha256") != self.sha256(member)]
+        changed = [job for job, member in kept if (job.kept or {}).get("inputs") != self.inputs(member)]
         for job in changed:
             job.kept = None
         if changed:
-            print(f"{len(changed)} runs begin anew: the data have changed since their checkpoint", flush=True)
+            print(
+                f"{len(changed)} runs begin anew: their data or classes have changed since their checkpoint", flush=True
+            )
