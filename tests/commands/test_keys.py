@@ -16,11 +16,14 @@ from probeta.config.keys import arguments
 
 ROOT = Path(str(importlib.resources.files(probeta.conf)))
 GROUPS = ("attention", "callbacks", "data", "decoding", "logger", "model", "optimizer", "probe", "scheduler", "trainer")
+LAUNCHERS = ("basic", "joblib", "vectorized", "ray", "submitit_local", "submitit_slurm")
 
 
 def find_unexplained() -> dict[str, str]:
     """Key → an option that has it, for the keys without a meaning."""
     options = [f"{group}={file.stem}" for group in GROUPS for file in sorted((ROOT / group).glob("*.yaml"))]
+    options += ["study=regularization", *(f"hydra/launcher={name}" for name in LAUNCHERS)]
+    options += [f"hydra/sweeper={name}" for name in ("probeta", "optuna")]
     return {key.path: option for option in options for key in find_keys([option]) if not key.meaning}
 
 
@@ -52,6 +55,19 @@ def test_a_key_of_no_constructor_is_told_by_the_primary_configuration(capsys: py
         ["seed", "42", "a whole number", "initialisation, shuffling, noise in training"],
         ["seeds.order", "null", "a whole number or null", "of the batches"],
     ]
+
+
+def test_a_study_is_told_by_its_reader_and_a_launcher_by_its_plugin(capsys: pytest.CaptureFixture[str]) -> None:
+    told = {row[0]: row[1:] for row in read(capsys, "study=regularization", "study")}
+    assert told["study.reference"][:2] == ["baseline", "text or null"]
+    assert told["+study.max_seeds"] == ["100", "a whole number", "where until=decided ends in any case, from 3."]
+    assert not any(key.startswith("study.variants.") for key in told), "names below it are the user's"
+    assert all(len(row) == 3 for key, row in told.items() if key not in ("study.question", "+study.title"))
+    ours = {row[0]: row[1:] for row in read(capsys, "hydra/launcher=vectorized", "hydra.launcher")}
+    assert ours["hydra.launcher.fallback"][0] == "joblib"
+    theirs = {row[0]: row[-1] for row in read(capsys, "hydra/launcher=submitit_slurm", "hydra.launcher")}
+    assert theirs["hydra.launcher.mem_gb"] == "memory to reserve for the job on each node (in GB)"
+    assert theirs["hydra.launcher.qos"] == "as sbatch --qos"
 
 
 def test_a_node_brings_the_keys_below_it_and_a_probe_its_own(capsys: pytest.CaptureFixture[str]) -> None:

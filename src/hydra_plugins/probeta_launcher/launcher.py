@@ -19,11 +19,16 @@ if TYPE_CHECKING:
 
 @dataclass
 class VectorizedLauncherConf:
+    """Trains the jobs that differ only in seeds and numbers as ensembles.
+
+    Args:
+        fallback: the launcher of the jobs that cannot be members of an ensemble.
+        chunk: members that train at once, from 1; null: measured.
+    """
+
     _target_: str = "hydra_plugins.probeta_launcher.launcher.VectorizedLauncher"
     fallback: str = "joblib"
-    """The launcher of the jobs that cannot be members of an ensemble."""
     chunk: int | None = None
-    """Members that train at once; null: measured."""
 
 
 class VectorizedLauncher(Launcher):

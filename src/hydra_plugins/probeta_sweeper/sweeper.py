@@ -13,11 +13,16 @@ from omegaconf import DictConfig
 
 @dataclass
 class ProbetaSweeperConf:
+    """A grid or a study.
+
+    Args:
+        max_batch_size: jobs that are handed to the launcher at a time, from 1; null: all.
+        params: axes besides the command's: key → values in Hydra's sweep syntax.
+    """
+
     _target_: str = "hydra_plugins.probeta_sweeper.sweeper.ProbetaSweeper"
     max_batch_size: int | None = None
-    """Jobs that are handed to the launcher at a time; null: all."""
     params: dict[str, str] = field(default_factory=dict)
-    """Axes besides the command's: key → values in Hydra's sweep syntax."""
 
 
 class LateSweeper(Sweeper):
@@ -57,13 +62,22 @@ ConfigStore.instance().store(group="hydra/sweeper", name="probeta", node=Probeta
 
 @dataclass
 class OptunaSweeperConf:
+    """A search by Optuna.
+
+    Args:
+        n_trials: trials in all, from 1, those of earlier calls included.
+        n_jobs: trials that are launched together, from 1 (a launcher with workers runs them side by side).
+        metric: what is searched for, as `result.json` names it; null: the recipe's monitor.
+        sampler: how points are drawn: tpe (Bergstra et al. 2011), random.
+        sampler_seed: of the points that are drawn, from 0.
+        pruner: whether hopeless trials are given up, with callbacks=search: median, none.
+        params: the space besides the command's: key → values in Hydra's sweep syntax.
+    """
+
     _target_: str = "hydra_plugins.probeta_sweeper.sweeper.OptunaSweeper"
     n_trials: int = 20
-    """Trials in all, those of earlier calls included."""
     n_jobs: int = 1
-    """Trials that are launched together (a launcher with workers runs them side by side)."""
     metric: str | None = None
-    """What is searched for, as `result.json` names it; null: the recipe's monitor."""
     sampler: str = "tpe"
     sampler_seed: int = 0
     pruner: str = "median"

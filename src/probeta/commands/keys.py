@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
+from typing import Any
+
+from hydra.core.config_store import ConfigStore
+from omegaconf import OmegaConf
 
 from probeta.commands.plugins import register_plugins
 from probeta.composition.app import compose_tree
@@ -12,6 +16,7 @@ from probeta.config.build import RUN_SUPPLIES, SUPPLIED
 from probeta.config.keys import Key, list_keys
 from probeta.config.trainer import REFUSED
 from probeta.errors import ConfigError
+from probeta.sweeps.study import GridStage, Study
 
 USAGE = """usage: probeta keys [KEY …] [key=value …]
 
@@ -36,15 +41,52 @@ def main(argv: list[str]) -> int:
     return 0
 
 
+SUPPLIES = SUPPLIED | {"logger": RUN_SUPPLIES, "trainer": tuple(REFUSED)}
+"""Arguments that no configuration may state, by the path of their node."""
+
+OTHERS = {
+    "hydra": "of Hydra itself",
+    "hydra.launcher": "what brings a sweep's jobs to processes",
+    "hydra.sweeper": "what decides which jobs a sweep has",
+    "hydra.launcher.ray": "arguments of ray.init and ray.remote: ray.init.address=HOST:PORT joins a cluster that runs",
+    "hydra.launcher.submitit_folder": "where submitit keeps each job's files",
+    "hydra.launcher.stderr_to_stdout": "write errors to the log of standard output",
+}
+"""Meanings that no plugin of Hydra's states."""
+
+
 def find_keys(overrides: list[str]) -> list[Key]:
     """The keys of what `overrides` compose; a probe's where they choose one."""
     register_plugins()
     name = "probe" if any(o.lstrip("+").startswith(("probe=", "probe.")) for o in overrides) else "train"
+    return describe_tree(compose_tree(name, overrides), name)
+
+
+def describe_tree(tree: Mapping[str, Any], name: str = "train") -> list[Key]:
+    """The keys of `tree`, made of the primary configuration `name` or of a part of it."""
     # A probe's data and models bring keys of training with them.
     primary = "\n".join(files("probeta.conf").joinpath(f).read_text("utf-8") for f in ("train.yaml", f"{name}.yaml"))
-    return list_keys(
-        compose_tree(name, overrides), primary, SUPPLIED | {"logger": RUN_SUPPLIES, "trainer": tuple(REFUSED)}
-    )
+    keys = list_keys(tree, primary, SUPPLIES, {"study": Study, "study.search": GridStage} | find_plugins(tree))
+    slurm = "Slurm" in str((tree.get("hydra") or {}).get("launcher"))
+    return [key if key.meaning else key._replace(meaning=explain_other(key.path, slurm)) for key in keys]
+
+
+def find_plugins(tree: Mapping[str, Any]) -> dict[str, type]:
+    """What the launcher and the sweeper in `tree` are configured by, by the path of each."""
+    nodes = tree.get("hydra") or {}
+    return {
+        f"hydra.{part}": kind
+        for part, node in nodes.items()
+        for file in ConfigStore.instance().repo["hydra"][part].values()
+        if (kind := OmegaConf.get_type(file.node)) not in (None, dict)
+        and file.node.get("_target_") == node.get("_target_")
+    }
+
+
+def explain_other(path: str, slurm: bool) -> str:
+    """What no constructor says; of sbatch's own options submitit says nothing."""
+    option = path.removeprefix("hydra.launcher.")
+    return OTHERS.get(path, f"as sbatch --{option.replace('_', '-')}" if slurm and option != path else "")
 
 
 def choose(keys: Sequence[Key], asked: Sequence[str]) -> list[Key]:

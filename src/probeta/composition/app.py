@@ -197,16 +197,23 @@ def compose(hydra: Hydra, name: str, overrides: list[str]) -> DictConfig:
 
 
 def compose_tree(name: str, argv: list[str]) -> dict[str, Any]:
-    """The configuration `name` as `argv` says it, its interpolations resolved; `???` where a value has to be given."""
+    """The configuration `name` as `argv` says it, its interpolations resolved; `???` where a value has to be given.
+
+    Of Hydra's own keys those of a launcher or a sweeper that `argv` chooses, as they stand.
+    """
     version.setbase("1.3")
     register_resolvers()
     args = parse_arguments([as_typed(expand_home(argument)) for argument in argv])
     hydra = open_hydra(args, name)
     try:
-        tree = OmegaConf.to_container(drop_hydra(compose(hydra, name, args.overrides)), resolve=True)
+        config = compose(hydra, name, args.overrides)
+        tree = OmegaConf.to_container(drop_hydra(config), resolve=True)
     finally:
         GlobalHydra.instance().clear()
     assert isinstance(tree, dict)
+    chosen = {part for part in ("launcher", "sweeper") if any(f"hydra/{part}=" in line for line in args.overrides)}
+    if chosen:
+        tree["hydra"] = {part: OmegaConf.to_container(config.hydra[part]) for part in sorted(chosen)}
     return {str(key): value for key, value in tree.items()}
 
 

@@ -1,7 +1,7 @@
 """Every key of a configuration with its value, type and meaning, read where each of them is said already.
 
-Of an argument: the constructor's signature, and its docstring. Of any other key: the comment beside it in the primary
-configuration.
+Of an argument: the constructor's signature, and its docstring (or the comment beside a field, as Hydra's plugins have
+it). Of any other key: the comment beside it in the primary configuration.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import inspect
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import MISSING, is_dataclass
 from typing import Any, Literal, NamedTuple
 
 from probeta.config.signatures import RESERVED, describe, parameters
@@ -22,8 +23,11 @@ TYPES: Mapping[str, Any] = {
     "checkpoints": Literal["all", "best", "none"] | None,
     "figures": Literal["all", "none", "png", "svg", "pdf"] | None,
     "recipe.gradient_clip": float | None,
+    "study.search": dict[str, Any] | None,
+    "study.seeds": str | int | list[Any],
+    **dict.fromkeys(("study.metrics", "study.curves"), list[str] | str),
 }
-"""Of keys that are no argument and may be null."""
+"""Of keys that are no argument and may be null, or are accepted in other forms than their reader keeps them in."""
 
 
 class Key(NamedTuple):
@@ -34,24 +38,35 @@ class Key(NamedTuple):
     type: str
     meaning: str
     """A paragraph; empty where none is said."""
+    hint: Any = Any
+    """The type as Python has it; `Any` where no signature says one."""
 
     @property
     def path(self) -> str:
         return self.name.removeprefix("+")
 
 
-def list_keys(tree: Mapping[str, Any], primary: str, supplied: Mapping[str, tuple[str, ...]]) -> list[Key]:
+def list_keys(
+    tree: Mapping[str, Any],
+    primary: str,
+    supplied: Mapping[str, tuple[str, ...]],
+    kinds: Mapping[str, Callable[..., Any]] | None = None,
+) -> list[Key]:
     """The keys of `tree`, outermost first.
 
     Args:
         tree: a composed configuration as plain containers.
         primary: the text of the primary configuration, whose comments explain the keys that are no argument.
         supplied: the arguments that no configuration may state, by the path of their node.
+        kinds: what reads a node that is not built from its `_target_`, by the path of the node.
     """
-    said, trust = comments(primary), get_trusted(tree)
+    said, trust, readers = comments(primary), get_trusted(tree), kinds or {}
+
+    def find_target(node: Mapping[str, Any], path: str) -> Callable[..., Any] | None:
+        return readers.get(path) or (resolve(node["_target_"], path, trust) if "_target_" in node else None)
 
     def walk(node: Mapping[str, Any], path: str) -> Iterator[Key]:
-        target = resolve(node["_target_"], path, trust) if "_target_" in node else None
+        target = find_target(node, path)
         defaults = _defaults(target) if target else {}
         accepted = parameters(target) if target else {}
         hidden = {*RESERVED, *supplied.get("logger" if path.startswith("logger.") else path, ())}
@@ -66,21 +81,25 @@ def list_keys(tree: Mapping[str, Any], primary: str, supplied: Mapping[str, tupl
             meaning = find_meaning(target, name) if target else said.get(full, "")
             if path and isinstance(value, Mapping) and value == tree.get(name):
                 meaning = meaning or f"As {name}."
-            if isinstance(value, Mapping) and "_target_" in value:
-                kind = resolve(value["_target_"], full, trust)
-                yield Key(full, value["_target_"], "a node with a _target_", meaning or _paragraph(kind.__doc__ or ""))
+            kind = find_target(value, full) if isinstance(value, Mapping) else None
+            if kind:
+                told = ("_target_", "a node with a _target_") if "_target_" in value else ("", "keys of its own")
+                yield Key(full, value.get(told[0], "{…}"), told[1], meaning or summarize(kind))
             else:
-                hint = accepted.get(name, Any) if target else TYPES.get(full, Any)
-                yield Key(full if name in node else f"+{full}", show(value), describe_type(hint, value), meaning)
-            if isinstance(value, Mapping) and not (path and value == tree.get(name)):
+                hint = TYPES.get(full, accepted.get(name, Any))
+                yield Key(full if name in node else f"+{full}", show(value), describe_type(hint, value), meaning, hint)
+            # Below an argument that is a mapping, as a study's variants, are names of the user's.
+            if isinstance(value, Mapping) and not (path and value == tree.get(name)) and (kind or not target):
                 yield from walk(value, full)
 
     return list(walk(tree, ""))
 
 
 def _defaults(target: Callable[..., Any]) -> dict[str, Any]:
+    made = {f.name: f.default_factory() for f in getattr(target, "__dataclass_fields__", {}).values()
+            if f.default_factory is not MISSING}  # fmt: skip
     return {
-        p.name: "???" if p.default is p.empty else p.default
+        p.name: "???" if p.default is p.empty else made.get(p.name, p.default)
         for p in inspect.signature(target).parameters.values()
         if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
     }
@@ -111,6 +130,9 @@ def find_meaning(target: Callable[..., Any], name: str) -> str:
     for doc in docs:
         if found := arguments(doc).get(name):
             return found
+    for part in target.__mro__[:-1] if is_dataclass(target) and inspect.isclass(target) else ():
+        if found := comments(inspect.getsource(part)).get(name):
+            return found
     for pattern in (f"`{name}`", f"`{name}="):
         for doc in docs:
             for sentence in re.split(r"(?<=[^A-Z.][.])\s+(?=[A-Z`])|\n\s*\n", doc):
@@ -139,6 +161,12 @@ def arguments(doc: str) -> dict[str, str]:
     return found
 
 
+def summarize(kind: Callable[..., Any]) -> str:
+    """The first paragraph of what `kind` says of itself; nothing of what a dataclass says where nobody wrote more."""
+    text = kind.__doc__ or ""
+    return "" if text.startswith(f"{kind.__name__}(") else _paragraph(text)
+
+
 def _paragraph(text: str) -> str:
     return _plain(re.split(r"\n\s*\n", inspect.cleandoc(text.strip()))[0])
 
@@ -149,7 +177,7 @@ def _plain(text: str) -> str:
 
 
 def comments(text: str) -> dict[str, str]:
-    """Dotted key → the comment behind it in a YAML file, or on the line above it."""
+    """Dotted key → the comment behind it in a YAML file (field → that in a dataclass), or on the lines above it."""
     found: dict[str, str] = {}
     parents: list[tuple[int, str]] = []
     above = ""
@@ -157,5 +185,6 @@ def comments(text: str) -> dict[str, str]:
         if key := re.match(r"( *)(?:- )?([\w/]+):(?:[^#]*#\s*(.*)|.*)$", line):
             parents = [p for p in parents if p[0] < len(key[1])] + [(len(key[1]), key[2])]
             found[".".join(name for _, name in parents).removeprefix("defaults.")] = (key[3] or above).strip()
-        above = line.lstrip("# ") if line.lstrip().startswith("#") else ""
+        words = line.strip().lstrip("#").strip()
+        above = f"{above} {words}".strip() if words and line.lstrip().startswith("#") else ""
     return {key: comment for key, comment in found.items() if comment}

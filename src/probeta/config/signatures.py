@@ -118,5 +118,7 @@ def describe(hint: Any) -> str:
     if origin is Literal:
         return " or ".join(map(str, args))
     if origin is not None and isinstance(origin, type) and issubclass(origin, Sequence):
-        return f"a list of {describe(args[0])}" if args else "a list"
+        return f"a list of {describe(args[0])}" if args and args[0] is not Any else "a list"
+    if hint is dict or (isinstance(origin, type) and issubclass(origin, Mapping)):
+        return "keys of its own"
     return "a node with a _target_"

@@ -23,7 +23,13 @@ from probeta.sweeps.session import Session
 
 @dataclass(frozen=True)
 class GridStage:
-    """The first stage of a study: each variant's own best point of a grid, chosen on validation."""
+    """The first stage of a study: each variant's own best point of a grid, chosen on validation.
+
+    Args:
+        params: key → the values that are tried of it, in Hydra's sweep syntax.
+        seeds: each point is run with each of these; its value is the mean over them.
+        metric: what the best point is best by, as val/loss.
+    """
 
     params: dict[str, str]
     seeds: str
@@ -32,13 +38,32 @@ class GridStage:
 
 @dataclass(frozen=True)
 class Study:
-    """`conf/study/<name>.yaml`, checked: variants × params × seeds, each in Hydra's sweep syntax."""
+    """`conf/study/<name>.yaml`, checked: variants × params × seeds, each in Hydra's sweep syntax.
+
+    Args:
+        name: of the study's folder; letters, digits and what a file name may hold besides.
+        question: what the study asks, in a sentence.
+        seeds: each variant is run with each of these: 1,2,3, a list, or range(1,6).
+        metrics: what its page shows, the first of which decides; the most telling where it names none.
+        variants: name → the overrides that make it.
+        params: axes besides: key → values, each with every variant.
+        curves: the metrics whose curves its page shows.
+        reference: the variant that the others are compared with; null: each with each.
+        search: a first stage, which chooses each variant's own best settings: params, seeds, metric.
+        notes: sentences that its page adds.
+        title: the heading of its page; the name where there is none.
+        exercise: the number of the exercise that it answers: its page gets an answer in words.
+        may_diverge: whether a loss that stops being a number is a finding, not a failure.
+        until: decided: seeds are added until every comparison of the first metric is decided (`stats.sequential`).
+        max_seeds: where until=decided ends in any case, from 3.
+        equivalence_margin: a difference of the first metric, above 0, that does not matter: what lies within it is
+            decided as none.
+    """
 
     name: str
     question: str
     seeds: str
     metrics: tuple[str, ...] = ()
-    """What its page shows, the first of which decides; the most telling where it names none."""
     variants: dict[str, tuple[str, ...]] = field(default_factory=dict)
     params: dict[str, str] = field(default_factory=dict)
     zip: tuple[tuple[str, ...], ...] = ()
@@ -51,11 +76,8 @@ class Study:
     exercise: int | None = None
     may_diverge: bool = False
     until: str | None = None
-    """`decided`: seeds are added until every comparison of the first metric is decided (`stats.sequential`)."""
     max_seeds: int = 100
-    """Where `until=decided` ends in any case."""
     equivalence_margin: float | None = None
-    """A difference of the first metric that does not matter: what lies within it is decided as none."""
 
     @classmethod
     def read(cls, node: DictConfig) -> Study:
