@@ -1,7 +1,9 @@
+import math
+
 import pytest
 
 from probeta.errors import ConfigError
-from probeta.metrics.direction import direction, is_maximised, quantity, resolve_mode
+from probeta.metrics.direction import bounds, direction, is_maximised, quantity, resolve_mode
 
 
 def test_the_direction_of_a_metric_follows_from_its_name() -> None:
@@ -42,3 +44,23 @@ def test_each_quantity_has_a_smallest_difference_worth_telling(metric: str, leas
     found = quantity(metric)
     assert (found.least, found.relative) == (least, relative)
     assert found.up == {"max": True, "min": False, None: None}[direction(metric)]
+
+
+@pytest.mark.parametrize(
+    ("metric", "limits"),
+    [
+        ("test/acc", (0.0, 1.0)),
+        ("test/f1/1", (0.0, 1.0)),
+        ("val/bleu", (0.0, 100.0)),
+        ("test/attention_jumps", (0.0, 1.0)),
+        ("saturated_share", (0.0, 1.0)),
+        ("first_layer_share", (0.0, math.inf)),
+        ("best_epoch", (0.0, math.inf)),
+        ("grad_norm/total", (0.0, math.inf)),
+        ("early_loss", (0.0, math.inf)),
+        ("generalization_gap", (-math.inf, math.inf)),
+        ("margin", (-math.inf, math.inf)),
+    ],
+)
+def test_an_interval_is_cut_to_what_its_metric_can_be(metric: str, limits: tuple[float, float]) -> None:
+    assert bounds(metric) == limits

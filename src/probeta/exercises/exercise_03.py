@@ -51,7 +51,7 @@ def by_class(results: Results) -> Table:
         [
             text_cell(f"{say(variant)}, {name}"),
             *(
-                mean_cell(list(results.of(variant, f"test/{metric}/{c}").values()), results.language, 3)
+                mean_cell(list(results.of(variant, f"test/{metric}/{c}").values()), results.language, 3, most=1.0)
                 for metric in ("precision", "recall", "f1")
             ),
         ]

@@ -86,15 +86,23 @@ def check_optimized(key: str, metric: str) -> None:
         )
 
 
+_SHARES = (
+    "saturated_share", "attention_coverage", "attention_diagonal", "attention_jumps", "attention_repetitions",
+)  # fmt: skip
+
+
 def bounds(metric: str) -> tuple[float, float]:
-    """What the metric cannot leave: 0 and 1 of a share, 0 and 100 of BLEU and chrF, 0 of a loss; else no bound."""
+    """What the metric cannot leave: 0 and 1 of a share, 0 and 100 of BLEU and chrF, 0 of a loss, a norm, an epoch; else
+    no bound.
+    """
     name = next((part for part in reversed(metric.split("/")) if not part.isdigit()), metric)
-    word = name.split("_")[0]
+    family, word, last = metric.split("/")[0], name.split("_")[0], name.split("_")[-1]
     if word in ("bleu", "chrf"):
         return (0.0, 1.0) if name.startswith("bleu_sentence") else (0.0, 100.0)
-    if word in ("acc", "f1", "precision", "recall", "exact", "ece", "aer", "auc"):
+    if word in ("acc", "f1", "precision", "recall", "exact", "ece", "aer", "auc") or name in _SHARES:
         return 0.0, 1.0
-    return (0.0, math.inf) if word in ("loss", "nll", "epochs", "errors") else (-math.inf, math.inf)
+    above = family in ("grad_norm", "errors", "rate", "reach") or word in ("loss", "nll", "epochs", "errors")
+    return (0.0 if above or last in ("loss", "norm", "share", "rise", "epoch", "entropy") else -math.inf, math.inf)
 
 
 def quantity(metric: str) -> Quantity:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -73,9 +74,9 @@ def text_cell(text: str) -> Cell:
     return Cell(text, text)
 
 
-def mean_cell(values: Sequence[float], language: Language, digits: int = 4) -> Cell:
-    """Mean ± standard deviation, and below it the 95 % interval of the mean."""
-    m = measured(values)
+def mean_cell(values: Sequence[float], language: Language, digits: int = 4, most: float = math.inf) -> Cell:
+    """Mean ± standard deviation, and below it the 95 % interval of the mean, of what lies between 0 and `most`."""
+    m = measured(values, limits=(0.0, most))
     if m.mean is None:
         return Cell("–")
     deviation = "" if m.std is None else f" ± {language.number(m.std, 2)}"

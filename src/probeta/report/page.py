@@ -77,6 +77,7 @@ def render(
         others=others,
         answer=answer,
         charts=drawn,
+        bands=any("runs" in series and series.get("low") for c in drawn for series in c.data.get("series", ())),
         tables=tables,
         states=states(summary.sweep.runs, language),
         size=megabytes(summary.bytes_kept, language),
