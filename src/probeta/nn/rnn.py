@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from probeta.errors import ConfigError, check_whole
+from probeta.nn import cudnn
 from probeta.nn.cpu import handwritten
 from probeta.nn.cpu.recurrent import scan_layers
 from probeta.nn.cpu.scan import step_cell
@@ -80,7 +81,7 @@ class Recurrence(NamedTuple):
     states: tuple[CellState, ...]
     """Final states, a layer's directions side by side: `l0 forward, l0 backward, l1 forward, …`."""
     steps: list[list[Tensor]]
-    """`Unrolled.steps` of each of these; empty after `nn.cpu.scan`."""
+    """`Unrolled.steps` of each of these; empty after `nn.cpu.scan` and `nn.cudnn`."""
 
 
 class RecurrentLayer(nn.Module):
@@ -144,8 +145,8 @@ class Recurrent(nn.Module):
     """`layers` recurrent layers, optionally in both directions (Schuster & Paliwal 1997), dropout in between.
 
     The mask holds states over padding, so that padding on either side never changes a result. `variational` uses one
-    dropout mask for all steps (Gal & Ghahramani 2016). `fused` is for callers that do not read `steps`: an LSTM may
-    then take `nn.cpu.scan`, which has none.
+    dropout mask for all steps (Gal & Ghahramani 2016). `fused` is for callers that do not read `steps`: on a GPU
+    cuDNN may then run the layers, on a CPU an LSTM may take `nn.cpu.scan`; neither has them.
     """
 
     def __init__(
@@ -182,6 +183,10 @@ class Recurrent(nn.Module):
 
     def forward(self, x: Tensor, states: Sequence[CellState] | None = None, mask: Tensor | None = None) -> Recurrence:
         """`x (B, T, I)`, initial `states` (one per layer and direction; zeros if `None`), `mask (B, T)`."""
+        if self.fused and cudnn.covers(x):
+            lengths = torch.full((len(x),), x.shape[1]) if mask is None else cudnn.lengths_of(mask)
+            if lengths is not None:
+                return Recurrence(*cudnn.run_layers(self, x, states, mask, lengths), [])
         if self.fused and self.cell == "lstm" and handwritten():
             return Recurrence(*scan_layers(self, x, states, mask), [])
         final: list[CellState] = []

@@ -1,0 +1,139 @@
+"""What runs on a CPU runs on a GPU, with the same numbers to rounding. Skipped where there is none."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import torch
+from hydra.core.global_hydra import GlobalHydra
+
+from probeta.cli import main
+from probeta.inference.load_run import load_run
+from probeta.inference.translator import load_translator
+from probeta.models.module import Module
+from probeta.runs.signals import Interrupted
+from tests.vectorized.test_launcher import sweep
+
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+
+Train = Callable[..., dict[str, Any]]
+
+MOONS = ("experiment=moons_mlp", "data.n_samples=200", "trainer.max_epochs=6", "logger=none")
+GRAMMAR = (
+    "experiment=grammar_small",
+    "data.n_samples=300",
+    "data.n_val=60",
+    "data.n_test=60",
+    "trainer.max_epochs=2",
+    "logger=none",
+)
+TRANSLATORS = {
+    "additive": ("model=seq2seq_attn",),
+    "plain": ("model=seq2seq",),
+    "gru, two layers": ("model=seq2seq_attn", "model.cell=gru", "model.layers=2"),
+    "transformer": ("model=transformer",),
+}
+
+
+def both(train: Train, *overrides: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """`result.json` of the same run on a CPU and on a GPU, in the folders `cpu` and `gpu`."""
+    results = [train(*overrides, f"trainer={name}", into=name) for name in ("cpu", "gpu")]
+    for result in results:
+        assert result["status"] == "completed", result["error"]
+    assert [result["device"] for result in results] == ["cpu", "cuda"]
+    return results[0], results[1]
+
+
+def test_a_classifier_trains_alike(train: Train) -> None:
+    cpu, gpu = both(train, *MOONS, "model.dropout=0.2", "model.batch_norm=true")
+    for name in ("train/loss", "val/loss", "test/loss"):
+        assert gpu["metrics"][name] == pytest.approx(cpu["metrics"][name], rel=1e-3), name
+
+
+@pytest.mark.parametrize("kind", TRANSLATORS)
+def test_a_translator_trains_alike_and_is_evaluated_on_either(train: Train, tmp_path: Path, kind: str) -> None:
+    cpu, gpu = both(train, *GRAMMAR, *TRANSLATORS[kind])
+    assert gpu["metrics"]["val/loss"] == pytest.approx(cpu["metrics"]["val/loss"], rel=1e-2)
+    sentences = ["the dog sees a cat .", "i like books ."]
+    found = [load_translator(tmp_path / "gpu", device=device).translate(sentences) for device in ("cpu", "cuda")]
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("precision", ["16-mixed", "bf16-mixed"])
+@pytest.mark.parametrize("experiment", [MOONS, (*GRAMMAR, "model=seq2seq_attn"), (*GRAMMAR, "model=transformer")])
+def test_mixed_precision_comes_near(train: Train, experiment: tuple[str, ...], precision: str) -> None:
+    whole = train(*experiment, "trainer=gpu", into="whole")
+    mixed = train(*experiment, "trainer=gpu", f"trainer.precision={precision}", into="mixed")
+    assert mixed["status"] == "completed", mixed["error"]
+    assert mixed["metrics"]["val/loss"] == pytest.approx(whole["metrics"]["val/loss"], rel=0.1)
+
+
+def test_a_compiled_net_trains_alike(train: Train) -> None:
+    plain = train(*MOONS, "trainer=gpu", into="plain")
+    compiled = train(*MOONS, "trainer=gpu", "compile=true", into="compiled")
+    assert compiled["status"] == "completed", compiled["error"]
+    assert compiled["metrics"]["val/loss"] == pytest.approx(plain["metrics"]["val/loss"], rel=1e-3)
+
+
+def test_the_vectorized_launcher_trains_members_as_single_runs(tmp_path: Path) -> None:
+    one, many = (
+        sweep(tmp_path / name, "trainer=gpu", "optimizer.lr=0.1,0.3", *launcher)
+        for name, launcher in (("basic", ()), ("vectorized", ("hydra/launcher=vectorized",)))
+    )
+    assert one[0] == many[0] == 0
+    assert sorted(one[1]) == sorted(many[1])
+    for name in one[1]:
+        single, member = (json.loads((runs[name] / "result.json").read_text()) for _, runs in (one, many))
+        assert single["device"] == member["device"] == "cuda"
+        assert member["launcher"] == "vectorized"
+        for metric, value in single["metrics"].items():
+            assert member["metrics"][metric] == pytest.approx(value, abs=1e-3), (name, metric)
+
+
+PROBES = {
+    "depth": ("probe.depths=[2,4]", "probe.width=16", "probe.seeds=4"),
+    "length": ("probe.lengths=[4,8]", "probe.seeds=4"),
+    "gradcheck": (),
+    "layers": ("data=moons", "model=mlp", "model.width=8", "probe.seeds=4"),
+    "curvature": ("data=moons", "data.n_samples=60", "model=mlp", "model.width=6", "probe.seeds=2"),
+}
+
+
+@pytest.mark.parametrize("probe", PROBES)
+def test_probes_measure_the_same(tmp_path: Path, probe: str) -> None:
+    tables = []
+    for device in ("cpu", "cuda"):
+        GlobalHydra.instance().clear()
+        folder = tmp_path / device
+        assert main(["probe", f"probe={probe}", *PROBES[probe], f"probe.device={device}", f"output_dir={folder}"]) == 0
+        (path,) = folder.glob("probe/*/measurements.csv")
+        tables.append(pd.read_csv(path).select_dtypes("number"))
+    assert len(tables[0]) > 0
+    # Errors of a gradient check are themselves rounding.
+    pd.testing.assert_frame_equal(*tables, rtol=1e-2, atol=1e-3 if probe == "gradcheck" else 1e-6, check_exact=False)
+
+
+def test_an_interrupted_run_goes_on(train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    overrides = (*MOONS, "data.batch_size=32", "trainer=gpu", "model.dropout=0.3")
+    whole = train(*overrides, into="whole")
+    step = Module.training_step
+    with monkeypatch.context() as patched:
+
+        def interrupted(self: Module, *arguments: Any) -> Any:
+            if self.global_step == 7:
+                raise Interrupted(signal.SIGTERM)
+            return step(self, *arguments)
+
+        patched.setattr(Module, "training_step", interrupted)
+        with pytest.raises(Interrupted):
+            train(*overrides, into="cut")
+    resumed = train(*overrides, into="cut")
+    assert resumed["metrics"]["test/loss"] == pytest.approx(whole["metrics"]["test/loss"], rel=1e-5)
+    weights = [load_run(tmp_path / name).model.state_dict() for name in ("whole", "cut")]
+    torch.testing.assert_close(*weights)
