@@ -11,8 +11,8 @@ from latex2mathml.converter import convert
 from sphinx.application import Sphinx
 from sphinx.writers.html5 import HTML5Translator
 
-sys.path.insert(0, str(Path(__file__).parent))
-import pages
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from docs import pages
 
 project = "probeta"
 author = "the probeta authors"

@@ -23,6 +23,7 @@ TYPES: Mapping[str, Any] = {
     "checkpoints": Literal["all", "best", "none"] | None,
     "figures": Literal["all", "none", "png", "svg", "pdf"] | None,
     "recipe.gradient_clip": float | None,
+    "zip": list[Any] | None,
     "study.search": dict[str, Any] | None,
     "study.seeds": str | int | list[Any],
     **dict.fromkeys(("study.metrics", "study.curves"), list[str] | str),
@@ -87,6 +88,8 @@ def list_keys(
                 yield Key(full, value.get(told[0], "{…}"), told[1], meaning or summarize(kind))
             else:
                 hint = TYPES.get(full, accepted.get(name, Any))
+                if hint is Any and isinstance(value, (bool, int, float, str)):
+                    hint = type(value)
                 yield Key(full if name in node else f"+{full}", show(value), describe_type(hint, value), meaning, hint)
             # Below an argument that is a mapping, as a study's variants, are names of the user's.
             if isinstance(value, Mapping) and not (path and value == tree.get(name)) and (kind or not target):

@@ -12,7 +12,7 @@ from probeta.data.spec import TextSpec
 from probeta.errors import ConfigError
 from probeta.models.decoding import Decoding
 from probeta.models.translator import TranslatorModule
-from probeta.nn.transformer import Transformer
+from probeta.nn.transformer import TIES, Transformer
 
 KEPT_MAPS = 8
 """Sentences per split whose weights in all layers and heads are kept: they are many numbers."""
@@ -59,6 +59,8 @@ class TransformerModule(TranslatorModule):
             raise ConfigError.value(
                 "model.tie_embeddings", "all", "one vocabulary for both languages (data.joint=true)"
             )
+        elif tie_embeddings not in TIES:
+            raise ConfigError.unknown("model.tie_embeddings", tie_embeddings, ("auto", *TIES))
         if positions == "learned" and decoding.max_length > max_positions:
             accepted = f"a whole number from decoding.max_length={decoding.max_length}: learned positions end there"
             raise ConfigError.value("model.max_positions", max_positions, accepted)
