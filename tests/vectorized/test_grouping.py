@@ -21,6 +21,11 @@ def test_runs_that_differ_in_what_is_a_members_own_share_an_ensemble() -> None:
     assert group_trees(trees) == [list(range(9)), [9], [10], [11]]
 
 
+def test_folds_share_an_ensemble() -> None:
+    trees = [tree_of("experiment=moons_mlp", "data.folds=5", f"data.fold={fold}") for fold in range(5)]
+    assert group_trees([*trees, tree_of("experiment=moons_mlp")]) == [[0, 1, 2, 3, 4], [5]]
+
+
 @pytest.mark.parametrize(
     ("overrides", "words"),
     [

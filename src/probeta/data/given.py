@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from probeta.data.codec import LanguageCodec, TextCodec
 from probeta.data.datamodule import DataModule
-from probeta.data.labelled import LabelledData, Split, class_counts, split_stratified
+from probeta.data.division import Division
+from probeta.data.labelled import LabelledData, Split, class_counts, split_examples
 from probeta.data.spec import PointsSpec
 from probeta.data.text import TextData
 from probeta.data.tokenizers import WhitespaceTokenizer
@@ -53,17 +54,26 @@ class GivenPoints(GivenFile, LabelledData):
         file: what `keep_points` wrote.
         seed: of the split, which is stratified by class.
         batch_size: points in a training batch; null for the full batch.
+        folds: as in `Division`, with `fold` and `limit`.
     """
 
-    def __init__(self, file: str, seed: int = 42, batch_size: int | None = None) -> None:
-        super().__init__(seed, batch_size)
+    def __init__(
+        self,
+        file: str,
+        seed: int = 42,
+        batch_size: int | None = None,
+        folds: int | None = None,
+        fold: int | None = None,
+        limit: int | None = None,
+    ) -> None:
+        super().__init__(Division(seed, folds, fold, limit), batch_size)
         self.file = file
 
     def draw(self) -> Mapping[str, Split]:
         with np.load(self.files(), allow_pickle=False) as arrays:
             x, y = arrays["x"].astype(np.float32), arrays["y"].astype(np.int64)
         self.classes = int(y.max()) + 1
-        return split_stratified(x, y, self.seed)
+        return split_examples(x, y, self.division)
 
     @property
     def spec(self) -> PointsSpec:

@@ -14,8 +14,9 @@ from torch import Tensor
 
 from probeta.data.batches import LabelledBatches
 from probeta.data.datamodule import DataModule
+from probeta.data.division import Division
 from probeta.data.spec import DataSpec
-from probeta.errors import check_whole, check_whole_or_null
+from probeta.errors import check_whole_or_null
 
 
 class Split(NamedTuple):
@@ -33,13 +34,13 @@ class LabelledData(DataModule):
     `shuffle_seed` is the run's seed (see `open`), apart from the `seed` that says what the data are.
 
     Args:
-        seed: what the data are drawn or split by.
+        division: how `draw` divides the examples; its seed is what the data are drawn by.
         batch_size: examples in a training batch; null for the full batch.
     """
 
-    def __init__(self, seed: int, batch_size: int | None) -> None:
+    def __init__(self, division: Division, batch_size: int | None) -> None:
         super().__init__()
-        self.seed = check_whole("seed", seed, 0, 2**32 - 1)
+        self.division, self.seed = division, division.seed
         self.batch_size = check_whole_or_null("batch_size", batch_size, meaning="for the full batch")
         self.splits: Mapping[str, Split] = {}
 
@@ -75,6 +76,10 @@ class LabelledData(DataModule):
     def test_dataloader(self) -> LabelledBatches:
         return self.batches("test")
 
+    def facts(self) -> dict[str, dict[str, int]]:
+        """For the run's record: the examples of each split."""
+        return {"examples": {name: len(split.y) for name, split in self.splits.items()}}
+
     def sha256(self) -> str:
         """A hash of everything in the splits: equal data, equal hash."""
         digest = hashlib.sha256()
@@ -84,14 +89,10 @@ class LabelledData(DataModule):
         return digest.hexdigest()
 
 
-def split_stratified(x: NDArray[np.float32], y: NDArray[np.int64], seed: int) -> dict[str, Split]:
-    """`x (N, …)` and `y (N,)` as 60 % `train`, 20 % `val` and 20 % `test`, with the classes' shares kept in each."""
-    from sklearn.model_selection import train_test_split
-
-    x_train, x_rest, y_train, y_rest = train_test_split(x, y, test_size=0.4, random_state=seed, stratify=y)
-    x_val, x_test, y_val, y_test = train_test_split(x_rest, y_rest, test_size=0.5, random_state=seed, stratify=y_rest)
-    arrays = {"train": (x_train, y_train), "val": (x_val, y_val), "test": (x_test, y_test)}
-    return {name: Split(torch.from_numpy(a), torch.from_numpy(b)) for name, (a, b) in arrays.items()}
+def split_examples(x: NDArray[np.float32], y: NDArray[np.int64], division: Division) -> dict[str, Split]:
+    """`x (N, …)` and `y (N,)` as `division` divides them."""
+    rows = division.divide(y)
+    return {name: Split(torch.from_numpy(x[chosen]), torch.from_numpy(y[chosen])) for name, chosen in rows.items()}
 
 
 def class_counts(split: Split, classes: int) -> tuple[int, ...]:

@@ -7,13 +7,14 @@ from collections.abc import Mapping
 import numpy as np
 from sklearn.datasets import make_moons
 
-from probeta.data.labelled import LabelledData, Split, class_counts, split_stratified
+from probeta.data.division import Division
+from probeta.data.labelled import LabelledData, Split, class_counts, split_examples
 from probeta.data.spec import PointsSpec
 from probeta.errors import ConfigError, check_whole
 
 
 class MoonsData(LabelledData):
-    """scikit-learn's `make_moons`, split 60/20/20 and stratified, all from `seed`.
+    """scikit-learn's `make_moons`, split 60/20/20 (or in folds) and stratified, all from `seed`.
 
     `imbalance` is the share of class 1 that is kept (by subsampling, in every split alike): 1 keeps
     both moons whole, 0.1 leaves one point of the second moon to ten of the first.
@@ -21,6 +22,7 @@ class MoonsData(LabelledData):
     Args:
         n_samples: points of all three splits, from 20.
         noise: standard deviation of what is added to each coordinate, from 0.
+        folds: as in `Division`, with `fold` and `limit`.
     """
 
     def __init__(
@@ -30,8 +32,11 @@ class MoonsData(LabelledData):
         imbalance: float = 1.0,
         seed: int = 42,
         batch_size: int | None = None,
+        folds: int | None = None,
+        fold: int | None = None,
+        limit: int | None = None,
     ) -> None:
-        super().__init__(seed, batch_size)
+        super().__init__(Division(seed, folds, fold, limit), batch_size)
         check_whole("n_samples", n_samples, 20)
         if noise < 0:
             raise ConfigError.value("noise", noise, "a number from 0")
@@ -51,7 +56,7 @@ class MoonsData(LabelledData):
                 )
             rows = np.sort(np.concatenate([np.flatnonzero(y == 0), kept]))
             x, y = x[rows], y[rows]
-        return split_stratified(x, y, self.seed)
+        return split_examples(x, y, self.division)
 
     @property
     def spec(self) -> PointsSpec:

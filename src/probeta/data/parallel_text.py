@@ -6,7 +6,7 @@ import hashlib
 import logging
 from dataclasses import fields
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from probeta.data import aligned_files, holdout
 from probeta.data.corpus import CorpusSettings, Files, build_corpus, open_corpus
@@ -149,9 +149,9 @@ class ParallelTextData(TextData):
             )  # fmt: skip
         log.info("vocabularies: %s source, %s target tokens", *(f"{len(v):,}" for v in self.codec.vocabularies()))
 
-    def facts(self) -> dict[str, dict[str, dict[str, int]]]:
+    def facts(self) -> dict[str, dict[str, Any]]:
         """For the run's record: pairs, tokens, unknown tokens and what was dropped, by split."""
-        return {"corpus": self.counts}
+        return {**super().facts(), "corpus": self.counts}
 
     def sha256(self) -> str:
         """The hash of the files' content."""

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import torch
 
+from probeta.data.division import Division
 from probeta.data.labelled import LabelledData, Split, class_counts
 from probeta.data.spec import PointsSpec
 from probeta.errors import check_whole
@@ -27,7 +28,7 @@ class SeparableData(LabelledData):
     def __init__(
         self, n_samples: int = 200, margin: float = 0.4, seed: int = 42, batch_size: int | None = None
     ) -> None:
-        super().__init__(seed, batch_size)
+        super().__init__(Division(seed), batch_size)
         self.n_samples, self.margin = check_whole("n_samples", n_samples, 4), margin
         self.note = "validation and test are the training points: the question here is convergence"
 

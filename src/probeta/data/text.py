@@ -7,6 +7,7 @@ import json
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -147,6 +148,10 @@ class TextData(DataModule):
     def save(self, folder: Path) -> None:
         """Write all that translating needs into `folder` (`artifacts/text/` of a run)."""
         self.codec.save(folder)
+
+    def facts(self) -> dict[str, dict[str, Any]]:
+        """For the run's record: the pairs of each split."""
+        return {"examples": {split: len(pairs) for split, pairs in self.pairs.items()}}
 
     def sha256(self) -> str:
         """A hash of the encoded splits and of what their ids mean: equal data, equal hash."""

@@ -9,7 +9,7 @@ from probeta.report.decisions import Decided
 from probeta.report.language import Language
 from probeta.report.single import describe_run, only_run, score_table
 from probeta.report.summary import MANY, Summary, megabytes, ranked, spread, states
-from probeta.report.verdicts import failing_more, interval_subject, verdict
+from probeta.report.verdicts import failing_more, interval_subject, say_tested, verdict
 
 SHOWN = 4
 """Metrics in the table; `groups.csv` has them all."""
@@ -41,6 +41,7 @@ def summary_md(summary: Summary, language: Language, answer: Answer | None = Non
     if summary.comparisons and summary.primary:
         hint = say("Paired t-test over shared seeds, Holm's correction over all comparisons of this page ({k}).",
                    k=len(summary.family))  # fmt: skip
+        hint = say_tested(summary, language) or hint
         parts += [f"## {say('Differences')}", hint, _differences(summary, language)]
         parts.append("\n".join(f"- {failing_more(c, language)}" for c in summary.failures_compared[:MANY]))
     if (decided := decisions_of(summary)) is not None:

@@ -23,7 +23,7 @@ from probeta.report.language import Language
 from probeta.report.markdown import chosen_metrics, decisions_of
 from probeta.report.single import describe_run, only_run, run_tables
 from probeta.report.summary import MANY, Group, Summary, megabytes, ranked, spread, states
-from probeta.report.verdicts import failing_more, interval_subject, no_difference
+from probeta.report.verdicts import failing_more, interval_subject, no_difference, say_tested
 from probeta.runs.record import headline
 from probeta.runs.row import RunRow
 
@@ -86,6 +86,7 @@ def render(
         primary=language.metric(summary.primary) if summary.primary and not single else None,
         subject=" ".join(interval_subject(summary, metrics, language)),
         higher=bool(summary.primary and is_maximised(summary.primary)),
+        tested=say_tested(summary, language),
         verdicts=_differences(summary, language),
         failing=[failing_more(c, language) for c in summary.failures_compared[:MANY]],
         family=len(summary.family),

@@ -135,6 +135,11 @@ def measure(runs: Sequence[RunRow], metric: str) -> MetricSummary:
     """
     values = [v for r in runs if r.completed and (v := r.value(metric)) is not None]
     found = measured(values, is_maximised(metric), bounds(metric))
+    if overlap := overlap_of(runs):
+        cells = average_folds(runs, metric)
+        whole = bool(cells) and not cells.failed
+        interval = mean_interval(list(cells.values()), bounds=bounds(metric), overlap=overlap) if whole else None
+        return replace(found, interval=interval)
     if (crossed := cross(runs, metric)) is None:
         return found
     interval = crossed_interval(crossed.values, bounds=bounds(metric)) if crossed.is_complete else None
@@ -142,8 +147,8 @@ def measure(runs: Sequence[RunRow], metric: str) -> MetricSummary:
 
 
 def cross(runs: Sequence[RunRow], metric: str) -> Crossed | None:
-    """The runs of a variant as a crossing of `REPLICATES`; `None` where they share no seed."""
-    if len({key for run in runs for key in run.seeds}) < 2:
+    """The runs of a variant as a crossing of `REPLICATES`; `None` where they share no seed, or are of folds."""
+    if overlap_of(runs) or len({key for run in runs for key in run.seeds}) < 2:
         return None
     values: dict[tuple[Any, ...], float] = {}
     for run in runs:
@@ -187,6 +192,8 @@ def _comparisons(
 
 def values_of(runs: Sequence[RunRow], metric: str, variant: str) -> Values:
     """A variant's values of `metric` by replicate. Failed are runs that failed, and those that recorded no number."""
+    if overlap_of(runs):
+        return average_folds(runs, metric, variant)
     found = {run.replicate: v for run in runs if run.completed and (v := run.value(metric)) is not None}
     failed = [run.replicate for run in runs if run.status == "failed" or run.diverged_in(metric)]
     return Values(found, failed, quantity(metric), variant)
@@ -204,6 +211,31 @@ def _size(sweep: SweepRuns) -> int:
         return size
 
     return sum(total(str(run.path)) for run in sweep.runs if run.path.is_dir())
+
+
+def overlap_of(runs: Sequence[RunRow]) -> float:
+    """Test examples per training example where `runs` are of folds, the mean over them; else 0."""
+    shares = [
+        examples["test"] / examples["train"]
+        for run in runs
+        if "data.fold" in run.seeds and (examples := run.result.get("examples") or {}).get("train")
+    ]
+    return statistics.fmean(shares) if shares else 0.0
+
+
+def average_folds(runs: Sequence[RunRow], metric: str, variant: str = "") -> Values:
+    """The values of folds, (`data.seed`, `data.fold`) → mean over what else repeats them: runs of one fold share its
+    test set, and are no further fold. A fold of which a run failed has no value.
+    """
+    cells: dict[tuple[Any, Any], list[float | None]] = {}
+    for run in runs:
+        if run.status == "failed" or run.completed:
+            value = run.value(metric) if run.completed else None
+            cells.setdefault((run.seeds.get("data.seed"), run.seeds.get("data.fold")), []).append(value)
+    known = {key: [v for v in values if v is not None] for key, values in cells.items()}
+    failed = [key for key, values in cells.items() if len(known[key]) < len(values)]
+    found = {key: sum(values) / len(values) for key, values in known.items() if key not in failed}
+    return Values(found, failed, quantity(metric), variant, overlap_of(runs))
 
 
 def runs_csv(summary: Summary) -> str:

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 
 from probeta.metrics.direction import direction, is_maximised
 from probeta.report.language import Language
-from probeta.report.summary import Summary
+from probeta.report.summary import Summary, overlap_of
+from probeta.runs.row import RunRow
 from probeta.stats.comparisons import ALPHA, Comparison, Withheld
 from probeta.stats.families import Failing
 
@@ -22,8 +23,12 @@ def verdict(c: Comparison, metric: str, language: Language) -> str:
         told = language.count("not tested, they share {n} seed", "not tested, they share {n} seeds", c.seeds)
         return say("{a} and {b}: {what}", a=a, b=b, what=no_difference(c, language) if c.withheld else told)
     interval = f", {language.interval_named(c.interval)}" if c.interval else ""
-    numbers = say(
-        "{metric} {change} over {n} shared seeds{interval}; p = {p}, Holm {holm}",
+    over = (
+        say("{metric} {change} over {n} shared folds{interval}; p = {p}, Holm {holm}")
+        if c.folds
+        else say("{metric} {change} over {n} shared seeds{interval}; p = {p}, Holm {holm}")
+    )
+    numbers = over.format(
         metric=language.metric(metric), change=language.signed(c.difference), n=c.seeds, interval=interval,
         p=language.number(c.p, 2), holm=language.number(c.p_holm, 2),
     )  # fmt: skip
@@ -46,6 +51,8 @@ def no_difference(c: Comparison, language: Language) -> str:
         return language.say("not tested, since seeds were added until the study had decided")
     if c.withheld is Withheld.FAILED:
         return language.say("withheld, since runs failed")
+    if c.withheld is Withheld.FOLDS:
+        return language.say("not tested, since folds overlap and some of their runs failed")
     if c.withheld is Withheld.CROSSED:
         return language.say("not tested, since runs share seeds and some of them are missing")
     if c.p_holm is None:
@@ -73,6 +80,29 @@ def failing_more(c: Failing, language: Language) -> str:
     return message.format(a=say(c.a), b=say(c.b), numbers=numbers)
 
 
+def say_folds(runs: Sequence[RunRow], language: Language) -> str:
+    """What runs of folds are, and how intervals and tests take that into account."""
+    examples = runs[0].result["examples"]
+    return language.say(
+        "Runs are of folds: each tests on {test} examples that no other fold tests on and trains on {train}, most of "
+        "which other folds train on too. Intervals and tests are those of the corrected resampled t-test (Nadeau & "
+        "Bengio 2003): the variance of a mean over n folds is s² (1/n + {test}/{train}).",
+        test=examples["test"], train=examples["train"],
+    )  # fmt: skip
+
+
+def say_tested(summary: Summary, language: Language) -> str:
+    """By which test pairs are compared; empty where it is the paired t-test over seeds."""
+    if not any(c.folds for c in summary.comparisons):
+        return ""
+    return language.say(
+        "Corrected resampled t-test over the folds that both variants share (Nadeau & Bengio 2003), at 5 %, with "
+        "Holm's correction over all comparisons of this page ({k}). The interval is the 95 % interval of that "
+        "difference alone.",
+        k=len(summary.family),
+    )  # fmt: skip
+
+
 def _side(name: str, failed: int, c: Comparison, language: Language) -> str:
     """A variant, and how many of its runs are not in the numbers where any of the two lacks some."""
     if not sum(c.failed):
@@ -91,7 +121,9 @@ def interval_subject(summary: Summary, metrics: Sequence[str], language: Languag
         return []
     data = [{run.result.get("data_sha256") for run in group.runs if run.completed} for group in summary.groups]
     drawn, told = any(len(hashes) > 1 for hashes in data), []
-    if drawn:
+    if folds := [run for run in runs if overlap_of([run])]:
+        told.append(say_folds(folds, language))
+    elif drawn:
         told.append(say("Intervals are over seeds and the data drawn with them."))
     elif not any(None in hashes for hashes in data):
         told.append(say("Intervals are over seeds, on the same data."))

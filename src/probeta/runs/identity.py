@@ -54,9 +54,16 @@ def check_seeds(tree: Mapping[str, Any]) -> None:
         check_whole_or_null(f"seeds.{name}", value, 0, "to follow seed", LARGEST_SEED)
 
 
+DIVISION = ("folds", "fold", "limit")
+"""Arguments of data that can be divided in folds: null, they say no more than if they were absent."""
+
+
 def select_defining(tree: Mapping[str, Any]) -> dict[str, Any]:
     """What of a resolved configuration says what the run is: no `SWITCHES`, and no seed that follows `seed`."""
     kept = {key: value for key, value in tree.items() if key not in (*SWITCHES, "seeds")}
+    data = tree.get("data")
+    if isinstance(data, Mapping) and "folds" in data:
+        kept["data"] = {key: value for key, value in data.items() if key not in DIVISION or value is not None}
     seeds = tree.get("seeds")
     if isinstance(seeds, Mapping):
         seeds = {name: value for name, value in seeds.items() if value is not None}

@@ -41,6 +41,7 @@ RESULT: dict[str, type | tuple[type, ...]] = {
     "status": str,
     "metrics": dict,
     "counts": dict,
+    "examples": dict,
     "overrides": list,
     "config_sha256": str,
     "duration_s": (int, float),

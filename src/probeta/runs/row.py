@@ -23,7 +23,7 @@ from probeta.runs.record import read_result
 DAMAGED = "damaged"
 """The status of a run whose record is not one."""
 
-REPLICATES = ("seed", *(f"seeds.{name}" for name in Seeds._fields), "data.seed")
+REPLICATES = ("seed", *(f"seeds.{name}" for name in Seeds._fields), "data.seed", "data.fold")
 """Keys that repeat a variant instead of making another one."""
 
 

@@ -62,7 +62,7 @@ class SweepRuns:
         alike: dict[str, list[RunRow]] = {}
         for run in self.runs:
             chosen = {key: value for key, value in run.settings.items() if key.split(".")[0] not in _NOT_DATA}
-            chosen["data.seed"] = run.seeds.get("data.seed")
+            chosen |= {key: run.seeds.get(key) for key in ("data.seed", "data.fold")}
             if run.completed and not any("${" in str(value) for value in chosen.values()):
                 alike.setdefault(json.dumps(chosen, sort_keys=True, default=str), []).append(run)
         mixed = [runs for runs in alike.values() if len({run.inputs for run in runs}) > 1]

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from probeta.stats.intervals import Floats, Interval, mean_interval, merge_rounding
+from probeta.stats.intervals import Floats, Interval, mean_interval, merge_rounding, resampled_error
 from probeta.stats.values import Values, as_values
 from probeta.stats.variance_components import Crossed, arrange, crossed_interval, crossed_p
 
@@ -27,6 +27,7 @@ class Withheld(Enum):
 
     FAILED = "failed runs have no rank in a quantity that is neither good nor bad"
     STOPPED = "the study stopped by looking at its values, for which these tests are not made"
+    FOLDS = "folds overlap, and some of them are missing"
     CROSSED = "runs share seeds, and not all of the crossing has a value"
 
 
@@ -59,6 +60,8 @@ class Comparison:
     small: bool = False
     """Whether the mean difference is too small to be worth a verdict."""
     ratio: bool = False
+    folds: bool = False
+    """Whether the replicates are folds, by the corrected resampled t-test."""
     key: Hashable = None
     """What makes it the same comparison as another."""
 
@@ -72,11 +75,12 @@ class Comparison:
         return self.p is not None and self.p < ALPHA and not self.differs
 
 
-def paired_p(differences: Sequence[float] | Floats, scale: float = 0.0) -> float | None:
+def paired_p(differences: Sequence[float] | Floats, scale: float = 0.0, overlap: float = 0.0) -> float | None:
     """Two-sided p-value of "the mean difference is 0", by Student's paired t-test; `None` for n < 2.
 
     Where all differences are the same number, up to rounding at `scale` (see `merge_rounding`), the t statistic does
-    not exist: the exact sign-flip test answers instead (p = 2^(1-n), and 1 where that number is 0).
+    not exist: the exact sign-flip test answers instead (p = 2^(1-n), and 1 where that number is 0). With `overlap`,
+    test examples per training example of folds, it is the corrected resampled t-test (see `resampled_error`).
     """
     d = merge_rounding(differences, scale)
     n = len(d)
@@ -86,7 +90,7 @@ def paired_p(differences: Sequence[float] | Floats, scale: float = 0.0) -> float
         return 1.0 if d[0] == 0.0 else 2.0 ** (1 - n)
     from scipy.special import stdtr
 
-    return float(2.0 * stdtr(n - 1, -abs(d.mean() / (d.std(ddof=1) / math.sqrt(n)))))
+    return float(2.0 * stdtr(n - 1, -abs(d.mean() / resampled_error(d, overlap))))
 
 
 def signed_rank_p(differences: Sequence[float] | Floats) -> tuple[float, int]:
@@ -152,8 +156,11 @@ def compare_pair(
     if shared and exact:
         mean = float(sum(differences) / len(shared))
     found = Comparison(a, b, len(shared), mean, None, None, failed=(len(left.failed), len(right.failed)),
-                       ratio=ratio, key=comparison_key("values", left, right))  # fmt: skip
-    crossed = find_crossing(shared, d)
+                       ratio=ratio, folds=max(left.overlap, right.overlap) > 0,
+                       key=comparison_key("values", left, right))  # fmt: skip
+    if found.folds and lost != (0, 0):
+        return replace(found, withheld=Withheld.FOLDS)
+    crossed = None if found.folds else find_crossing(shared, d)
     if crossed is not None and (sum(lost) > 0 or not crossed.is_complete):
         return replace(found, withheld=Withheld.CROSSED)
     if sum(lost):
@@ -168,7 +175,8 @@ def compare_pair(
     found = replace(found, sign=int(np.sign(mean)), small=0.0 < abs(mean) < least)
     if crossed is not None:
         return replace(found, p=crossed_p(crossed.values), interval=crossed_interval(crossed.values))
-    return replace(found, p=paired_p(d, scale), interval=mean_interval(d, scale=scale))
+    overlap = max(left.overlap, right.overlap)
+    return replace(found, p=paired_p(d, scale, overlap), interval=mean_interval(d, scale=scale, overlap=overlap))
 
 
 def find_crossing(seeds: Sequence[Any], differences: Floats) -> Crossed | None:

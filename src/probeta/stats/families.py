@@ -98,7 +98,7 @@ def compare(
 
 def compare_failures(a: str, b: str, of_a: Mapping[Any, float], of_b: Mapping[Any, float]) -> Failing | None:
     """Whether one of two variants fails more often, seed by seed; `None` where no seed tells them apart, or where runs
-    cross seeds, so that their failures are not independent.
+    cross seeds or are of folds, so that their failures are not independent.
 
     Exact, two-sided: of the seeds at which one failed and the other did not, each is either's with probability 1/2 if
     both fail alike (McNemar 1947; Conover 1999, §3.5). Leaving out pairs without such seeds is no choice by results:
@@ -107,7 +107,7 @@ def compare_failures(a: str, b: str, of_a: Mapping[Any, float], of_b: Mapping[An
     left, right = as_values(of_a), as_values(of_b)
     only = (len(left.failed & right.keys()), len(right.failed & left.keys()))
     both = sorted((left.keys() | left.failed) & (right.keys() | right.failed))
-    if not sum(only) or find_crossing(both, np.zeros(len(both))) is not None:
+    if not sum(only) or left.overlap or right.overlap or find_crossing(both, np.zeros(len(both))) is not None:
         return None
     n = sum(only)
     tail = sum(math.comb(n, k) for k in range(min(only) + 1)) / 2**n

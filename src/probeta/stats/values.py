@@ -29,8 +29,11 @@ class Values(dict[Any, float]):
         failed: Iterable[Any] = (),
         quantity: Quantity | None = None,
         variant: Hashable = None,
+        overlap: float = 0.0,
     ) -> None:
         super().__init__(values)
+        self.overlap = overlap
+        """Of folds, whose training sets overlap: test examples per training example. 0: values are independent."""
         self.failed = frozenset(failed)
         """Replicates whose run failed or diverged, and so has no value. One that has not run yet is in neither."""
         self.quantity = quantity or Quantity()

@@ -97,7 +97,7 @@ def signature(tree: Tree) -> str:
     optimizer = tree["optimizer"]
     shared = {
         "model": strip_per_member(tree["model"]),
-        "data": {k: v for k, v in tree["data"].items() if k != "seed"},
+        "data": {k: v for k, v in tree["data"].items() if k not in ("seed", "fold")},
         "optimizer": [optimizer["_target_"], {k: optimizer.get(k) for k in OPTIONS[optimizer["_target_"]]["shared"]}],
         "trainer": tree["trainer"],
         "gradient_norm": norm,

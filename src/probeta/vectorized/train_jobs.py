@@ -6,7 +6,7 @@ import json
 import logging
 import math
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
@@ -96,9 +96,9 @@ def train_jobs(
     remove_spent(files)
 
 
-def split_by(items: Iterable[Item], key: Callable[[Item], float]) -> list[list[Item]]:
+def split_by(items: Iterable[Item], key: Callable[[Item], Hashable]) -> list[list[Item]]:
     """Those of equal keys together."""
-    pieces: dict[float, list[Item]] = {}
+    pieces: dict[Hashable, list[Item]] = {}
     for item in items:
         pieces.setdefault(key(item), []).append(item)
     return list(pieces.values())
@@ -125,7 +125,7 @@ def train_group(
     size = size or choose_chunk_size([m for _, m in ready], device)
     building = (time.perf_counter() - started) / len(ready)
     members.drop_foreign(ready)
-    for piece in split_by(ready, lambda run: run[0].steps):
+    for piece in split_by(ready, lambda run: (run[0].steps, *run[1].data.facts().get("examples", {}).values())):
         for start in range(0, len(piece), size):
             if stopped():
                 return
