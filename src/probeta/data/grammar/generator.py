@@ -115,7 +115,10 @@ class _Engine:
     def generate(
         self, rng: np.random.Generator, n: int, max_depth: int, extrapose: bool, max_length: int
     ) -> GrammarCorpus:
-        levels = self._levels(rng, n, max_depth, extrapose)
+        return self.linearize(self._levels(rng, n, max_depth, extrapose), n, max_length)
+
+    def linearize(self, levels: list[Level], n: int, max_length: int) -> GrammarCorpus:
+        """The sentences of `n` derivations that are short enough; `levels[0]` are their main clauses."""
         below: Level | None = None
         for level in reversed(levels):
             level.measure(below)
