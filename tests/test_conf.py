@@ -117,7 +117,8 @@ def test_every_option_composes_and_is_accepted(case: str, configure: Any, choose
 
 @pytest.mark.parametrize("name", options("probe"))
 def test_every_probe_composes_and_is_accepted(name: str, configure: Any) -> None:
-    check_probe(configure(f"probe={name}", config="probe"))
+    run = ["run=outputs/train/DIR"] if name == "attention" else []
+    check_probe(configure(f"probe={name}", *run, config="probe"))
 
 
 @pytest.mark.parametrize("name", options("study"))

@@ -13,9 +13,9 @@ from hydra.errors import HydraException
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from probeta.errors import UserError
+from probeta.inference.probe import check, measure
 from probeta.probes.probe import CheckFailed
 from probeta.runs.record import execute
-from probeta.training.probe import check, measure
 
 SMALL = {
     "depth": ["probe.depths=[2,3]", "probe.width=5", "probe.seeds=3"],

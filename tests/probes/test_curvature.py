@@ -9,11 +9,11 @@ from omegaconf import DictConfig
 from torch import Tensor
 from torch.func import functional_call, grad, jacrev
 
+from probeta.inference.probe import make_subject
 from probeta.nn.cpu import set_enabled
 from probeta.probes.hessian import HessianProduct, flatten
 from probeta.probes.hutchinson import draw_signs, estimate_trace
 from probeta.probes.lanczos import lanczos
-from probeta.training.probe import make_subject
 
 SIZES = {
     "mlp": ["data=moons", "data.n_samples=100", "model=mlp", "model.width=8", "model.depth=2", "model.activation=tanh"],

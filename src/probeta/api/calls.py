@@ -23,10 +23,10 @@ from probeta.composition.job import Command
 from probeta.config import build
 from probeta.errors import ConfigError, UserError
 from probeta.exercises import commands, study_command
+from probeta.inference import probe as probing
 from probeta.models.given import hand_over, hash_source
 from probeta.runs.signals import Interrupted
 from probeta.sweeps.errors import SweepFailed
-from probeta.training import probe as probing
 from probeta.training import task as training
 
 COMMANDS = {

@@ -7,8 +7,8 @@ from pathlib import Path
 from probeta.commands.plugins import register_plugins
 from probeta.composition.app import launch
 from probeta.composition.job import Command
+from probeta.inference.probe import check, task
 from probeta.runs.record import COMPLETED
-from probeta.training.probe import check, task
 
 
 def main(argv: list[str]) -> int:

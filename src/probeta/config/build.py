@@ -34,7 +34,7 @@ from probeta.runs.identity import SWITCHES, Seeds, check_seeds
 
 PARTS = (
     "attention", "callbacks", "checkpoints", "compile", "data", "decoding", "figures", "model", "optimizer", "probe",
-    "recipe", "scheduler", "seed", "seeds", "trainer", "trust",
+    "recipe", "run", "scheduler", "seed", "seeds", "trainer", "trust",
 )  # fmt: skip
 """Top-level keys that say what a run is."""
 

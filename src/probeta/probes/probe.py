@@ -43,6 +43,8 @@ class Subject:
     """Seed → the model as a run with that seed would initialise it."""
     batch: Any
     """The first batch of the training data, in its order before any shuffling."""
+    data: Any = None
+    """The datamodule, where the model is that of a finished run."""
 
     def loss(self, seed: int, examples: int, device: torch.device) -> tuple[nn.Module, tuple[Any, ...]]:
         """The model of `seed` as a `TrainingLoss`, and its input: the first `examples` of the batch."""
@@ -68,6 +70,8 @@ class Probe(ABC):
     """A probe's constructor takes its settings and refuses wrong ones; `measure` does the work."""
 
     name: ClassVar[str]
+    run: str | None = None
+    """Directory of the finished run that it looks into, rather than a model as it is initialised."""
 
     @property
     def needs_model(self) -> bool:

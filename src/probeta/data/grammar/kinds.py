@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from probeta.data.grammar.corpus import Pair
 from probeta.data.grammar.tables import EnglishTables, GermanTables
 
 KINDS = ("noun", "verb", "article", "particle", "reordered")
@@ -34,9 +33,10 @@ def _forms() -> dict[str, tuple[frozenset[str], frozenset[str]]]:
     return {kind: (words(english, e), words(german, g)) for kind, (e, g) in names.items()}
 
 
-def link_kinds(pair: Pair) -> list[frozenset[str]]:
-    """Of each target word the kinds of its sure links; `reordered` where its first source word does not follow that of
-    the aligned word before it (the distortion of Koehn et al. 2003 is more than 1)."""
+def link_kinds(pair: Any) -> list[frozenset[str]]:
+    """Of each target word of a `corpus.Pair` the kinds of its sure links; `reordered` where its first source word does
+    not follow that of the aligned word before it (the distortion of Koehn et al. 2003 is more than 1).
+    """
     found, before = [], -1
     for t, word in enumerate(pair.target):
         places = [s for s, target in pair.sure if target == t]

@@ -59,7 +59,7 @@ def make_probe(tree: Mapping[str, Any]) -> Probe:
     from probeta.config.build import make
 
     probe: Probe = make(tree, "probe")
-    if probe.needs_model and (tree.get("model") is None or tree.get("data") is None):
+    if probe.needs_model and probe.run is None and (tree.get("model") is None or tree.get("data") is None):
         raise ConfigError(f"probe={probe.name} looks into a model: add data=NAME model=NAME")
     return probe
 
@@ -74,7 +74,7 @@ def measure(config: DictConfig, run: RunDirectory, signals: Signals) -> Outcome:
     check_keys(tree)
     probe = make_probe(tree)
     signals.check()
-    subject, digest = make_subject(tree) if probe.needs_model else (None, None)
+    subject, digest = make_subject(tree, probe.run) if probe.needs_model else (None, None)
     started = time.perf_counter()
     findings = probe.measure(tree["seed"], subject)
     duration = time.perf_counter() - started
@@ -93,11 +93,18 @@ def measure(config: DictConfig, run: RunDirectory, signals: Signals) -> Outcome:
     )  # fmt: skip
 
 
-def make_subject(tree: Mapping[str, Any]) -> tuple[Subject, str | None]:
-    """The configured data's first training batch, and the model as any seed initialises it."""
+def make_subject(tree: Mapping[str, Any], run: str | None = None) -> tuple[Subject, str | None]:
+    """The configured data's first training batch, and the model as any seed initialises it; or those of the finished
+    `run`, with its kept weights.
+    """
     from probeta.config.build import build_data, build_model
+    from probeta.inference.load_run import load_run
     from probeta.probes.probe import Subject
 
+    if run is not None:
+        loaded = load_run(run, tree.get("trust"))
+        kept: Any = loaded.data
+        return Subject(lambda seed: loaded.model, next(iter(kept.train_dataloader())), kept), kept.sha256()
     data: Any = build_data(tree)
     # The first batch of the data's own order: a probe that shuffled would measure another batch each seed.
     batch = next(iter(data.train_dataloader()))

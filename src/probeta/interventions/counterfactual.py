@@ -1,0 +1,71 @@
+"""Does the attended position decide which words change, when one source word does?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from probeta.data.batch import PairBatch
+from probeta.data.grammar.counterfactuals import Counterfactual
+from probeta.data.pairs import EncodedPairs
+from probeta.interventions.explanations import Floats
+from probeta.interventions.passes import Subject, read
+from probeta.metrics.alignment import Gold
+
+FARTHEST = 3
+"""Distances from here on are one group."""
+
+
+def follow(subject: Subject, data: Any, pairs: Sequence[Counterfactual]) -> Floats:
+    """A row per German word of `pairs`: pair, distance, whether it must change, whether it is right in both, whether
+    the net looked most at the changed word as it wrote it.
+
+    The net reads each reference's own words. The distance is that of the word's nearest link from the changed word
+    (at most `FARTHEST`; NaN for a word without a link). Words are `<unk>` where training had none.
+    """
+    sides = [
+        read(encode(subject, data, [getattr(pair, side) for pair in pairs]), [(i, ()) for i in range(len(pairs))])
+        for side in ("before", "after")
+    ]
+    rows = []
+    for i, pair in enumerate(pairs):
+        right = [
+            found.best[i] == ids for found, ids in zip(sides, _targets(data, pair, len(sides[0].best[i])), strict=True)
+        ]
+        for t in range(len(pair.before.target)):
+            away = [abs(s - pair.position) for s, target in pair.before.alignment if target == t]
+            weights = sides[0].attention
+            attended = weights is not None and int(weights[i, t].argmax()) == pair.position + 1
+            distance = min(*away, FARTHEST) if away else np.nan
+            rows.append((i, distance, t in pair.must, bool(right[0][t] and right[1][t]), attended))
+    return np.array(rows, dtype=float)
+
+
+def encode(subject: Subject, data: Any, pairs: Sequence[Gold]) -> Subject:
+    """`subject` reading `pairs` instead."""
+    ids = [
+        [[subject.spec.bos_id, *language.vocabulary.encode(list(words)), subject.spec.eos_id] for words in side]
+        for language, side in ((data.source, [p.source for p in pairs]), (data.target, [p.target for p in pairs]))
+    ]
+    device = subject.batch.source.device
+    batch = EncodedPairs.from_lists(*ids).batch(np.arange(len(pairs)))
+    return replace(subject, batch=PairBatch(*(part.to(device) for part in batch)), golds=list(pairs))
+
+
+def _targets(data: Any, pair: Counterfactual, steps: int) -> list[Floats]:
+    padded = []
+    for words in (pair.before.target, pair.after.target):
+        ids = data.target.vocabulary.encode(list(words))
+        padded.append(np.array([*ids, *[-1] * (steps - len(ids))]))
+    return padded
+
+
+def agreement(rows: Floats) -> tuple[float, float, float]:
+    """Of words that must change the share that looked at the changed word, of the others the share that did not, and
+    the mean of the two: the balanced accuracy of "the attended word decides", ½ at chance."""
+    must = rows[:, 2] == 1
+    looked, away = float(rows[must, 4].mean()), float(1 - rows[~must, 4].mean())
+    return looked, away, (looked + away) / 2

@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import pytest
+
+import probeta
+from probeta.errors import ConfigError
+from probeta.probes.attention import AttentionProbe
+
+
+def test_it_asks_for_a_run() -> None:
+    with pytest.raises(ConfigError, match="add run=DIR"):
+        AttentionProbe(None)
+
+
+@pytest.mark.slow
+def test_it_looks_into_a_finished_run(tmp_path: Path) -> None:
+    common = (f"output_dir={tmp_path}", "figures=none", "logger=none")
+    run = probeta.train("experiment=toy_seq2seq_attn", "trainer.max_epochs=2", *common)
+    found = probeta.probe("attention", f"run={run.path}", "probe.path_steps=2", *common)
+    with (found.path / "measurements.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert {"area", "tau", "link", "drop", "exact", "bleu", "head_lost"} <= {row["quantity"] for row in rows}
+    assert "explain/tau/weight" in found.metrics
+    blind = probeta.train("experiment=toy_seq2seq", "trainer.max_epochs=1", *common)
+    with pytest.raises(ConfigError, match="no translator with attention"):
+        probeta.probe("attention", f"run={blind.path}", *common)
