@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from contextlib import redirect_stdout, suppress
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from nbformat import NotebookNode, read
 
 from docs.options import CONF, GROUPS, Option, list_options
 from docs.ranges import find_accepted
+from docs.schema import make_schemas
 from probeta.cli import COMMANDS, main
 from probeta.commands.keys import find_keys
 from probeta.config.keys import Key, comments
@@ -32,6 +34,8 @@ def write(docs: Path) -> None:
     for number, group in enumerate(GROUPS, start=2):
         put(keys / f"{number:02d}_{group}.md").write_text(tell_group(group))
     put(keys / "01_run.md").write_text(tell_run())
+    for name, schema in make_schemas().items():
+        put(docs / "schema" / f"{name}.json").write_text(json.dumps(schema, ensure_ascii=False, indent=1) + "\n")
     put(keys / "20_study.md").write_text(tell_study())
     put(keys / "21_sweep.md").write_text(tell_plugins())
 

@@ -35,7 +35,7 @@ def main(argv: list[str]) -> int:
 def first_comment(option: Traversable) -> str:
     """The first line of a configuration file that explains it."""
     for line in option.read_text(encoding="utf-8").splitlines():
-        if line.startswith("#") and not line.startswith("# @package"):
+        if line.startswith("#") and not line.startswith(("# @package", "# yaml-language-server")):
             return line.lstrip("# ").strip()
         if line and not line.startswith("#"):
             break
