@@ -39,7 +39,9 @@ def test_help_imports_nothing_heavy(tmp_path: Path) -> None:
     [
         (["trian"], ["'trian'", "'train'"]),
         (["train", "model=mpl"], ["'mpl'", "'mlp'"]),
-        (["train", "model=null"], ["model=null is not accepted"]),
+        (["train", "model=null"], ["model=null is not accepted: one of given_net, logistic, mlp"]),
+        (["train", "-m", "model=null,mlp"], ["model=null is not accepted: one of given_net, logistic, mlp"]),
+        (["train", "optimizer=0.1"], ["optimizer=0.1 is not accepted: one of adam, adamw, none, sgd"]),
         (["keys", "optimizer.lrr"], ["'optimizer.lrr'", "did you mean 'optimizer.lr'"]),
         (["keys", "model=mpl"], ["'mpl'", "'mlp'"]),
         (["probe", "probe=zzz"], ["'zzz'", "accepted: attention, bug_hunt, curvature, depth, gradcheck, layers, "]),

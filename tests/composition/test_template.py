@@ -20,6 +20,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from probeta.composition.composer import Composer
 from probeta.composition.job import drop_hydra
+from probeta.errors import ConfigError
 
 FILES = {
     "config": """
@@ -75,7 +76,7 @@ def outcome(compose: Callable[[list[str]], Any], lines: list[str]) -> str | type
         found = compose(lines)
         tree = OmegaConf.to_container(found, resolve=True) if isinstance(found, DictConfig) else found
     except Exception as error:
-        return type(error)
+        return ValueError if isinstance(error, ConfigError) else type(error)  # what Hydra refuses, in our words
     return repr(tree)
 
 

@@ -54,10 +54,12 @@ def test_a_relative_folder_of_data_is_that_of_the_command_under_chdir(
     for ending in ("en", "de"):
         (tmp_path / f"train.{ending}").write_text("".join(f"w{i} x\n" for i in range(40)))
     monkeypatch.chdir(tmp_path)
-    data = ["data=parallel_text", "data.root=.", "data.source=en", "data.target=de", f"data.cache={tmp_path / 'cache'}"]
+    data = ["data=parallel_text", "data.root=.", "data.source=en", "data.target=de", "data.cache=cache"]
     settings = ["trainer=cpu", "trainer.max_epochs=1", "recipe.hidden_size=8", "figures=none", "logger=none"]
     assert main(["train", *data, *settings, "hydra.job.chdir=true", "hydra.run.dir=run"]) == 0
     assert json.loads((tmp_path / "run" / "artifacts" / "data.json").read_text()) == {"root": str(tmp_path)}
+    assert (tmp_path / "cache").is_dir()
+    assert not (tmp_path / "run" / "cache").exists()
     assert main(["evaluate", "run=run"]) == 0
 
 

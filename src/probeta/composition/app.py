@@ -27,10 +27,12 @@ from hydra.types import HydraContext, RunMode
 from hydra.version import VersionBase
 from omegaconf import DictConfig, OmegaConf
 
+from probeta.composition.composer import check_choices
 from probeta.composition.job import Command, drop_hydra, get_outcome, record_resolved
 from probeta.config.switches import check_recipe, check_switches
 from probeta.errors import ConfigError, RunDirectoryError, UserError
 from probeta.runs.atomic import name_failures
+from probeta.runs.identity import parse
 
 CONFIG = "pkg://probeta.conf"
 
@@ -229,12 +231,9 @@ def unknown_keys_named(hydra: Hydra, name: str, overrides: list[str]) -> Iterato
         key = found.group(1)
         raise explain_unknown_key(hydra, name, overrides, key) from None
     except ValueError as error:
-        empty = [line for line in overrides if line.partition("=")[2] == "null"]
-        if "Config group override" not in str(error) or not empty:
-            raise
-        raise ConfigError(
-            f"{empty[0]} is not accepted: a group takes one of its options, none where there is one"
-        ) from None
+        if "Config group override" in str(error):
+            check_choices(hydra.config_loader, parse(overrides))
+        raise
 
 
 def explain_unknown_key(hydra: Hydra, name: str, overrides: list[str], key: str) -> ConfigError:

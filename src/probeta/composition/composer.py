@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.types import Override
 from hydra.errors import ConfigCompositionException
 from hydra.types import RunMode
@@ -21,6 +22,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from probeta.composition.job import record_resolved, resolver_calls
 from probeta.composition.template import Template, sets_value
+from probeta.errors import ConfigError
 from probeta.runs.directory import calls_resolver
 from probeta.runs.identity import parse
 
@@ -33,6 +35,15 @@ class Base(NamedTuple):
     """Without the `hydra` node."""
     calls: bool
     """Whether it has resolvers left to call, since what they say may depend on values."""
+
+
+def check_choices(loader: ConfigLoader, overrides: Sequence[Override]) -> None:
+    """`ConfigError` where a group is given what can name none of its options: null, a number."""
+    for override in overrides:
+        if override.is_delete() or override.is_sweep_override() or isinstance(override.value(), str | list | dict):
+            continue
+        if options := loader.get_group_options(override.key_or_group):
+            raise ConfigError(f"{override.input_line} is not accepted: one of {', '.join(options)}")
 
 
 class Composer:
@@ -108,6 +119,7 @@ class Composer:
         ConfigLoaderImpl.validate_sweep_overrides_legal(parsed, run_mode=RunMode.RUN, from_shell=True)
         choices = tuple(str(o.input_line) for o in parsed if not self._is_value(o))
         if choices not in self._bases:
+            check_choices(self.loader, parse(choices))
             config = self.loader.load_configuration(
                 config_name=self.name, overrides=list(choices), run_mode=RunMode.RUN
             )

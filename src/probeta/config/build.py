@@ -103,8 +103,9 @@ def check_keys(tree: Mapping[str, Any]) -> None:
     check_seeds(tree)
     trust = get_trusted(tree)
     for path, node in targets(tree):
-        supplied = SUPPLIED.get(path, RUN_SUPPLIES if path.startswith("logger.") else ())
-        check_node(resolve(node["_target_"], path, trust), node, path, supplied)
+        target = resolve(node["_target_"], path, trust)
+        supplied = SUPPLIED.get(path, RUN_SUPPLIES if path.startswith("logger.") else getattr(target, "supplied", ()))
+        check_node(target, node, path, supplied)
     if tree.get("trainer"):
         check_trainer(tree["trainer"])
 

@@ -71,6 +71,7 @@ def list_keys(
         defaults = _defaults(target) if target else {}
         accepted = parameters(target) if target else {}
         hidden = {*RESERVED, *supplied.get("logger" if path.startswith("logger.") else path, ())}
+        hidden |= {*getattr(target, "supplied", ())}
         if node.get("_partial_"):
             # Whoever calls it brings what has no default and is not said.
             hidden |= {name for name, value in defaults.items() if value == "???"} - node.keys()

@@ -58,6 +58,11 @@ def check_node(target: Callable[..., Any], node: Mapping[str, Any], path: str, s
     for key, value in node.items():
         if key in RESERVED:
             continue
+        if key in supplied and "." in path:
+            above = f"{path.rpartition('.')[0]}.{key}"
+            raise ConfigError(
+                f"{path}.{key} is not accepted: decided for all parts together ({above}, where it is a key)"
+            )
         if key not in public:
             raise ConfigError.unknown("key", f"{path}.{key}", [f"{path}.{name}" for name in public])
         if not fits(value, accepted[key]):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -57,6 +58,8 @@ class Attention(nn.Module, ABC):
     returned are the ones before it.
     """
 
+    supplied: ClassVar[tuple[str, ...]] = ("query_size", "memory_size")
+    """Arguments that the model decides: no configuration states them."""
     hook: Hook | None = None
     """See `interventions.changes.intervene`."""
 

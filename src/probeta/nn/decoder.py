@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, cast
+from typing import ClassVar, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -65,6 +65,9 @@ class Decoder(nn.Module):
         cell, layers: as the encoder's, from the model.
         embedding_size: numbers that stand for a word.
     """
+
+    supplied: ClassVar[tuple[str, ...]] = ("vocab_size", "hidden_size", "attention", "cell", "layers")
+    """Arguments that the model decides: no configuration states them here."""
 
     def __init__(
         self,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -60,6 +60,9 @@ class Encoder(nn.Module):
         embedding_size: numbers that stand for a word.
         bidirectional: whether a second layer reads from the end.
     """
+
+    supplied: ClassVar[tuple[str, ...]] = ("vocab_size", "state_size", "pad_id", "cell", "layers")
+    """Arguments that the model decides: no configuration states them here."""
 
     def __init__(
         self,

@@ -8,7 +8,7 @@ import shlex
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
@@ -27,26 +27,36 @@ log = logging.getLogger(__name__)
 
 def task(config: DictConfig) -> dict[str, Any]:
     """What Hydra's launchers call for every job: train in the job's directory."""
-    hydra = HydraConfig.get()
+    hydra, sha256 = HydraConfig.get(), config_sha256(config)
     if hydra.job.chdir:
-        record_places(config, RunDirectory(Path(hydra.runtime.output_dir)), hydra.runtime.cwd)
+        config = record_places(config, RunDirectory(Path(hydra.runtime.output_dir)), hydra.runtime.cwd)
     return run_in(
         Path(hydra.runtime.output_dir),
         config,
+        sha256=sha256,
         overrides=list(hydra.overrides.task),
         launcher=str(hydra.runtime.choices.get("hydra/launcher", "basic")),
         multirun=hydra.mode == RunMode.MULTIRUN,
     )
 
 
-def record_places(config: DictConfig, run: RunDirectory, folder: str) -> None:
-    """What the data's relative paths mean in `folder`, where the command was given: the run works in its own."""
+def record_places(config: DictConfig, run: RunDirectory, folder: str) -> DictConfig:
+    """What the data's relative paths mean in `folder`, where the command was given: the run works in its own.
+
+    Returns `config` with the folders that data are written to as they were meant; those that are read are recorded.
+    """
     from probeta.config.trust import get_trusted, resolve
 
     data = config.data
-    located = getattr(resolve(data._target_, "data", get_trusted({"trust": config.get("trust")})), "located", ())
-    given = {key: os.path.expanduser(data[key]) for key in located if isinstance(data.get(key), str)}
-    run.artifacts.write({"data": {key: os.path.join(folder, path) for key, path in given.items()}} if given else {})
+    kind = resolve(data._target_, "data", get_trusted({"trust": config.get("trust")}))
+
+    def meant(keys: Sequence[str]) -> dict[str, str]:
+        given = {key: os.path.expanduser(data[key]) for key in keys if isinstance(data.get(key), str)}
+        return {key: os.path.join(folder, path) for key, path in given.items()}
+
+    if places := meant(getattr(kind, "located", ())):
+        run.artifacts.write({"data": places})
+    return cast(DictConfig, OmegaConf.merge(config, {"data": meant(getattr(kind, "writes", ()))}))
 
 
 def run_in(path: Path, config: DictConfig, **how: Any) -> dict[str, Any]:
