@@ -23,7 +23,7 @@ TYPES: Mapping[str, Any] = {
     "checkpoints": Literal["all", "best", "none"] | None,
     "figures": Literal["all", "none", "png", "svg", "pdf"] | None,
     "recipe.gradient_clip": float | None,
-    "zip": list[Any] | None,
+    **dict.fromkeys(("zip", "study.zip"), list[Any] | None),
     "study.search": dict[str, Any] | None,
     "study.seeds": str | int | list[Any],
     **dict.fromkeys(("study.metrics", "study.curves"), list[str] | str),

@@ -47,6 +47,7 @@ class Study:
         metrics: what its page shows, the first of which decides; the most telling where it names none.
         variants: name → the overrides that make it.
         params: axes besides: key → values, each with every variant.
+        zip: axes of params that move together: [a,b], or several such groups.
         curves: the metrics whose curves its page shows.
         reference: the variant that the others are compared with; null: each with each.
         search: a first stage, which chooses each variant's own best settings: params, seeds, metric.
@@ -67,7 +68,6 @@ class Study:
     variants: dict[str, tuple[str, ...]] = field(default_factory=dict)
     params: dict[str, str] = field(default_factory=dict)
     zip: tuple[tuple[str, ...], ...] = ()
-    """Groups of `params` whose values move together."""
     curves: tuple[str, ...] = ()
     reference: str | None = None
     search: GridStage | None = None
