@@ -92,12 +92,17 @@ class Places:
         }
 
 
-def make_schemas() -> dict[str, Schema]:
-    """Name → schema."""
+def read_places() -> Places:
+    """Of the options that ship."""
     files = [option for group in GROUPS for option in list_options(group)]
     primary = [Option(CONF / f"{name}.yaml") for name in ("train", "probe")]
     [study] = [describe_tree({"study": {"search": {"seeds": "1"}}})]
-    places = Places([*(option.keys for option in (*primary, *files)), study])
+    return Places([*(option.keys for option in (*primary, *files)), study])
+
+
+def make_schemas() -> dict[str, Schema]:
+    """Name → schema."""
+    places = read_places()
     defaults = {"defaults": DEFAULTS}
     root = {key: value for key, value in places.known[""][""].items() if key not in GROUPS}
     config = {
