@@ -70,9 +70,8 @@ class TrainingDiverged(RuntimeError):
     """The loss is no longer a number: the run fails (exit 1), it is no mistake of the command line."""
 
     def __init__(self, metric: str, value: float, step: int, epoch: int) -> None:
-        super().__init__(f"{metric} is {value} at step {step} (epoch {epoch})")
-        self.args = (metric, value, step, epoch)
-        self.message = f"{metric} is {value} at step {step} (epoch {epoch})"
+        super().__init__(metric, value, step, epoch)  # which pickling builds it from again
+        self.message = f"{metric} is {value} at step {step} (epoch {epoch + 1})"
 
     def __str__(self) -> str:
         return self.message

@@ -58,7 +58,7 @@ def test_a_probe_leaves_a_result_a_table_and_figures(name: str, probe: Any, tmp_
         rows = list(csv.DictReader(file))
     assert {row["probe"] for row in rows} == {name}
     names = {path.name for path in (tmp_path / "figures").iterdir()}
-    assert names == {f"{figure}.{kind}" for figure in FIGURES[name] for kind in ("png", "svg")}
+    assert names == {f"{figure}.{kind}" for figure in FIGURES[name] for kind in ("png", "svg", "pdf")}
     events = EventAccumulator(str(tmp_path)).Reload()
     assert set(events.Tags()["images"]) == {f"figures/{figure}" for figure in FIGURES[name]}
 

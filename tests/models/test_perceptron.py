@@ -38,7 +38,7 @@ def test_an_epoch_of_the_rule_is_the_plain_loop_s(margin: float) -> None:
 def test_it_stops_without_errors_and_classifies_all(train) -> None:
     result = train("data=separable", "trainer=cpu")
     assert result["metrics"]["test/acc"] == 1.0
-    assert result["converged_epoch"] == result["metrics"]["epochs"] - 1
+    assert result["converged_epoch"] == result["metrics"]["epochs"]
     data = SeparableData()
     data.setup()
     x, y = (t.numpy() for t in data.splits["train"])

@@ -136,8 +136,7 @@ class Sweep:
             runs = [run for run in sweep.runs if run.variant == variant and run.completed]
             logged = [read_curves(run.path, [metric]).get(metric) for run in runs]
             if (drawn := band([curve for curve in logged if curve])) is not None:
-                epochs = [epoch + 1 for epoch in drawn["x"]]
-                curves[variant] = Curve(epochs, drawn["mean"], drawn.get("low"), drawn.get("high"))
+                curves[variant] = Curve(drawn["x"], drawn["mean"], drawn.get("low"), drawn.get("high"))
         if not curves:
             known = sorted({name for run in sweep.runs[:1] for name in read_curves(run.path)})
             raise ConfigError.unknown("curve", metric, known)

@@ -58,7 +58,7 @@ class Pruning(Checkpoint):
         self._trial.report(float(value), epoch)
         if self._trial.should_prune():
             trainer.should_stop = True
-            pruned = {"epoch": epoch, self.monitor: float(value)}
+            pruned = {"epoch": epoch + 1, self.monitor: float(value)}
             write_atomic(Path(trainer.default_root_dir) / "pruned.json", json.dumps(pruned) + "\n")
 
 

@@ -13,7 +13,7 @@ USAGE = """usage: probeta report DIR [lang=es] [figures=svg]
 
 Writes summary.csv, groups.csv, summary.md and report.html into the sweep's folder DIR (or one run's),
 from what its runs have written so far, and prints the summary. lang=es writes report.es.html, in Spanish.
-figures=svg (or pdf, png) draws the figures of every run, too, each in its own folder.
+figures=svg draws the figures of every run, too, each in its own folder (SVG and PDF beside PNG; png: that alone).
 
 With two runs of translators: compares their translations of the test split by paired bootstrap, and writes a page
 into RUN_B that puts them side by side, word by word.

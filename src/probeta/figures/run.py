@@ -20,7 +20,7 @@ from probeta.figures.probes import probe_figures
 from probeta.figures.reliability import reliability_figure
 from probeta.figures.style import save
 from probeta.metrics.calibration import fit_temperature, probabilities, reliability
-from probeta.runs.artifacts import Artifacts
+from probeta.runs.artifacts import VECTOR, Artifacts
 from probeta.runs.directory import RunDirectory
 from probeta.runs.record import read_result
 
@@ -30,11 +30,11 @@ SPLITS = {"train": "training", "val": "validation", "test": "test"}
 
 
 def draw(run_dir: Path, best_epoch: float | None = None, formats: Sequence[str] = ("png",)) -> list[Path]:
-    """Draw `make_figures` into `figures/`, those of a probe as SVG too; returns the files, in that order.
+    """Draw `make_figures` into `figures/`, those of a probe in vector formats too; returns the files, in that order.
 
     `formats` are those of `runs.artifacts.FIGURES`.
     """
-    formats = [*formats, "svg"] if is_probe(run_dir) else formats
+    formats = [*formats, *VECTOR] if is_probe(run_dir) else formats
     figures = make_figures(run_dir, best_epoch)
     return [path for name, drawn in figures.items() for path in save(drawn, run_dir / "figures" / name, formats)]
 

@@ -22,7 +22,7 @@ class Perceptron(Classifier):
 
     Weights start at zero. Training stops after the first epoch without an error (Novikoff 1962: it
     comes if the classes are separable); without one it goes on to the last epoch and says so.
-    `train/errors` counts the updates of an epoch, `converged_epoch` is in the result (−1: never).
+    `train/errors` counts the updates of an epoch, `converged_epoch` (from 1; −1: never) is in the result.
 
     Args:
         lr: learning rate, above 0.
@@ -79,7 +79,7 @@ class Perceptron(Classifier):
         errors = int(self.meters["train"].sums["errors"])
         super().on_train_epoch_end()
         if errors == 0:
-            self.converged_epoch = self.current_epoch
+            self.converged_epoch = self.current_epoch + 1
             self.trainer.should_stop = True
         elif self.current_epoch + 1 == self.trainer.max_epochs:
             log.warning(

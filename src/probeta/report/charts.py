@@ -13,7 +13,7 @@ POINTS = 200
 
 
 def band(curves: Sequence[Mapping[int, float]], *, keep: bool = True) -> dict[str, Any] | None:
-    """Mean, lowest and highest over the runs at each epoch.
+    """Mean, lowest and highest over the runs at each epoch: the curves' keys count from 0, as files do, `x` from 1.
 
     Where `keep`, a run that early stopping ended sooner keeps its last value: a mean of those that go on would be one
     of survivors. The last value of one that diverged says nothing.
@@ -30,7 +30,7 @@ def band(curves: Sequence[Mapping[int, float]], *, keep: bool = True) -> dict[st
         rows.append(list(last.values()))
     rows = [row for epoch, row in zip(epochs, rows, strict=True) if epoch in set(kept)]
     return {
-        "x": kept,
+        "x": [epoch + 1 for epoch in kept],
         "mean": [short(sum(r) / len(r)) for r in rows],
         "low": [short(min(r)) for r in rows],
         "high": [short(max(r)) for r in rows],

@@ -6,9 +6,10 @@ import io
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from probeta.runs.artifacts import Artifacts
+from probeta.runs.artifacts import VECTOR, Artifacts
 from probeta.runs.reading import Damaged, note
 from probeta.runs.row import RunRow
 
@@ -35,6 +36,8 @@ class Picture:
     title: str
     variant: str
     png: bytes
+    vectors: tuple[Path, ...] = ()
+    """The same drawing in vector formats, where it was asked for."""
 
 
 def pictures(runs: Sequence[RunRow]) -> list[Picture]:
@@ -50,17 +53,17 @@ def pictures(runs: Sequence[RunRow]) -> list[Picture]:
         saved = (run.path / "figures").is_dir()
         if not saved and time.process_time() > until:
             continue
-        for title, png in figures(run) if saved else draw_artifacts(run.artifacts):
+        for title, png, *vectors in figures(run) if saved else draw_artifacts(run.artifacts):
             if len(found) == MOST or size + len(png) > BYTES:
                 return found
             seed = f", seed {run.seed_label}" if run.replicate else ""
-            found.append(Picture(f"{title}{seed}", run.variant, png))
+            found.append(Picture(f"{title}{seed}", run.variant, png, tuple(vectors)))
             size += len(png)
     return found
 
 
-def figures(run: RunRow) -> Iterator[tuple[str, bytes]]:
-    """Title and content of each PNG under the run's `figures/`."""
+def figures(run: RunRow) -> Iterator[tuple[Any, ...]]:
+    """Title and content of each PNG under the run's `figures/`, and the vector files beside it."""
     for file in sorted((run.path / "figures").rglob("*.png")):
         try:
             png = file.read_bytes()
@@ -68,12 +71,13 @@ def figures(run: RunRow) -> Iterator[tuple[str, bytes]]:
             png = b""
             note(run.damage, Damaged(file, error.strerror or str(error)))
         if png.startswith(BEGIN) and png.endswith(END):
-            yield file.stem.replace("_", " "), png
+            beside = (file.parent / f"{file.stem}.{kind}" for kind in VECTOR)
+            yield file.stem.replace("_", " "), png, *(path for path in beside if path.is_file())
         else:
             note(run.damage, Damaged(file, "it is no whole PNG image"))
 
 
-def draw_artifacts(artifacts: Artifacts) -> Iterator[tuple[str, bytes]]:
+def draw_artifacts(artifacts: Artifacts) -> Iterator[tuple[Any, ...]]:
     """What can be seen only of a single run, drawn from its `artifacts/`: the boundary, the attention."""
     for name, draw in (("boundary", _boundary), ("translations", _attention)):
         try:

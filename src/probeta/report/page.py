@@ -6,11 +6,13 @@ import base64
 import gzip
 import hashlib
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, select_autoescape
 
@@ -95,7 +97,7 @@ def render(
             (run.name, headline(run.error or {}), (run.error or {}).get("traceback") or "") for run in summary.failures
         ],
         attention="" if weights is None else pack(as_json(weights).encode()),
-        pictures=_encoded(found),
+        pictures=_encoded(found, summary.sweep.directory),
         command=definition.get("command") or "",
         versions=_versions(summary),
         directory=str(summary.sweep.directory),
@@ -145,6 +147,7 @@ def words(language: Language) -> dict[str, str]:
         "mean": say("mean"),
         "interval": say("mean and 95 % interval"),
         "epoch": say("epoch"),
+        "download": say("Download the chart as SVG"),
         "old": say("The charts need a newer browser; the tables have the numbers."),
     }
 
@@ -261,9 +264,15 @@ def _text(value: Any) -> str:
     return "default" if value is None else json.dumps(value, default=str)
 
 
-def _encoded(found: Sequence[Picture]) -> list[dict[str, str]]:
+def _encoded(found: Sequence[Picture], directory: Path) -> list[dict[str, Any]]:
+    """The pictures in the page, and links from its `directory` to their vector files."""
     return [
-        {"title": p.title, "variant": p.variant, "source": "data:image/png;base64," + base64.b64encode(p.png).decode()}
+        {
+            "title": p.title,
+            "variant": p.variant,
+            "source": "data:image/png;base64," + base64.b64encode(p.png).decode(),
+            "vectors": [(path.suffix[1:].upper(), quote(os.path.relpath(path, directory))) for path in p.vectors],
+        }
         for p in found
     ]
 

@@ -18,10 +18,9 @@ from probeta.runs.atomic import atomic
 from probeta.runs.cells import format_table
 from probeta.runs.reading import CUT, Damaged, note, read_json, read_rows, read_table, read_text
 
-FIGURES = {
-    "all": ("png",), "none": (), "png": ("png",), "svg": ("png", "svg"), "pdf": ("png", "pdf"),
-}  # fmt: skip
-"""`figures=…` → the formats that are drawn; pages show those in PNG."""
+VECTOR = ("svg", "pdf")
+FIGURES = {"all": ("png",), "none": (), "png": ("png",), **dict.fromkeys(VECTOR, ("png", *VECTOR))}
+"""`figures=…` → the formats that are drawn: pages show PNG and link to the vector files, which come together."""
 
 TEXT = "text.json"
 """In `artifacts/text/`: tokenizers and vocabularies of both languages."""

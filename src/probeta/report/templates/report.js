@@ -19,6 +19,8 @@ document.getElementById("theme").addEventListener("click", () => { setTheme(them
 
 function sortable(table) {
   const heads = [...table.tHead.rows[0].cells];
+  // On a phone a row is a card, and each cell says what it is.
+  for (const row of table.tBodies[0].rows) [...row.cells].forEach((cell, i) => { cell.dataset.label = heads[i].textContent.trim(); });
   heads.forEach((head, column) => head.firstElementChild.addEventListener("click", () => {
     const down = head.getAttribute("aria-sort") === "ascending";
     heads.forEach((other) => other.removeAttribute("aria-sort"));
@@ -52,7 +54,9 @@ function layout(extra) {
     legend: { orientation: "h", x: 0, yref: "container", y: 0, yanchor: "bottom" },
     xaxis: { ...axis, ...extra.xaxis }, yaxis: { ...axis, ...extra.yaxis } };
 }
-const options = { responsive: true, displaylogo: false, displayModeBar: false };
+// The one button, which comes with the pointer, saves a drawing that scales.
+const options = { responsive: true, displaylogo: false, modeBarButtons: [["toImage"]], toImageButtonOptions: { format: "svg", filename: document.title },
+  locale: "page", locales: { page: { dictionary: { "Download plot": words.download } } } };
 // An axis of what is never negative does not begin below 0, not even where all of it is 0.
 function mode(values) { return values.every((v) => v === null || v >= 0) ? "nonnegative" : "normal"; }
 // Names that fit: numbers in four digits, the middle left out; never so that two of them look the same.
