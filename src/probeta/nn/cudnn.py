@@ -5,6 +5,7 @@ The numbers are those of `nn.rnn.RecurrentLayer`. A loop over steps spends its t
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +14,13 @@ from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 from probeta.nn.cpu import handwritten
+from probeta.nn.cpu.matmul import product_dtype
 
 if TYPE_CHECKING:
     from probeta.nn.rnn import CellState, Recurrent
+
+# Weights that share no block are copied into one at each call, which costs less than a step of the loop.
+warnings.filterwarnings("ignore", message="RNN module weights are not part of single contiguous chunk")
 
 LAYERS: dict[str, Any] = {"rnn": torch.rnn_tanh, "gru": torch.gru, "lstm": torch.lstm}
 
@@ -38,6 +43,8 @@ def run_layers(
 ) -> tuple[Tensor, tuple[CellState, ...]]:
     """The outputs and final states of `Recurrent.forward`; `lengths (B,)` are the real steps, which come first."""
     final: list[CellState] = []
+    # Autocast would run cuDNN in float16, whatever dtype it was asked for.
+    low = product_dtype(x.device.type) or x.dtype
     directions = recurrent.directions
     for i in range(recurrent.layers):
         x = recurrent.dropout[i - 1](x) if i else x
@@ -47,26 +54,27 @@ def run_layers(
         start = [torch.stack(part) for part in zip(*given, strict=True)]
         packed = pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)
         weights = [weight for cell in cells for weight in cell.parameters()]
-        data, *ends = LAYERS[recurrent.cell](
-            packed.data,
-            packed.batch_sizes,
-            _ordered(start, packed.sorted_indices),
-            weights,
-            cells[0].bias_ih is not None,
-            1,
-            0.0,
-            torch.is_grad_enabled(),  # cuDNN keeps what a backward pass needs only if told that this is training
-            directions == 2,
-        )
+        with torch.autocast(x.device.type, enabled=False):
+            data, *ends = LAYERS[recurrent.cell](
+                packed.data.to(low),
+                packed.batch_sizes,
+                _ordered([part.to(low) for part in start], packed.sorted_indices),
+                [weight.to(low) for weight in weights],
+                cells[0].bias_ih is not None,
+                1,
+                0.0,
+                torch.is_grad_enabled(),  # cuDNN keeps what a backward pass needs only if told that this is training
+                directions == 2,
+            )
         outputs, _ = pad_packed_sequence(
-            PackedSequence(data, packed.batch_sizes, packed.sorted_indices, packed.unsorted_indices),
+            PackedSequence(data.to(x.dtype), packed.batch_sizes, packed.sorted_indices, packed.unsorted_indices),
             batch_first=True,
             total_length=x.shape[1],
         )
-        ends = [end.index_select(1, packed.unsorted_indices) for end in ends]
+        ends = [end.to(x.dtype).index_select(1, packed.unsorted_indices) for end in ends]
         if mask is not None:
             # Over padding the last state is held: reading forwards the final one, backwards the initial one.
-            held = torch.cat([ends[0][0], *start[0][1:]], dim=-1).to(outputs.dtype)
+            held = torch.cat([ends[0][0], *start[0][1:]], dim=-1)
             outputs = torch.where(mask[..., None], outputs, held[:, None])
         x = outputs
         final += zip(*(end.unbind() for end in ends), strict=True)

@@ -31,7 +31,7 @@ def leaf(*shape: int) -> Tensor:
 def test_gradients_of_the_lstm_are_numeric_gradients(reverse: bool, lengths: list[int] | None) -> None:
     mask = None if lengths is None else torch.arange(4)[None] < torch.tensor(lengths)[:, None]
     assert torch.autograd.gradcheck(
-        lambda *args: LSTMScan.apply(*args, mask, reverse), (leaf(4, 3, 20), leaf(20, 5), leaf(3, 5), leaf(3, 5))
+        lambda *args: LSTMScan.apply(*args, mask, reverse, None), (leaf(4, 3, 20), leaf(20, 5), leaf(3, 5), leaf(3, 5))
     )
 
 
@@ -39,7 +39,7 @@ def test_gradients_of_the_attentive_lstm_are_numeric_gradients() -> None:
     mask = torch.arange(5)[None] < torch.tensor([5, 2, 3])[:, None]
     leaves = (leaf(4, 3, 12), leaf(3, 5, 12), leaf(3, 5, 7), leaf(12, 3), leaf(7, 3), leaf(7), leaf(3, 3), leaf(3, 3))
     assert torch.autograd.gradcheck(
-        lambda z, p, keys, *rest: AttentiveScan.apply(z, p, keys, mask, *rest), leaves, atol=1e-5
+        lambda z, p, keys, *rest: AttentiveScan.apply(z, p, keys, mask, *rest, None), leaves, atol=1e-5
     )
 
 

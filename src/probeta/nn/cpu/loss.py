@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
-from probeta.nn.cpu.matmul import fast_float32, product_dtype
+from probeta.nn.cpu.matmul import apply_rounded, fast_float32
 
 ROWS = 512
 """Rows of logits that live at the same time."""
@@ -54,9 +54,10 @@ class ProjectedCrossEntropy(torch.autograd.Function):
         smoothing: float,
         chunk: int,
         differentiable: bool,
+        low: torch.dtype | None,
     ) -> Tensor:
         wants = [differentiable and wanted for wanted in ctx.needs_input_grad[:3]]
-        low = product_dtype(features.device.type) or weight.dtype
+        low = low or weight.dtype
         matrix, rows = weight.to(low), features.to(low)
         offset = None if bias is None else bias.to(low)
         total = weight.new_zeros(())
@@ -87,14 +88,22 @@ class ProjectedCrossEntropy(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         # In place: a second pass over the same graph is refused by autograd's own check.
         d_features, d_weight, d_bias = (None if g is None else g.mul_(grad) for g in ctx.saved_tensors)
-        return None if d_features is None else d_features.to(ctx.dtype), d_weight, d_bias, None, None, None, None
+        return None if d_features is None else d_features.to(ctx.dtype), d_weight, d_bias, None, None, None, None, None
 
 
 def sum_projected_losses(
     features: Tensor, weight: Tensor, bias: Tensor | None, targets: Tensor, smoothing: float, chunk: int
 ) -> Tensor:
     """`ProjectedCrossEntropy` of `features (n, F)`, `weight (V, F)`, `bias (V,)`, `targets (n,)`."""
-    total: Tensor = ProjectedCrossEntropy.apply(
-        features, weight, bias, targets, smoothing, chunk, torch.is_grad_enabled()
+    total: Tensor = apply_rounded(
+        ProjectedCrossEntropy,
+        features.device,
+        features,
+        weight,
+        bias,
+        targets,
+        smoothing,
+        chunk,
+        torch.is_grad_enabled(),
     )
     return total

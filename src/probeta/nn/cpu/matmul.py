@@ -76,6 +76,14 @@ def product_dtype(device: str) -> torch.dtype | None:
     return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else None
 
 
+def apply_rounded(function: type[torch.autograd.Function], device: torch.device, *arguments: Any) -> Any:
+    """`function` of `arguments` and `product_dtype`, where autocast changes nothing else: what it does not list keeps
+    its dtype, and so do results written to a given tensor."""
+    low = product_dtype(device.type)
+    with torch.autocast(device.type, enabled=False):
+        return function.apply(*arguments, low)
+
+
 SMALL = 1 << 23
 """Multiplications below which a product takes less time than choosing its library."""
 

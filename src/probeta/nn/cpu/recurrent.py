@@ -12,7 +12,7 @@ from torch import Tensor
 from probeta.nn.attention import Additive
 from probeta.nn.cpu import handwritten
 from probeta.nn.cpu.attention import is_additive
-from probeta.nn.cpu.matmul import linear
+from probeta.nn.cpu.matmul import apply_rounded, linear
 from probeta.nn.cpu.scan import LSTMScan, attentive_scan, lstm_scan
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def scan_layers(
             layer = recurrent.layer(place)
             h, c = layer.initial(x) if states is None else states[place]
             z = linear(x.transpose(0, 1), layer.weight_ih, add_biases(layer))
-            run, *state = LSTMScan.apply(z, layer.weight_hh, h, c, mask, direction == 1)
+            run, *state = apply_rounded(LSTMScan, z.device, z, layer.weight_hh, h, c, mask, direction == 1)
             outputs.append(run)
             final.append(tuple(state))
         x = (outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=-1)).transpose(0, 1)

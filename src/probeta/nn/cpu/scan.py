@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from probeta.nn.cpu.matmul import fast_float32, product_dtype
+from probeta.nn.cpu.matmul import apply_rounded, fast_float32
 from probeta.nn.cpu.private import softmax_backward
 
 aten: Any = torch.ops.aten
@@ -63,10 +63,16 @@ class LSTMScan(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, z: Tensor, weight: Tensor, h: Tensor, c: Tensor, mask: Tensor | None, reverse: bool
+        ctx: Any,
+        z: Tensor,
+        weight: Tensor,
+        h: Tensor,
+        c: Tensor,
+        mask: Tensor | None,
+        reverse: bool,
+        low: torch.dtype | None,
     ) -> tuple[Tensor, Tensor, Tensor]:
         steps, batch, size = z.shape[0], *h.shape
-        low = product_dtype(z.device.type)
         full = find_full_steps(mask, steps)
         w = weight.to(low).t() if low else weight.t()
         gates = z.new_empty(steps, batch, 4 * size, dtype=h.dtype)
@@ -115,7 +121,7 @@ class LSTMScan(torch.autograd.Function):
                     dh, dc = dh + held_h, dc + held_c
             before = hs[:-1].flip(0) if reverse else hs[:-1]
             d_weight = multiply(dz.flatten(0, 1).t(), before.flatten(0, 1), low)
-        return dz, d_weight, dh, dc, None, None
+        return dz, d_weight, dh, dc, None, None, None
 
 
 def multiply(a: Tensor, b: Tensor, low: torch.dtype | None) -> Tensor:
@@ -147,9 +153,9 @@ class AttentiveScan(torch.autograd.Function):
         v: Tensor,
         h: Tensor,
         c: Tensor,
+        low: torch.dtype | None,
     ) -> tuple[Tensor, Tensor, Tensor]:
         steps, (batch, size), length, width = z.shape[0], h.shape, keys.shape[1], keys.shape[2]
-        low = product_dtype(z.device.type)
         joint = torch.cat([w_hh, 2 * w_q])
         w = joint.to(low).t() if low else joint.t()
         gates = h.new_empty(steps, batch, 4 * size)
@@ -208,12 +214,12 @@ class AttentiveScan(torch.autograd.Function):
             d_p = torch.bmm(alpha.permute(1, 2, 0), dz_all.transpose(0, 1))
             d_joint = multiply(du.flatten(0, 1).t(), hs[:-1].flatten(0, 1), low)
             d_v = 2 * torch.mv(energy.view(-1, keys.shape[2]).t(), d_scores.view(-1))
-        return dz_all, d_p, d_keys, None, d_joint[: 4 * size], 2 * d_joint[4 * size :], d_v, dh, dc
+        return dz_all, d_p, d_keys, None, d_joint[: 4 * size], 2 * d_joint[4 * size :], d_v, dh, dc, None
 
 
 def lstm_scan(weight: Tensor, z: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
     """`LSTMScan` without padding: hidden states `(T, B, H)` and the last cell state."""
-    run, _, c = LSTMScan.apply(z, weight, h, c, None, False)
+    run, _, c = apply_rounded(LSTMScan, z.device, z, weight, h, c, None, False)
     return run, c
 
 
@@ -221,5 +227,5 @@ def attentive_scan(
     p: Tensor, keys: Tensor, mask: Tensor, w_hh: Tensor, w_q: Tensor, v: Tensor, z: Tensor, h: Tensor, c: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
     """`AttentiveScan`: hidden states `(T, B, H)`, the last cell state, weights `(B, T, S)`."""
-    run: tuple[Tensor, Tensor, Tensor] = AttentiveScan.apply(z, p, keys, mask, w_hh, w_q, v, h, c)
+    run: tuple[Tensor, Tensor, Tensor] = apply_rounded(AttentiveScan, z.device, z, p, keys, mask, w_hh, w_q, v, h, c)
     return run
