@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import torch
 
 from probeta.data.grammar.counterfactuals import CHANGES, counterfactuals
 from probeta.data.grammar.kinds import KINDS, link_kinds
@@ -22,12 +23,23 @@ from probeta.interventions.effects import (
     top_and_random,
     whole_sentences,
 )
-from probeta.interventions.explanations import Floats, by_sentence, judge
+from probeta.interventions.explanations import NAMES, Floats, by_sentence, judge
 from probeta.interventions.passes import Subject, take
 from probeta.nn.translator import Translator
 
 PAIRS = 150
 """Counterfactual pairs of each kind of change."""
+
+EXPLAINED, CUT, EXACT = NAMES[:-1], ("top", "others"), ("nothing", "all_cut")
+METRICS = {
+    f"explain/{quantity}/{name}"
+    for quantity, names in (
+        ("explained", EXPLAINED), ("tau", EXPLAINED), ("cut", CUT), ("exact_match", EXACT),
+        ("counterfactual_acc", CHANGES),
+    )
+    for name in names
+}  # fmt: skip
+"""The names of `Survey.metrics`; a net lacks some."""
 
 
 @dataclass
@@ -49,15 +61,10 @@ class Survey:
     @property
     def metrics(self) -> dict[str, float]:
         """What a table of runs shows; see `share_explained`."""
-        found = {
-            f"explained/{name}": share_explained(self, name)
-            for name in ("weight", "value_norm", "rollout", "gradient", "integrated")
-        }
-        found |= {f"tau/{name}": self.mean(f"tau/{name}/all") for name in ("weight", "gradient")}
-        found |= {f"cut/{name}": self.mean(f"link/{name}/all") for name in ("top", "others")}
-        found |= {
-            f"exact_match/{name}": self.mean(f"exact/{name.replace('_', ' ')}") for name in ("nothing", "all_cut")
-        }
+        found = {f"explained/{name}": share_explained(self, name) for name in EXPLAINED}
+        found |= {f"tau/{name}": self.mean(f"tau/{name}/all") for name in EXPLAINED}
+        found |= {f"cut/{name}": self.mean(f"link/{name}/all") for name in CUT}
+        found |= {f"exact_match/{name}": self.mean(f"exact/{name.replace('_', ' ')}") for name in EXACT}
         for change in CHANGES:
             if (rows := self.arrays.get(f"change/{change}")) is not None:
                 found[f"counterfactual_acc/{change}"] = agreement(rows)[2]
@@ -108,6 +115,8 @@ def share_explained(survey: Survey, explanation: str, kind: str = "all") -> floa
     return (area["random"] - area[explanation]) / most if most > 0 else math.nan
 
 
+@torch.inference_mode(False)  # Lightning tests in inference mode, in which nothing has a gradient
+@torch.no_grad()
 def make_survey(
     net: Translator, spec: TextSpec, data: Any, sentences: int, deletions: int = 3, path_steps: int = 16, seed: int = 0
 ) -> Survey:

@@ -22,6 +22,8 @@ class Decoding:
         length_ratio: at most this many times the source's length (plus 10) tokens; null: `max_length` alone.
         beam_size: hypotheses that are kept, from 1, which is greedy.
         length_penalty: α, the exponent of what a hypothesis' Σ log p is divided by; 0 compares sums.
+        explained: test sentences whose words a finished run explains by interventions on its attention
+            (`interventions.survey`), some tenth of a second each; 0: none.
         length_norm: what α is the exponent of: `gnmt`, (5 + length) / 6 (Wu et al. 2016, eq. 14), or `length`.
     """
 
@@ -32,10 +34,12 @@ class Decoding:
     length_norm: Literal["gnmt", "length"] = "gnmt"
     every_n_epochs: int = 1
     sample: int = 500
+    explained: int = 0
 
     def __post_init__(self) -> None:
         for key in ("max_length", "beam_size", "every_n_epochs", "sample"):
             check_whole(key, getattr(self, key))
+        check_whole("explained", self.explained, 0)
         if self.length_ratio is not None and not 0 < self.length_ratio < math.inf:
             raise ConfigError.value("length_ratio", self.length_ratio, "a number above 0, or null")
         if not 0 <= self.length_penalty < math.inf:

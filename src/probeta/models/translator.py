@@ -12,6 +12,8 @@ from probeta.data.batch import PairBatch
 from probeta.data.spec import TextSpec
 from probeta.data.vocabulary import BOS, EOS
 from probeta.errors import ConfigError
+from probeta.interventions.changes import find_sites
+from probeta.interventions.survey import METRICS, Survey, make_survey
 from probeta.metrics.translation import SCORES, score_all
 from probeta.metrics.translation_analysis import analysis
 from probeta.models.decoding import Decoding
@@ -136,7 +138,8 @@ class TranslatorModule(Module):
         names = {f"{split}/{name}" for split in SPLITS for name in SCORES}
         if isinstance(data, GoldData):
             names |= {f"test/{name}" for name in GROUPED} | {f"{s}/{n}" for s in SPLITS for n in self.aligned()}
-        return super().reported(data) | names
+        explained = METRICS if self.decoding.explained and find_sites(self.net) else set()
+        return super().reported(data) | names | explained
 
     def aligned(self) -> tuple[str, ...]:
         """The names of the scores of this model's attention against gold links."""
@@ -231,6 +234,7 @@ class TranslatorModule(Module):
     def on_test_epoch_start(self) -> None:
         self.translations = {split: {} for split in self.test_splits}
         self.gold_scores: dict[str, GoldScores] = {}
+        self.survey: Survey | None = None
 
     def test_step(self, batch: PairBatch, batch_idx: int, dataloader_idx: int = 0) -> None:
         super().test_step(batch, batch_idx, dataloader_idx)
@@ -268,10 +272,14 @@ class TranslatorModule(Module):
         for split, scores in self.gold_scores.items():
             metrics = scores.metrics(chosen)
             self.evaluated[split].update({f"{split}/{name}": value for name, value in metrics.items()})
+        if self.decoding.explained and "test" in self.test_splits and find_sites(self.net):
+            self.survey = make_survey(self.net, self.spec, self.data, self.decoding.explained)
+            self.evaluated["test"].update(self.survey.metrics)
 
     def artifacts(self, data: Any) -> dict[str, Any]:
         """`translations` (with attention, some of each split); by split the `hypotheses` beside references and sources,
-        and what is wrong with their words (`errors`, `analysis`); with gold links `alignment` and `groups`.
+        and what is wrong with their words (`errors`, `analysis`); with gold links `alignment` and `groups`; where words
+        were explained, `explanations`.
         """
         values: dict[str, Any] = {"translations": []}
         for split, hypotheses in self.translations.items():
@@ -293,7 +301,7 @@ class TranslatorModule(Module):
                 values[f"groups.{split}"] = by
             kept = [self.translation(split, row, hypotheses[row], data) for row in order[:KEPT_TRANSLATIONS]]
             values["translations"] += kept
-        return values
+        return values | ({} if self.survey is None else {"explanations": self.survey.arrays})
 
     @staticmethod
     def translation(split: str, number: int, hypothesis: Hypothesis, data: Any) -> dict[str, Any]:

@@ -114,6 +114,7 @@ FORMS = {
     "analysis": _json(_read_mapping, end="\n", indent=1),  # by split: totals of what is wrong with the hypotheses
     "errors": FileFormat(".csv", _write_table, _read_table),  # by split: the same, one row per sentence, with its words
     "alignment": _json(_read_mapping),  # by split: attention against gold links
+    "explanations": ARRAYS,  # what interventions on attention tell: see `interventions.survey.Survey`
     "groups": _json(_read_mapping),  # by split: scores by properties of the gold sentence
     # of every run
     "model": SOURCE,  # of a net that was handed over in Python: to be read, never executed
