@@ -16,7 +16,7 @@ from babel.messages.extract import extract
 from babel.messages.pofile import read_po
 
 from probeta.errors import ConfigError
-from probeta.report import variance
+from probeta.report import explained, variance
 from probeta.report.answer import Verdict
 from probeta.report.by_size import SCORES, SIZES
 from probeta.report.language import LANGUAGES, NAMES, Language, catalogue
@@ -70,6 +70,8 @@ def in_tables() -> Iterator[tuple[str, Message]]:
     yield from (("answer.py", verdict.value) for verdict in Verdict)
     yield from (("runs.py", state) for state in STATES)
     yield from (("variance.py", text) for text in (*variance.NAMES.values(), *variance.ABSENT.values()))
+    tables = (explained.EXPLANATIONS, explained.LINKS, explained.INTERVENTIONS, explained.CHANGES)
+    yield from (("explained.py", text) for table in tables for text in table.values())
     yield from (("by_size.py", name) for name in (*SCORES.values(), *SIZES.values()))
     yield "metrics.py", "not a number"
     yield "runs.py", "all"

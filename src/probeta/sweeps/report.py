@@ -69,6 +69,7 @@ def write_report(directory: str | Path, lang: str = "en") -> Written:
     from probeta.exercises import answer as answer_of
     from probeta.exercises import derived, exercise
     from probeta.exercises.index import ANSWER, digest, others, page_name
+    from probeta.report.explained import explain_attention
     from probeta.report.gallery import pictures
     from probeta.report.language import LANGUAGES, NAMES, Language
     from probeta.report.markdown import summary_md
@@ -101,7 +102,10 @@ def write_report(directory: str | Path, lang: str = "en") -> Written:
     text, told = "", {"exercise": number}
     for code in (lang,) if asked is None else LANGUAGES:
         language = Language(code, None if asked is None else {**NAMES, **asked.NAMES})
-        answer = explain_variance(summary, language) if asked is None else answer_of(asked, summary, language)
+        if asked is None:
+            answer = explain_variance(summary, language) or explain_attention(summary, language)
+        else:
+            answer = answer_of(asked, summary, language)
         page = render(summary, language, answer, found, others(language) if asked is not None else ())
         write_atomic(sweep.directory / page_name("report", code), page)
         if asked is not None and answer is not None:
