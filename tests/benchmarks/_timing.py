@@ -51,13 +51,9 @@ def _measure() -> float:
 
 
 def rates(sides: dict[str, Apart], repeats: int = 3) -> dict[str, float]:
-    """The median of what each side returns, in turn, after a round of warming up; ends their processes."""
-    found: dict[str, list[float]] = {name: [] for name in sides}
-    for round_ in range(repeats + 1):
-        for name, side in sides.items():
-            rate = side()
-            if round_:
-                found[name].append(rate)
-    for side in sides.values():
-        side.close()
-    return {name: statistics.median(values) for name, values in found.items()}
+    """The median of what each side returns; ends their processes."""
+    try:
+        return alternate(dict(sides), repeats)
+    finally:
+        for side in sides.values():
+            side.close()

@@ -5,16 +5,15 @@ Both write what a multirun writes by default and train all 200 epochs; imports w
 
 from __future__ import annotations
 
-import statistics
 import subprocess
 import sys
 import tempfile
 from typing import Any
 
+from tests.benchmarks._timing import alternate
 from tests.benchmarks.vectorized_fit import RATES, RUNS
 from tests.benchmarks.vectorized_wall import command
 
-REPEATS = 3
 TARGET = 0.10
 
 CALLS = f"""
@@ -40,14 +39,8 @@ def second_call() -> float:
 
 
 def run() -> dict[str, Any]:
-    """One warm-up of each, then alternated; medians."""
-    ours, theirs = [], []
-    for repeat in range(REPEATS + 1):
-        a, b = second_call(), command("hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
-        if repeat:
-            ours.append(a)
-            theirs.append(b)
-    a, b = statistics.median(ours), statistics.median(theirs)
+    joblib = ("hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
+    a, b = alternate({"ours": second_call, "joblib": lambda: command(*joblib)}, repeats=3).values()
     return {
         "name": "in_process",
         "ratio": a / b,

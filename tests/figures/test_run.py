@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import json
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,11 +18,11 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from probeta.commands.report import main as report
 from probeta.errors import ConfigError
 from probeta.figures.attention import attention_figure
-from probeta.figures.boundary import boundary_figure
+from probeta.figures.boundary import BoundaryPictures, boundary_figure
 from probeta.figures.curves import Curve, layers_figure, line_figure, needs_log
 from probeta.figures.reliability import reliability_figure
 from probeta.figures.run import draw, read_metrics
-from probeta.figures.style import COLOURS, LINES, MARKERS, save, typeset
+from probeta.figures.style import COLOURS, LINES, MARKERS, own_settings, save, typeset
 from probeta.metrics.calibration import probabilities, reliability
 from probeta.runs.artifacts import FIGURES
 
@@ -149,6 +151,24 @@ def test_the_boundary_is_drawn_where_probability_is_one_half() -> None:
         path for c in drawn.axes[0].collections for path in c.get_paths() if np.allclose(path.vertices[:, 0], 0.5)
     ]
     assert crossings
+
+
+def test_boundaries_of_several_runs_are_those_drawn_one_by_one() -> None:
+    rng = np.random.default_rng(0)
+    grid, points, labels = np.linspace(-1, 1, 30), rng.normal(size=(40, 2)), rng.integers(0, 2, 40)
+    split = np.array(["train", "test"] * 20)
+    pictures = BoundaryPictures("t", 150)
+    for moved in (0.0, 0.0, 1.0):  # the third run has other points
+        shown: dict[str, Any] = {"x1": grid, "x2": grid, "points": points + moved, "labels": labels, "split": split}
+        probability, predicted = rng.random((30, 30)), rng.integers(0, 3, (30, 30))
+        one_class = np.zeros_like(predicted)
+        for varied in ({"probability": probability}, {"probability": probability, "predicted": predicted},
+                       {"probability": probability, "predicted": one_class}):  # fmt: skip
+            content = io.BytesIO()
+            with own_settings():
+                alone = FigureCanvasAgg(typeset(boundary_figure("t", **shown, **varied)))
+                alone.print_png(content, metadata={"Software": None})
+            assert pictures.png(**shown, **varied) == content.getvalue()
 
 
 def test_a_reliability_diagram_states_its_error() -> None:

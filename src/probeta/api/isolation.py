@@ -42,7 +42,8 @@ def restore_logging() -> Iterator[None]:
         for one, level, handlers, propagate, disabled in before:
             for handler in set(one.handlers) - set(handlers):
                 handler.close()
-            one.setLevel(level)
+            if one.level != level:  # setting it empties every logger's cache
+                one.setLevel(level)
             one.handlers[:], one.propagate, one.disabled = handlers, propagate, disabled
 
 

@@ -6,6 +6,7 @@ import io
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,8 @@ from probeta.runs.row import RunRow
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from probeta.figures.boundary import BoundaryPictures
+
 MOST = 24
 """Pictures on a page."""
 
@@ -24,6 +27,8 @@ BYTES = 6_000_000
 
 BEGIN, END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
 """Of every PNG image."""
+
+DPI = 90
 
 SECONDS = 3.0
 """After this long no further run's pictures are drawn: a multirun's runs leave only the data for them."""
@@ -46,14 +51,17 @@ def pictures(runs: Sequence[RunRow]) -> list[Picture]:
     for run in runs:
         if run.completed:
             first.setdefault(run.variant, run)
+    from probeta.figures.boundary import BoundaryPictures
+
     found: list[Picture] = []
     size = 0
     until = time.process_time() + SECONDS
+    boundaries = BoundaryPictures("Decision boundary", DPI)
     for run in first.values():
         saved = (run.path / "figures").is_dir()
         if not saved and time.process_time() > until:
             continue
-        for title, png, *vectors in figures(run) if saved else draw_artifacts(run.artifacts):
+        for title, png, *vectors in figures(run) if saved else draw_artifacts(run.artifacts, boundaries):
             if len(found) == MOST or size + len(png) > BYTES:
                 return found
             seed = f", seed {run.seed_label}" if run.replicate else ""
@@ -77,9 +85,9 @@ def figures(run: RunRow) -> Iterator[tuple[Any, ...]]:
             note(run.damage, Damaged(file, "it is no whole PNG image"))
 
 
-def draw_artifacts(artifacts: Artifacts) -> Iterator[tuple[Any, ...]]:
+def draw_artifacts(artifacts: Artifacts, boundaries: BoundaryPictures) -> Iterator[tuple[Any, ...]]:
     """What can be seen only of a single run, drawn from its `artifacts/`: the boundary, the attention."""
-    for name, draw in (("boundary", _boundary), ("translations", _attention)):
+    for name, draw in (("boundary", partial(_boundary, boundaries)), ("translations", _attention)):
         try:
             yield from list(draw(artifacts))
         except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
@@ -87,11 +95,9 @@ def draw_artifacts(artifacts: Artifacts) -> Iterator[tuple[Any, ...]]:
             artifacts.leave_out(Damaged(artifacts.path(name), why))
 
 
-def _boundary(artifacts: Artifacts) -> Iterator[tuple[str, bytes]]:
+def _boundary(boundaries: BoundaryPictures, artifacts: Artifacts) -> Iterator[tuple[str, bytes]]:
     if (boundary := artifacts.boundary()) is not None:
-        from probeta.figures.boundary import boundary_figure
-
-        yield "decision boundary", _png(boundary_figure("Decision boundary", **boundary))
+        yield "decision boundary", boundaries.png(**boundary)
 
 
 def _attention(artifacts: Artifacts) -> Iterator[tuple[str, bytes]]:
@@ -106,13 +112,13 @@ def _attention(artifacts: Artifacts) -> Iterator[tuple[str, bytes]]:
             yield title, _png(made)
 
 
-def _png(figure: Figure, dpi: int = 90) -> bytes:
+def _png(figure: Figure) -> bytes:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     from probeta.figures.style import own_settings, typeset
 
     content = io.BytesIO()
-    figure.set_dpi(dpi)
+    figure.set_dpi(DPI)
     # `savefig` draws everything twice.
     with own_settings():
         FigureCanvasAgg(typeset(figure)).print_png(content, metadata={"Software": None})
