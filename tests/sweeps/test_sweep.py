@@ -265,6 +265,15 @@ def test_a_study_s_value_of_another_kind_is_refused(sweep: Sweep, tmp_path: Path
     assert not (tmp_path / "outputs").exists()
 
 
+def test_a_study_may_be_of_some_of_its_variants_whatever_they_are_called(sweep: Sweep, tmp_path: Path) -> None:
+    sweep("study=spoken", "+study.only=['wide, of course', wide]")
+    listed = json.loads((tmp_path / "outputs" / "spoken" / "sweep.json").read_text())
+    assert {job["variant"] for job in listed["jobs"].values()} == {"wide, of course", "wide"}
+    assert listed["reference"] is None  # narrow, which is left out
+    with pytest.raises(ConfigError, match=r"unknown variant 'wid': did you mean 'wide'"):
+        sweep("study=spoken", "+study.only=[narrow,wid]")
+
+
 def test_metrics_that_no_run_recorded_are_named(sweep: Sweep, tmp_path: Path) -> None:
     sweep("study=widths", "study.metrics=test/loss,test/los")
     text = (tmp_path / "outputs" / "widths" / "summary.md").read_text()

@@ -46,6 +46,7 @@ class Study:
         seeds: each variant is run with each of these: 1,2,3, a list, or range(1,6).
         metrics: what its page shows, the first of which decides; the most telling where it names none.
         variants: name → the overrides that make it.
+        only: the names of the variants that are run; all where it names none.
         params: axes besides: key → values, each with every variant.
         zip: axes of params that move together: [a,b], or several such groups.
         curves: the metrics whose curves its page shows.
@@ -66,6 +67,7 @@ class Study:
     seeds: str
     metrics: tuple[str, ...] = ()
     variants: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    only: tuple[str, ...] = ()
     params: dict[str, str] = field(default_factory=dict)
     zip: tuple[tuple[str, ...], ...] = ()
     curves: tuple[str, ...] = ()
@@ -94,6 +96,7 @@ class Study:
                 str(label): _texts(f"study.variants.{label}", overrides, "overrides, such as [model.depth=3]")
                 for label, overrides in _mapping("study.variants", tree.get("variants")).items()
             },
+            only=_names(tree, "only", "variants' names"),
             params=_plain(_mapping("study.params", tree.get("params"))),
             zip=tuple(read_groups("study.zip", tree.get("zip") or [])),
             curves=_names(tree, "curves"),
@@ -110,7 +113,15 @@ class Study:
         study._check_stopping()
         if study.reference is not None and study.reference not in study.variants:
             raise ConfigError.unknown("variant", study.reference, study.variants)
-        return study
+        return study._select() if study.only else study
+
+    def _select(self) -> Study:
+        """The study of the variants in `only`, with its reference where that is one of them."""
+        for name in self.only:
+            if name not in self.variants:
+                raise ConfigError.unknown("variant", name, self.variants)
+        variants = {name: overrides for name, overrides in self.variants.items() if name in self.only}
+        return replace(self, variants=variants, reference=self.reference if self.reference in variants else None)
 
     def _check_stopping(self) -> None:
         if self.until not in (None, "decided"):
@@ -167,11 +178,11 @@ def _texts(key: str, value: Any, of: str) -> tuple[str, ...]:
     return tuple(value)
 
 
-def _names(tree: Mapping[Any, Any], key: str) -> tuple[str, ...]:
-    """Metrics as a list, or as the command says several: `study.metrics=test/acc,test/loss`."""
+def _names(tree: Mapping[Any, Any], key: str, of: str = "metrics, such as [test/loss]") -> tuple[str, ...]:
+    """A list, or as the command says several: `study.metrics=test/acc,test/loss`."""
     value = tree.get(key)
     listed = value.split(",") if isinstance(value, str) else value
-    return _texts(f"study.{key}", listed, "metrics, such as [test/loss]")
+    return _texts(f"study.{key}", listed, of)
 
 
 def _mapping(key: str, value: Any) -> dict[Any, Any]:
