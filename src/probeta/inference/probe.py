@@ -60,7 +60,7 @@ def make_probe(tree: Mapping[str, Any]) -> Probe:
 
     probe: Probe = make(tree, "probe")
     if probe.needs_model and probe.run is None and (tree.get("model") is None or tree.get("data") is None):
-        raise ConfigError(f"probe={probe.name} looks into a model: add data=NAME model=NAME")
+        raise ConfigError(f"probe={probe.name} looks into a model: add data=NAME model=NAME, or run=DIR")
     return probe
 
 
@@ -104,12 +104,13 @@ def make_subject(tree: Mapping[str, Any], run: str | None = None) -> tuple[Subje
     if run is not None:
         loaded = load_run(run, tree.get("trust"))
         kept: Any = loaded.data
-        return Subject(lambda seed: loaded.model, next(iter(kept.train_dataloader())), kept), kept.sha256()
+        batch = next(iter(kept.train_dataloader()))
+        return Subject(lambda seed: loaded.model, batch, kept, trained=True), kept.sha256()
     data: Any = build_data(tree)
     # The first batch of the data's own order: a probe that shuffled would measure another batch each seed.
     batch = next(iter(data.train_dataloader()))
     digest = data.sha256() if hasattr(data, "sha256") else None
-    return Subject(lambda seed: build_model({**tree, "seed": seed}, data.spec), batch), digest
+    return Subject(lambda seed: build_model({**tree, "seed": seed}, data.spec), batch, data), digest
 
 
 def to_tensorboard(tree: Mapping[str, Any], run: RunDirectory, findings: Findings, figures: list[Path]) -> None:

@@ -41,13 +41,16 @@ class Classifier(Module):
         logits: Tensor = self.net(x)
         return logits
 
-    def measure(self, batch: LabelledBatch) -> Measured:
-        logits = self(batch.x)
-        losses = -F.log_softmax(logits, dim=-1).gather(-1, batch.y.unsqueeze(-1)).squeeze(-1)
+    def outputs(self, batch: LabelledBatch) -> Tensor:
+        logits: Tensor = self(batch.x)
+        return logits
+
+    def measure_outputs(self, outputs: Tensor, batch: LabelledBatch) -> Measured:
+        losses = -F.log_softmax(outputs, dim=-1).gather(-1, batch.y.unsqueeze(-1)).squeeze(-1)
         weights = self.class_weight.to(losses.dtype)[batch.y]
         objective, weight = (weights * losses).sum(), weights.sum()
         with torch.no_grad():
-            correct = (logits.argmax(dim=-1) == batch.y).to(losses.dtype).sum()
+            correct = (outputs.argmax(dim=-1) == batch.y).to(losses.dtype).sum()
             count = torch.ones_like(losses).sum()
         sums = {"loss": objective.detach(), "weight": weight.detach(), "correct": correct, "count": count}
         return Measured(objective, weight, sums)

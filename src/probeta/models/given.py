@@ -57,6 +57,7 @@ class GivenNet(Classifier):
 
     accepts = PointsSpec
     vectorizes = False
+    stacks = False
 
     def __init__(self, spec: PointsSpec, net: str, source_sha256: str, class_weight: ClassWeight = None) -> None:
         super().__init__(spec, class_weight)

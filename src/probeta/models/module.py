@@ -82,6 +82,8 @@ class Module(pl.LightningModule):
     values of tensors and of in-place writes into what it did not make."""
     compiled: ClassVar[bool] = True
     """Whether `compile=true` may compile `net`."""
+    stacks: ClassVar[bool] = True
+    """Whether `measure` runs under `torch.func.vmap` at all; where it does not, K nets are measured one by one."""
     net: nn.Module
     data: Any = None
     """The datamodule, while the kept weights are evaluated: translations are compared with its references."""
@@ -115,9 +117,17 @@ class Module(pl.LightningModule):
         """
         self.seed, self.optimizer_factory, self.scheduler_factory = seed, optimizer, scheduler
 
-    @abstractmethod
     def measure(self, batch: Any) -> Measured:
         """The objective of `batch` and the sums for its metrics. Pure: no state, no logging."""
+        return self.measure_outputs(self.outputs(batch), batch)
+
+    def outputs(self, batch: Any) -> Tensor:
+        """What of `batch` is compared with its targets (logits). A model with a `measure` of its own may lack it."""
+        raise NotImplementedError
+
+    def measure_outputs(self, outputs: Tensor, batch: Any) -> Measured:
+        """`measure` from the outputs on."""
+        raise NotImplementedError
 
     def measure_training(self, batch: Any) -> Measured:
         """`measure` with whatever a training step draws (teacher forcing), addressed by (seed, step)."""

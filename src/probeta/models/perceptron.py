@@ -89,9 +89,9 @@ class Perceptron(Classifier):
                 self.current_epoch + 1,
             )
 
-    def measure(self, batch: LabelledBatch) -> Measured:
+    def measure_outputs(self, outputs: Tensor, batch: LabelledBatch) -> Measured:
         """The perceptron criterion, max(0, −(2y − 1) score): what the rule is the subgradient of."""
-        score = self.net(batch.x).squeeze(-1)
+        score = outputs[..., 1]
         losses = torch.relu(-(2 * batch.y - 1) * score)
         correct = ((score >= 0).long() == batch.y).to(losses.dtype).sum()
         count = torch.ones_like(losses).sum()

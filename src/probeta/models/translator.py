@@ -72,18 +72,32 @@ class TranslatorModule(Module):
 
     def measure(self, batch: PairBatch, forced: Tensor | None = None) -> Measured:
         """`forced (T,)` bool: the steps whose input is the reference; `None` means all of them."""
-        inputs, targets = batch.target[:, :-1], batch.target[:, 1:]
-        decoded = self.net.decode(self.net.encode(batch.source), inputs, forced=forced)
-        smoothing = self.label_smoothing if self.training else 0.0
-        if self.chunked:
-            weight, bias = self.net.output_weight, self.net.output_bias
-            objective, tokens = projected_cross_entropy(
-                decoded.features, weight, bias, targets, self.spec.pad_id, smoothing
-            )
-        else:
-            logits = self.net.project(decoded.features)
-            objective, tokens = plain_cross_entropy(logits, targets, self.spec.pad_id, smoothing)
-        tokens = tokens.to(objective.dtype)
+        if not self.chunked:
+            return self.measure_outputs(self.outputs(batch, forced), batch)
+        weight, bias = self.net.output_weight, self.net.output_bias
+        features = self.features(batch, forced)
+        return self.summed(projected_cross_entropy(features, weight, bias, batch.target[:, 1:], *self.loss_settings))
+
+    def features(self, batch: PairBatch, forced: Tensor | None = None) -> Tensor:
+        """`(B, T, F)` of which the vocabulary projection makes logits."""
+        encoded = self.net.encode(batch.source)
+        return self.net.decode(encoded, batch.target[:, :-1], forced=forced).features
+
+    def outputs(self, batch: PairBatch, forced: Tensor | None = None) -> Tensor:
+        """`(B, T, V)` logits."""
+        return self.net.project(self.features(batch, forced))
+
+    def measure_outputs(self, outputs: Tensor, batch: PairBatch) -> Measured:
+        return self.summed(plain_cross_entropy(outputs, batch.target[:, 1:], *self.loss_settings))
+
+    @property
+    def loss_settings(self) -> tuple[int, float]:
+        """The id that is no token, and the label smoothing."""
+        return self.spec.pad_id, self.label_smoothing if self.training else 0.0
+
+    @staticmethod
+    def summed(loss: tuple[Tensor, Tensor]) -> Measured:
+        objective, tokens = loss[0], loss[1].to(loss[0].dtype)
         return Measured(objective, tokens, {"loss": objective.detach(), "tokens": tokens})
 
     @staticmethod

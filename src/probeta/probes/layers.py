@@ -39,8 +39,8 @@ class LayersProbe(Probe):
         rows: list[Row] = []
         norms: dict[str, list[float]] = {}
         batch = tree_map(self.cast, subject.batch)
-        for own in range(seed, seed + self.seeds):
-            objective = TrainingLoss(subject.build(own)).to(self.device, self.dtype).train()
+        for own, model in subject.nets(seed, self.seeds):
+            objective = TrainingLoss(model).to(self.device, self.dtype).train()
             with torch.random.fork_rng(), set_enabled(False):
                 torch.manual_seed(own)
                 with GradientRecorder(objective.model) as recorder:

@@ -6,13 +6,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_map
 
+from probeta.curvature.loss import first_examples
 from probeta.errors import ConfigError
+from probeta.models.module import Module
 from probeta.runs.atomic import write_atomic
 from probeta.runs.cells import format_table
 
@@ -35,16 +37,33 @@ class TrainingLoss(nn.Module):
         return loss
 
 
+class Net(NamedTuple):
+    """A model that a probe looks into, and the seed of what is drawn for it."""
+
+    seed: int
+    model: Module
+
+
 @dataclass(frozen=True)
 class Subject:
-    """The configured model and data that a probe looks into."""
+    """The configured model and data that a probe looks into, or those of a finished run."""
 
-    build: Callable[[int], nn.Module]
-    """Seed → the model as a run with that seed would initialise it."""
+    build: Callable[[int], Module]
+    """Seed → the model as a run with that seed would initialise it; of a finished run the one with its weights."""
     batch: Any
     """The first batch of the training data, in its order before any shuffling."""
-    data: Any = None
-    """The datamodule, where the model is that of a finished run."""
+    data: Any
+    """The datamodule."""
+    trained: bool = False
+    """Whether it is a finished run's."""
+
+    def nets(self, seed: int, count: int) -> list[Net]:
+        """The finished run's net, or those that `count` seeds from `seed` on initialise."""
+        return [Net(own, self.build(own)) for own in range(seed, seed + (1 if self.trained else count))]
+
+    def examples(self, count: int, device: torch.device) -> Any:
+        """The first `count` training examples as one batch, whatever the batches of training are."""
+        return tree_map(lambda x: x.to(device), first_examples(self.data, count))
 
     def loss(self, seed: int, examples: int, device: torch.device) -> tuple[nn.Module, tuple[Any, ...]]:
         """The model of `seed` as a `TrainingLoss`, and its input: the first `examples` of the batch."""

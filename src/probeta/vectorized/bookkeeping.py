@@ -56,9 +56,9 @@ class Bookkeeping:
         if thorough:
             values = self.translation_metrics() | values
         norms = {name: v for name, v in values.items() if name.startswith("grad_norm/")}
-        published = {name: v for name, v in values.items() if name not in norms}
-        self.latest = published
-        logged = ({"lr": np.array(self.rates.current)} if self.logs_rate else {}) | norms | published
+        others = {name: v for name, v in values.items() if name not in norms}
+        self.latest = {name: v for name, v in others.items() if not name.startswith("curvature/")}
+        logged = ({"lr": np.array(self.rates.current)} if self.logs_rate else {}) | norms | others
         slots = self.active_slots()
         self.curves.epochs.append(
             Epoch(epoch, step, [self.slots[s] for s in slots], {name: v[slots] for name, v in logged.items()})

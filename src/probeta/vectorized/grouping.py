@@ -19,6 +19,7 @@ CALLBACKS = {
         ("checkpoint.Checkpoint", "checkpoints"),
         ("learning_rate.LearningRate", "learning rate"),
         ("gradient_norm.GradientNorm", "gradient norm"),
+        ("curvature.Curvature", "curvature"),
     )
 }
 """What `loop` does for every member; any other callback needs the Trainer."""
@@ -101,6 +102,7 @@ def signature(tree: Tree) -> str:
         "optimizer": [optimizer["_target_"], {k: optimizer.get(k) for k in OPTIONS[optimizer["_target_"]]["shared"]}],
         "trainer": tree["trainer"],
         "gradient_norm": norm,
+        "curvature": callbacks.get("curvature"),
         "learning_rate": "learning_rate" in callbacks,
         "logger": sorted(tree.get("logger") or {}),
         "keeps": [tree.get("checkpoints"), tree.get("figures")],

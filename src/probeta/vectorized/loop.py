@@ -15,6 +15,7 @@ from probeta.models.module import Sums
 from probeta.runs.identity import Seeds
 from probeta.vectorized.batches import MemberBatches
 from probeta.vectorized.bookkeeping import Bookkeeping
+from probeta.vectorized.curvature import EnsembleCurvature
 from probeta.vectorized.curves import to_arrays
 from probeta.vectorized.invariant import one_thread
 from probeta.vectorized.learning_rates import LearningRates
@@ -70,6 +71,7 @@ class Ensemble:
         self.rates = LearningRates(
             rates, [m.model.scheduler_factory for m in chosen], self.max_epochs, len(self.batches)
         )
+        self.curvature = EnsembleCurvature(tree, self.stack, self.optimizer)
         logs_rate = callbacks.get("learning_rate") is not None
         self.bookkeeping = Bookkeeping(self.members, slots, self.stack, self.rates, logs_rate)
         self.steps = 0
@@ -109,6 +111,7 @@ class Ensemble:
         validated = self.validate(thorough)
         measured = {f"grad_norm/{layer}": norm for layer, norm in self.epoch.norms.items()}
         measured |= {f"val/{name}": value for name, value in self.template.summarize(validated).items()}
+        measured |= self.curvature.measure(epoch, [self.members[k].data for k in self.bookkeeping.slots])
         measured |= {f"train/{name}": value for name, value in self.template.summarize(self.epoch.sums).items()}
         measured["loss of the steps"] = torch.stack(self.epoch.losses).sum(0)  # finite where all are
         self.bookkeeping.end_epoch(epoch, self.steps, to_arrays(measured), self.epoch.losses, thorough)
@@ -128,6 +131,7 @@ class Ensemble:
             whole = torch.linalg.vector_norm(torch.stack(parts), dim=0)
             scale = (self.clip / (whole + 1e-6)).clamp(max=1.0)
             torch._foreach_mul_(grads, [scale.view(-1, *[1] * (g.dim() - 1)) for g in grads])
+        self.curvature.observe(epoch)
         self.optimizer.update(list(self.stack.parameters.values()), grads)
         return loss, sums, norms
 
