@@ -10,14 +10,13 @@ from typing import Any, Literal, Union, get_args, get_origin
 from hydra import compose, initialize_config_module
 from omegaconf import DictConfig, OmegaConf
 
+from probeta.commands import probe, train
 from probeta.commands.plugins import register_plugins
 from probeta.composition.app import register_resolvers
-from probeta.config import build
 from probeta.config.keys import Key
 from probeta.config.switches import check_switches
 from probeta.errors import UserError
 from probeta.sweeps.study import Study
-from probeta.training import probe
 
 BESIDE = {
     "attention": ["model=seq2seq_attn"],
@@ -33,7 +32,7 @@ BESIDE = {
 
 def check_train(config: DictConfig) -> None:
     check_switches(config)
-    build.check(config)
+    train.check(config)
 
 
 CHECKS: dict[str, Callable[[DictConfig], Any]] = {

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from probeta.config.build import build_data, build_model, resolve_config
+from probeta.config.build import build_data, build_model, check, resolve_config
 from probeta.nn.dropout import dropouts, reseed
 
 KINDS = {
@@ -46,3 +46,10 @@ def test_all_of_one_number_are_the_run_of_that_seed(configure, kind: str) -> Non
     assert draws(resolve_config(configure(*KINDS[kind], "seed=1", *own))) == draws(
         resolve_config(configure(*KINDS[kind], "seed=2"))
     )
+
+
+def test_a_logger_that_is_null_is_none(configure: Any) -> None:
+    config = configure("data=moons", "logger.tensorboard=null")
+    check(config)
+    assert list(resolve_config(config)["logger"]) == ["csv"]
+    assert resolve_config(configure("data=moons", "logger=none"))["logger"] is None

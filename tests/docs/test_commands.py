@@ -29,7 +29,7 @@ PAGES += [page for page in sorted((ROOT / "docs").rglob("*.md")) if not set(GENE
 LESSONS = sorted((ROOT / "lessons" / "en").glob("*.py"))
 
 RETURNED = {"train": probeta.Run, "probe": probeta.Run, "load_run": probeta.Run, "resume": probeta.Run}
-RETURNED |= dict.fromkeys(("sweep", "study", "exercise"), probeta.Sweep)
+RETURNED |= dict.fromkeys(("sweep", "study", "exercise", "Sweep"), probeta.Sweep)
 """Call → what it returns."""
 
 SETTINGS = {"run", "text", "input", "output", "heatmap", "x", "precision", "trust", "lang", "figures", "beam_size"}
@@ -37,6 +37,24 @@ SETTINGS = {"run", "text", "input", "output", "heatmap", "x", "precision", "trus
 
 MISTAKES = {"optimizer.lrr"}
 """What pages show as refused."""
+
+OWN = {
+    "mypackage/rings.py": """
+from probeta.data.moons import MoonsData
+
+class Rings(MoonsData):
+    def __init__(self, n_samples: int) -> None:
+        super().__init__(n_samples)
+""",
+    "mypackage/models.py": """
+from probeta.models.classifier import MLPClassifier
+
+class Mine(MLPClassifier):
+    def __init__(self, spec, width: int) -> None:
+        super().__init__(spec, width=width)
+""",
+}
+"""What pages speak of as the reader's own; the YAML files are those that they show."""
 
 ACCEPTED: set[tuple[str, ...]] = set()
 """Commands and calls that were: pages in two languages show the same."""
@@ -68,7 +86,7 @@ def commands(text: str) -> list[list[str]]:
 
 @pytest.fixture
 def stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where a run or a sweep would begin, `Composed` is raised; placeholders of data are there."""
+    """Where a run or a sweep would begin, `Composed` is raised; what pages take for granted is there."""
     from probeta.composition import app
     from probeta.sweeps.search import Trials
     from probeta.sweeps.session import Session
@@ -87,11 +105,23 @@ def stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for split in ("train", "val", "test"):
         for language in ("en", "de"):
             (folder / f"{split}.{language}").write_text("a b\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    for name, text in OWN.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    for page in PAGES:
+        for block in code_blocks(page.read_text(), "yaml"):
+            if name := re.search(r"^# (my/\S+)$", block, re.MULTILINE):
+                (tmp_path / name[1]).parent.mkdir(parents=True, exist_ok=True)
+                (tmp_path / name[1]).write_text(block)
 
 
 def compose(words: list[str]) -> None:
     """Raises what refuses the command."""
     command, *rest = words
+    if not rest:
+        assert command in COMMANDS
+        return
     module = importlib.import_module(f"probeta.{COMMANDS[command][1]}")
     reads = command in ("evaluate", "predict", "translate", "report") or any(w.startswith("resume=") for w in rest)
     try:
@@ -166,7 +196,7 @@ def check_calls(source: str) -> None:
         function = getattr(probeta, name)
         inspect.signature(function).bind_partial(*words, **given)
         call = (name, *words, str(given))
-        if name in ("resume", "load_run", "load_sweep") or ... in given.values() or call in ACCEPTED:
+        if name in ("resume", "load_run", "load_sweep", "Sweep") or ... in given.values() or call in ACCEPTED:
             continue
         with pytest.raises(Composed):
             function(*words, **given)

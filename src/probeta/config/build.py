@@ -75,7 +75,7 @@ class Experiment:
 
 
 def resolve_config(config: DictConfig) -> dict[str, Any]:
-    """The configuration as plain containers, every interpolation resolved."""
+    """The configuration as plain containers, every interpolation resolved, without loggers that are null."""
     try:
         tree = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
     except OmegaConfBaseException as error:
@@ -84,6 +84,8 @@ def resolve_config(config: DictConfig) -> dict[str, Any]:
             raise ConfigError(f"{key} has no default and must be given: {key}=…") from None
         raise ConfigError(f"{key}: {str(error).splitlines()[0]}") from None
     assert isinstance(tree, dict)
+    if isinstance(loggers := tree.get("logger"), dict):
+        tree["logger"] = {name: node for name, node in loggers.items() if node is not None}
     return {str(key): value for key, value in tree.items() if key != "hydra"}
 
 

@@ -70,13 +70,13 @@ class AlignmentCounts:
     """
 
     found: NDArray[np.int64]
-    """|A|"""
+    """`|A|`"""
     sure: NDArray[np.int64]
-    """|S|"""
+    """`|S|`"""
     found_possible: NDArray[np.int64]
-    """|A ∩ P|"""
+    """`|A ∩ P|`"""
     found_sure: NDArray[np.int64]
-    """|A ∩ S|"""
+    """`|A ∩ S|`"""
 
     def __add__(self, other: AlignmentCounts) -> AlignmentCounts:
         return AlignmentCounts(
@@ -88,17 +88,17 @@ class AlignmentCounts:
 
     @property
     def precision(self) -> NDArray[np.float64]:
-        """|A ∩ P| / |A|; NaN without links."""
+        """`|A ∩ P| / |A|`; NaN without links."""
         return _ratio(self.found_possible, self.found)
 
     @property
     def recall(self) -> NDArray[np.float64]:
-        """|A ∩ S| / |S|; NaN without sure links."""
+        """`|A ∩ S| / |S|`; NaN without sure links."""
         return _ratio(self.found_sure, self.sure)
 
     @property
     def error_rate(self) -> NDArray[np.float64]:
-        """AER = 1 − (|A ∩ S| + |A ∩ P|) / (|A| + |S|): 0 where S ⊆ A ⊆ P."""
+        """`AER = 1 − (|A ∩ S| + |A ∩ P|) / (|A| + |S|)`: 0 where S ⊆ A ⊆ P."""
         return 1.0 - _ratio(self.found_sure + self.found_possible, self.found + self.sure)
 
 

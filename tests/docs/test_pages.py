@@ -1,0 +1,37 @@
+"""Pages that are written by hand name all that there is."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from omegaconf import DictConfig
+
+from probeta.config.build import check
+from probeta.runs.artifacts import FORMS
+from probeta.runs.record import new_record
+
+REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
+
+
+def named(page: str) -> set[str]:
+    """What stands as code in the first column of the page's tables."""
+    rows = [line.split("|")[1] for line in (REFERENCE / page).read_text().splitlines() if line.startswith("|")]
+    return {name for row in rows for name in re.findall(r"`([^`]+)`", row)}
+
+
+@pytest.mark.parametrize(
+    "choice", ["data=moons", "experiment=perceptron", "experiment=grammar_small", "experiment=grammar_transformer"]
+)
+def test_every_metric_that_a_run_reports_is_told(choice: str, configure: Callable[..., DictConfig]) -> None:
+    reported = {re.sub("^(train|val|test)/", "", name) for name in check(configure(choice))}
+    kinds = {re.sub(r"/0$", "/<class>", re.sub(r"_(length|reordering)_.*", r"_\1_<n>", name)) for name in reported}
+    assert kinds - named("metrics.md") == set()
+
+
+def test_every_artifact_and_every_entry_of_a_result_is_told() -> None:
+    told = named("run_directory.md")
+    assert {name.partition(".")[0] for name in told} >= set(FORMS)
+    assert told >= set(new_record("", 0, [], "basic"))
