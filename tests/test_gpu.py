@@ -71,13 +71,20 @@ def test_a_translator_trains_alike_and_is_evaluated_on_either(train: Train, tmp_
     assert gpu["metrics"]["val/loss"] == pytest.approx(cpu["metrics"]["val/loss"], rel=1e-2)
     sentences = ["zero one two", "five three"]
     found = [load_translator(tmp_path / "gpu", device=device).translate(sentences) for device in ("cpu", "cuda")]
-    assert found[0] == found[1]
+    for (one,), (other,) in zip(*found, strict=True):
+        assert one.text == other.text
+        assert one.score == pytest.approx(other.score, abs=1e-3)
 
 
 @pytest.mark.usefixtures("corpus")
 @pytest.mark.parametrize("precision", ["16-mixed", "bf16-mixed"])
-@pytest.mark.parametrize("experiment", [MOONS, (*TEXT, "model=seq2seq_attn"), (*TEXT, "model=transformer")])
+@pytest.mark.parametrize(
+    "experiment",
+    [MOONS, (*TEXT, "model=seq2seq_attn"), (*TEXT, "model=transformer", "optimizer.lr=0.002")],
+    ids=["classifier", "recurrent", "transformer"],
+)
 def test_mixed_precision_comes_near(train: Train, experiment: tuple[str, ...], precision: str) -> None:
+    experiment = (*experiment, "trainer.max_epochs=12")  # float16 leaves out steps until its scale is found
     whole = train(*experiment, "trainer=gpu", into="whole")
     mixed = train(*experiment, "trainer=gpu", f"trainer.precision={precision}", into="mixed")
     assert mixed["status"] == "completed", mixed["error"]
@@ -132,7 +139,7 @@ def test_probes_measure_the_same(tmp_path: Path, probe: str) -> None:
         return
     if probe == "curvature":  # how many eigenvalues stand for a density depends on rounding
         one, other = (table[table.quantity.isin(["largest", "smallest", "trace"])] for table in tables)
-        one, other = (table.drop(columns=["error"]) for table in (one, other))
+        one, other = (table.drop(columns=["error"]).reset_index(drop=True) for table in (one, other))
     pd.testing.assert_frame_equal(one, other, rtol=1e-3, atol=1e-5, check_exact=False)
 
 
