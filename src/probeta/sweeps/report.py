@@ -72,6 +72,7 @@ def write_report(directory: str | Path, lang: str = "en") -> Written:
     from probeta.report.explained import explain_attention
     from probeta.report.gallery import pictures
     from probeta.report.language import LANGUAGES, NAMES, Language
+    from probeta.report.learning_curve import explain_learning
     from probeta.report.markdown import summary_md
     from probeta.report.page import render
     from probeta.report.single import define_run, only_run
@@ -103,7 +104,8 @@ def write_report(directory: str | Path, lang: str = "en") -> Written:
     for code in (lang,) if asked is None else LANGUAGES:
         language = Language(code, None if asked is None else {**NAMES, **asked.NAMES})
         if asked is None:
-            answer = explain_variance(summary, language) or explain_attention(summary, language)
+            kinds = (explain_variance, explain_attention, explain_learning)
+            answer = next((said for explain in kinds if (said := explain(summary, language))), None)
         else:
             answer = answer_of(asked, summary, language)
         page = render(summary, language, answer, found, others(language) if asked is not None else ())
