@@ -60,7 +60,7 @@ def distance_figure(table: MeasurementTable, note: str) -> Figure:
         lowest, highest = min(lowest, usable.min()), max(highest, usable.max())
         label_axes(axes, "distance k (steps)", "gradient norm, log scale" if i == 0 else "",
               f"{cell}\n{matrix}: ρ = {median_over_seeds(own, 'spectral_radius'):.2f}, "
-              f"$\\sigma_{{max}}$ = {median_over_seeds(own, 'largest_singular'):.2f}")  # fmt: skip
+              f"σₘₐₓ = {median_over_seeds(own, 'largest_singular'):.2f}")  # fmt: skip
         legend(axes, loc="upper center", bbox_to_anchor=(0.5, -0.18))
     # The bound may leave the page: what was measured sets the scale.
     panels[0].set_ylim(lowest / 10, min(highest * 1e3, highest**2 / lowest * 10))
