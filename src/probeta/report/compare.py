@@ -77,7 +77,7 @@ class RunComparison:
         lines = [
             f"# {heading}",
             "",
-            f"| | A | B | {say('B − A (95 % interval)')} | p |",
+            f"| | A | B | {say('B − A (95 % of resamples)')} | p |",
             "|---|---|---|---|---|",
             f"| BLEU | {one(s.bleu_a, 2)} | {one(s.bleu_b, 2)} | {difference} ({interval}) | {one(s.p_value, 4)} |",
             f"| chrF | {one(self.chrf[0], 2)} | {one(self.chrf[1], 2)} | {gained} | |",
@@ -105,11 +105,11 @@ class RunComparison:
             "n": s.sentences,
         }
         told = (
-            say("B differs from A by {difference} BLEU on {n} test sentences, more than chance (95 % interval "
+            say("B differs from A by {difference} BLEU on {n} test sentences, more than chance (95 % of resamples "
                 "{interval}, {p}).", **numbers)
             if s.p_value < LEVEL
-            else say("B differs from A by {difference} BLEU on {n} test sentences, no more than chance (95 % interval "
-                     "{interval}, {p}).", **numbers)
+            else say("B differs from A by {difference} BLEU on {n} test sentences, no more than chance (95 % of "
+                     "resamples {interval}, {p}).", **numbers)
         )  # fmt: skip
         beside = say("chrF: A {a}, B {b}.", a=language.decimals(self.chrf[0], 2), b=language.decimals(self.chrf[1], 2))
         return Answer([told, beside], tables=[*self._errors(language), *self._examples(language)])
