@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -74,3 +77,36 @@ def test_rounding_is_merged_and_differences_are_kept() -> None:
     merged = merge_rounding(noisy)
     assert merged[0] == merged[1] != merged[2]
     assert merge_rounding([1e-8, 0.5], scale=1.0).tolist() == [0.0, 0.5]
+
+
+LAWS: dict[str, tuple[Callable[[np.random.Generator, tuple[int, int]], np.ndarray], float, tuple[float, float]]] = {
+    "normal": (lambda g, size: g.normal(size=size), 0.0, (-np.inf, np.inf)),
+    "accuracies near 0.97 of 240 points": (lambda g, size: g.binomial(240, 0.97, size) / 240, 0.97, (0.0, 1.0)),
+    "accuracies near 0.995 of 240 points": (lambda g, size: g.binomial(240, 0.995, size) / 240, 0.995, (0.0, 1.0)),
+    "exponential": (lambda g, size: g.exponential(size=size), 1.0, (0.0, np.inf)),
+    "log-normal (σ = 1)": (lambda g, size: g.lognormal(size=size), float(np.exp(0.5)), (0.0, np.inf)),
+}
+
+
+def read_documented_coverage() -> dict[str, dict[int, int]]:
+    page = Path(__file__).parents[2] / "docs" / "explanation" / "verdicts.md"
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")] for line in page.read_text().splitlines() if "|" in line
+    ]
+    head = next(row for row in rows if row[0] == "values")
+    return {row[0]: dict(zip(map(int, head[1:]), map(int, row[1:]), strict=True)) for row in rows if row[0] in LAWS}
+
+
+def test_the_documentation_has_the_coverage_of_every_law() -> None:
+    assert set(read_documented_coverage()) == set(LAWS)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("law", LAWS)
+@pytest.mark.parametrize("n", [2, 3, 5, 10, 20])
+def test_intervals_cover_as_often_as_the_documentation_says(law: str, n: int) -> None:
+    """As pages have them: BCa where many values are skewed, none where all are equal."""
+    draw, mean, bounds = LAWS[law]
+    samples = draw(np.random.default_rng(100 + n), (4000, n))
+    found = [i for x in samples if (i := mean_interval(x, bounds=bounds, bootstrap=True)) and i.ends]
+    assert abs(100 * np.mean([i.low <= mean <= i.high for i in found]) - read_documented_coverage()[law][n]) < 1.5

@@ -85,12 +85,8 @@ def compare(
     verdict is withheld. A pair with one shared seed stays untested, one without any is left out. Runs that cross seeds
     (`stats.variance_components`) are tested as such, by the same t with other degrees of freedom.
 
-    By simulation, on pages of 3 quantities and all pairs of 3 to 8 variants that are the same, 2 to 10 seeds (1,000
-    pages each): something false on 4.3 % (normal), 2.5 % (accuracies of 240 points), 0.5 % (the worst quarter of all
-    runs fail). Where the worst quarter of one variant's runs fail, it is called better than its equal in 1.9, 0.8 and
-    0.3 % of studies of 5, 10 and 20 seeds; over the survivors alone it would be in 7, 12 and 22 %.
-
-    Holm's correction is over `family`, to which these comparisons are added; over these alone where there is none.
+    Holm's correction is over `family`, to which these comparisons are added; over these alone where there is none. How
+    often something false is said all the same stands in docs/explanation/verdicts.md.
     """
     found = [compare_pair(a, b, groups[a], groups[b]) for a, b in pair_variants(groups, reference)]
     return (Family() if family is None else family).correct([c for c in found if c is not None])

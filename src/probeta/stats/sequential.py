@@ -10,9 +10,8 @@ confidence sequences for Gaussian means with unknown variance" (2024), arXiv 231
 
 Its guarantee is for normal differences. Under "both variants are the same" paired differences are symmetric, but not
 normal: where they are one point of a test set, up or down, at every seed, it raises false alarms in 9 % of studies. So
-evidence must be that of a second process too, of the signs given the sizes, exact for any symmetric differences. By
-simulation, looked at after every seed to 100, that leaves 1 to 3 % (±1, normal, accuracies of 240 points, Student's
-t with 2 degrees); effects of 0.5, 1, 2 and 4 standard deviations are decided after 44, 15, 9 and 8 seeds on average.
+evidence must be that of a second process too, of the signs given the sizes, exact for any symmetric differences. What
+that leaves, and after how many seeds effects are decided, stands in docs/explanation/verdicts.md.
 
 Assumed: differences are independent from seed to seed. The confidence sequence is that of the first process; a mean
 difference other than 0, of strongly skewed differences, may be left out more often.
