@@ -6,6 +6,7 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
+import ziamath
 from docutils import nodes
 from latex2mathml.converter import convert
 from sphinx.application import Sphinx
@@ -21,9 +22,11 @@ extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 
 html_theme = "furo"
 html_title = f"probeta {release}"
-html_static_path = ["static"]
+html_static_path = ["static", *(str(path) for path in Path(ziamath.__file__).parent.glob("fonts/*.ttf"))]
+pygments_dark_style = "monokai"
 html_css_files = ["site.css"]
 html_show_sourcelink = False
+html_show_copyright = False
 html_math_renderer = "mathml"
 
 myst_enable_extensions = ["dollarmath", "colon_fence", "deflist"]
