@@ -18,6 +18,7 @@ from probeta.interventions.changes import (
     hook_attention,
     intervene,
 )
+from probeta.interventions.panel import cut_one_by_one
 from probeta.interventions.passes import Case, read, references, translate
 from probeta.nn.decoding import greedy
 from probeta.nn.multi_head import MultiHeadAttention
@@ -199,3 +200,28 @@ def test_the_divergence_is_that_of_the_definition() -> None:
     assert np.allclose(got.divergence[0], expected.detach().numpy(), atol=1e-6)
     assert np.allclose(read(subject, [(0, [])]).divergence, 0.0, atol=1e-9)
     assert (SPEC.pad_id, SPEC.bos_id) == (0, 1)
+
+
+@pytest.mark.parametrize("kind", ["multi_head", "transformer"])
+def test_a_page_has_what_is_written_without_each_link_word_and_head(kind: str) -> None:
+    net = make_net(kind)
+    subject = make_subject(net)
+    sources, targets = [[1, 4, 5, 6, 7, 2], [1, *[4] * 20, 2], [1, 8, 9, 2]], [[4, 5], [4], [7, 8, 9]]
+    first, long, third = cut_one_by_one(net, SPEC, sources, targets, lambda ids: " ".join(map(str, ids)))
+    assert long is None
+    assert first is not None
+    assert third is not None
+
+    def said(i: int, *row: Change) -> str:
+        [words] = translate(subject, [(i, row)], extra=3)
+        return " ".join(map(str, words))
+
+    for i, found, steps in ((0, first, 2), (1, third, 3)):
+        base = said(i)
+        assert found["base"][: len(base)] == base[: len(found["base"])]
+        for key, text in found["words"].items():
+            assert text.startswith(said(i, Cut(column=int(key)))[: len(text)])
+        assert all(int(key.split(",")[0]) < steps for key in found["links"])
+        assert found["base"] not in found["links"].values()
+    changed_by_heads = {key for found in (first, third) for key in found["heads"]}
+    assert changed_by_heads <= ({"0,0", "0,1"} if kind == "multi_head" else {"0,0", "0,1", "1,0", "1,1"})

@@ -34,7 +34,7 @@ def translator(root: Path, overrides: list[str], kind: str, texts: list[str] = T
     path = write_run(root, overrides, {"test/bleu": 50.0 + seed}, seed=seed, epochs=3)
     rng, artifacts = np.random.default_rng(seed), path / "artifacts"
     artifacts.mkdir()
-    rows, maps, sources, targets = [], [], [], []
+    rows, maps, sources, targets, cuts = [], [], [], [], []
     for number, text in enumerate(texts):
         source, target = ["<bos>", *text.split(), "<eos>"], [*text.upper().split(), "ZU", "ZU"][: 4 + number % 3]
         cross = distributions(rng, LAYERS, HEADS, len(target) + 1, len(source))
@@ -43,9 +43,14 @@ def translator(root: Path, overrides: list[str], kind: str, texts: list[str] = T
         gold = [[2, 1, 1], [3, 1, 0]] if number != 1 else None
         rows.append({**row, "attention": None if kind == "blind" else attention, "gold": gold})
         maps.append({"split": "test", "number": number, "source": source, "target": [*target, "<eos>"], "cross": cross})
+        heads = {"1,2": f"headless {number}"} if kind == "transformer" else {}
+        said = {"base": " ".join(target), "words": {"1": f"wordless {number}"}, "links": {"0,2": f"cut {number}"}}
+        cuts.append({"split": "test", "number": number, **said, "heads": heads})
         sources.append(text.split())
         targets.append(target)
     (artifacts / "translations.json").write_text(json.dumps(rows))
+    if kind != "blind":
+        (artifacts / "interventions.json").write_text(json.dumps(cuts))
     if kind == "transformer":
         (artifacts / "attention_maps.json").write_text(json.dumps(maps))
     for name, lines in (("sources", texts), ("hypotheses", texts), ("references", texts)):
@@ -101,7 +106,7 @@ def test_hovering_a_word_shades_the_sources_by_the_weights_of_both_models(page: 
         word(page, 0, t).hover()
         assert shaded(page, 0) == pytest.approx(recurrent[4]["attention"][t], abs=6e-4)
         assert shaded(page, 1) == pytest.approx(transformer[4]["attention"][t], abs=6e-4)
-    tokens = page.locator(".panel").nth(1).locator(".source li > span").all_inner_texts()
+    tokens = page.locator(".panel").nth(1).locator(".source li > .shaded").all_inner_texts()
     assert tokens == transformer[4]["source"]  # and no <b> of it is an element
     digits = page.locator(".panel").nth(0).locator(".source small").all_inner_texts()
     assert [float(text or 0) for text in digits] == pytest.approx(recurrent[4]["attention"][0], abs=0.011)
@@ -142,6 +147,34 @@ def test_words_are_reached_by_keyboard_and_marked_in_both_translations(page: Any
     assert shaded(page, 0) == pytest.approx(recurrent[5]["attention"][3], abs=6e-4)
     marked = page.locator(".target [aria-current]").all_inner_texts()
     assert marked == [recurrent[5]["hypothesis"][3]] * 2
+
+
+def test_what_is_removed_shows_in_the_translation_until_it_is_put_back(page: Any) -> None:
+    pick(page, 2, "a_recurrent", "b_transformer")
+    panel = page.locator(".panel").nth(1)
+    without, removed = panel.locator(".without"), panel.locator(".removed")
+    assert not without.is_visible()
+    panel.locator('.source [data-s="1"]').click()
+    assert without.inner_text() == "Without the: wordless 2"
+    assert removed.count() == 1
+    panel.locator('.map i[data-t="0"][data-s="2"]').click()
+    assert without.inner_text().endswith(": cut 2")
+    panel.locator('.map i[data-t="1"][data-s="2"]').click()
+    assert without.inner_text().endswith(": the same translation")
+    panel.locator('.map i[data-t="1"][data-s="2"]').click()
+    assert not without.is_visible()
+    assert removed.count() == 0
+    head = panel.locator(".cut-head")
+    assert not head.is_visible()
+    panel.locator(".layer").select_option(label="2")
+    panel.locator(".head").select_option(label="3")
+    head.click()
+    assert without.inner_text() == "Without this head: headless 2"
+    panel.locator(".head").select_option(label="1")
+    assert not without.is_visible()
+    for select in (".layer", ".head"):
+        panel.locator(select).select_option(index=0)
+    assert page.locator(".panel").nth(0).locator(".cut-head").is_hidden()
 
 
 def test_a_model_without_attention_says_so_and_keeps_its_translation(page: Any) -> None:

@@ -13,6 +13,7 @@ from probeta.data.spec import TextSpec
 from probeta.data.vocabulary import BOS, EOS
 from probeta.errors import ConfigError
 from probeta.interventions.changes import find_sites
+from probeta.interventions.panel import cut_one_by_one
 from probeta.interventions.survey import METRICS, Survey, make_survey
 from probeta.metrics.translation import SCORES, score_all
 from probeta.metrics.translation_analysis import analysis
@@ -29,6 +30,9 @@ LARGE_VOCABULARY = 1000
 
 KEPT_TRANSLATIONS = 50
 """Sentences per split whose attention is kept for heat maps."""
+
+INTERVENED = 4
+"""Sentences per split of which a page can remove links."""
 
 
 class TranslatorModule(Module):
@@ -291,9 +295,9 @@ class TranslatorModule(Module):
             self.evaluated["test"].update(self.survey.metrics)
 
     def artifacts(self, data: Any) -> dict[str, Any]:
-        """`translations` (with attention, some of each split); by split the `hypotheses` beside references and sources,
-        and what is wrong with their words (`errors`, `analysis`); with gold links `alignment` and `groups`; where words
-        were explained, `explanations`.
+        """`translations` (with attention, some of each split), of the first of them `interventions`; by split the
+        `hypotheses` beside references and sources, and what is wrong with their words (`errors`, `analysis`); with gold
+        links `alignment` and `groups`; where words were explained, `explanations`.
         """
         values: dict[str, Any] = {"translations": []}
         for split, hypotheses in self.translations.items():
@@ -315,7 +319,21 @@ class TranslatorModule(Module):
                 values[f"groups.{split}"] = by
             kept = [self.translation(split, row, hypotheses[row], data) for row in order[:KEPT_TRANSLATIONS]]
             values["translations"] += kept
+        if find_sites(self.net):
+            values["interventions"] = self.interventions(data)
         return values | ({} if self.survey is None else {"explanations": self.survey.arrays})
+
+    def interventions(self, data: Any) -> list[dict[str, Any]]:
+        """Of the first sentences of each split the translations without a link, a word or a head."""
+        places = [(split, row) for split, rows in self.translations.items() for row in sorted(rows)[:INTERVENED]]
+        sources = [data.source.encode(data.sources(split)[row]) for split, row in places]
+        targets = [self.translations[split][row].tokens for split, row in places]
+        found = cut_one_by_one(self.net, self.spec, sources, targets, data.decode)
+        return [
+            {"split": split, "number": row, **cuts}
+            for (split, row), cuts in zip(places, found, strict=True)
+            if cuts is not None
+        ]
 
     @staticmethod
     def translation(split: str, number: int, hypothesis: Hypothesis, data: Any) -> dict[str, Any]:

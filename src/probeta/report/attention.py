@@ -49,7 +49,8 @@ def collect_attention(runs: Sequence[RunRow]) -> dict[str, Any] | None:
 
     `models` are names, `variants` what they are runs of; `sentences` have a `split`, `text`, `reference` and `by`, one
     entry per model or `null`: `source` and `target` tokens, `gold` links `[source, target, sure]` or `null`, and
-    `weights`, by layer, head, target and source token, in thousandths (`null` without attention). Where a net has
+    `weights`, by layer, head, target and source token, in thousandths (`null` without attention), `cuts`, what is
+    written without a word, a link or a head (`interventions.panel`; `null` where that is not known). Where a net has
     several heads the mean of its last layer's is its attention.
     """
     read = list(islice(_translations(_in_turn(runs)), MODELS))
@@ -105,6 +106,9 @@ def words(language: Language) -> dict[str, str]:
         "absent": say("This model did not translate the sentence, or did not keep its translation."),
         "blind": say("This model has no attention: the source reaches it as one vector."),
         "missing": say("This translation does not have the word."),
+        "removed": say("Without {what}:"),
+        "head": say("this head"),
+        "same": say("the same translation"),
         "empty": say("This translation has no words."),
         "rests": say(
             "Each word looked most at <eos>, where the encoder has read the whole sentence: it aligned with no word."
@@ -136,6 +140,7 @@ def read_run(artifacts: Artifacts, name: str, variant: str) -> Translated | None
         return None
     found = Translated(name, variant)
     maps = {(row["split"], row["number"]): row["cross"] for row in artifacts.read("attention_maps") or []}
+    cuts = {(row.pop("split"), row.pop("number")): row for row in artifacts.read("interventions") or []}
     for split in dict.fromkeys(entry["split"] for entry in entries):
         own = [entry for entry in entries if entry["split"] == split]
         # A line for each translated sentence, in the order of the entries, which are the first of them.
@@ -147,7 +152,8 @@ def read_run(artifacts: Artifacts, name: str, variant: str) -> Translated | None
         try:
             for i, (entry, text) in enumerate(zip(own, texts, strict=False)):
                 key = split, text
-                found.sentences[key] = _sentence(entry, maps.get((split, entry.get("number", i))))
+                place = split, entry.get("number", i)
+                found.sentences[key] = _sentence(entry, maps.get(place), cuts.get(place))
                 found.references[key] = " ".join(entry["reference"])
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             why = f"an entry is no translation ({type(error).__name__}: {error})"
@@ -155,7 +161,7 @@ def read_run(artifacts: Artifacts, name: str, variant: str) -> Translated | None
     return found
 
 
-def _sentence(entry: dict[str, Any], cross: Any) -> dict[str, Any]:
+def _sentence(entry: dict[str, Any], cross: Any, cuts: dict[str, Any] | None = None) -> dict[str, Any]:
     target = entry["hypothesis"][:ROWS]
     # A map has a row more, for <eos>.
     layers = cross or ([[entry["attention"]]] if entry["attention"] is not None else None)
@@ -164,6 +170,7 @@ def _sentence(entry: dict[str, Any], cross: Any) -> dict[str, Any]:
         "source": entry["source"],
         "target": target,
         "gold": gold and [link for link in gold if link[1] < len(target)],
+        "cuts": cuts,
         "rests": rests_on_end(entry["source"], entry["attention"]),
         "weights": layers and [[_thousandths(head[: len(target)]) for head in layer] for layer in layers],
     }

@@ -91,6 +91,10 @@ def _read_maps(path: Path) -> list[dict[str, Any]] | None:
     return read_rows(path, {"split": str, "number": int, "cross": list})
 
 
+def _read_cuts(path: Path) -> list[dict[str, Any]] | None:
+    return read_rows(path, {"split": str, "number": int, "base": str, "links": dict, "words": dict, "heads": dict})
+
+
 def _write_text(file: BinaryIO, text: str) -> None:
     file.write(text.encode())
 
@@ -108,6 +112,8 @@ FORMS = {
     "translations": _json(_read_translations, ensure_ascii=False),
     # of those, every layer's and head's weights
     "attention_maps": _json(_read_maps, ensure_ascii=False, separators=(",", ":")),
+    # of some of those, what is written without a link, a source word, a head
+    "interventions": _json(_read_cuts, ensure_ascii=False, separators=(",", ":")),
     "sources": LINES,  # these three by split, line by line each other's
     "hypotheses": LINES,
     "references": LINES,

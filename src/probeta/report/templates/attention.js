@@ -11,6 +11,7 @@ async function startAttention() {
 
   const entries = sentences.flatMap((sentence) => sentence.by.filter(Boolean));
   document.getElementById("attention-gold").hidden = !entries.some((entry) => entry.gold?.length);
+  document.getElementById("attention-cuts").hidden = !entries.some((entry) => entry.cuts);
   document.getElementById("attention-pieces").hidden = !entries.some((entry) => entry.source.some((token) => token.startsWith("▁")));
 
   const groups = {};
@@ -26,11 +27,21 @@ async function startAttention() {
     constructor(model) {
       panels.append(document.getElementById("attention-panel").content.cloneNode(true));
       this.box = panels.lastElementChild;
-      for (const part of ["model", "layer", "head", "source", "target", "said", "map"]) this[part] = this.box.querySelector(`.${part}`);
+      for (const part of ["model", "layer", "head", "source", "target", "said", "map", "without"]) this[part] = this.box.querySelector(`.${part}`);
       models.forEach((name, i) => this.model.add(new Option(name, i)));
       this.model.value = model;
       this.model.addEventListener("change", () => { this.show(); look(this, this.at); });
       for (const select of [this.layer, this.head]) select.addEventListener("change", () => { this.draw(); this.mark(this.at); });
+      this.cutter = this.box.querySelector(".cut-head");
+      this.cutter.addEventListener("click", () => this.remove("heads", this.chosenHead(), says.head));
+      this.source.addEventListener("click", (event) => {
+        const word = event.target.closest("[data-s]");
+        if (word) this.remove("words", word.dataset.s, word.textContent);
+      });
+      this.map.addEventListener("click", (event) => {
+        const { t, s } = event.target.dataset;
+        if (s !== undefined) this.remove("links", `${t},${s}`, `${this.entry.target[t]} → ${this.entry.source[s]}`);
+      });
       for (const kind of ["pointerover", "focusin", "click"]) {
         for (const place of [this.target, this.map]) place.addEventListener(kind, (event) => {
           const word = event.target.closest("[data-t]");
@@ -51,13 +62,18 @@ async function startAttention() {
       options(this.layer, layers, says.last);
       options(this.head, heads, says.mean);
       this.box.setAttribute("aria-label", models[this.model.value]);
-      this.source.replaceChildren(...(entry?.source || []).map((word) => item("span", word)));
+      this.source.replaceChildren(...(entry?.source || []).map((word, s) => {
+        const li = item(entry.cuts ? "button" : "span", word, true);
+        if (entry.cuts) Object.assign(li.firstElementChild, { type: "button" }).dataset.s = s;
+        return li;
+      }));
       this.target.replaceChildren(...(entry?.target || []).map((word, t) => {
         const button = item("button", word);
         Object.assign(button.firstElementChild, { type: "button", tabIndex: -1 }).dataset.t = t;
         return button;
       }));
       this.at = Math.min(this.at, Math.max(0, (entry?.target.length || 0) - 1));
+      this.removed = null;
       this.draw();
     }
     // Weights (T, S), from 0 to 1, of the chosen layer and head; the mean of the heads where none is chosen.
@@ -68,9 +84,32 @@ async function startAttention() {
       const chosen = this.head.value === "" ? heads : [heads[this.head.value]];
       return chosen[0].map((row, t) => row.map((_, s) => chosen.reduce((sum, head) => sum + head[t][s], 0) / chosen.length / 1000));
     }
+    // Layer and head that are chosen, as `cuts` has them: there may be one of either.
+    chosenHead() {
+      const all = this.entry?.weights || [];
+      if (!all.length || (this.head.value === "" && all[0].length > 1)) return null;
+      return `${this.layer.value === "" ? all.length - 1 : this.layer.value},${this.head.value || 0}`;
+    }
+    // What is written without a word, a link or a head; the same one again puts it back.
+    remove(kind, key, what) {
+      if (!this.entry?.cuts) return;
+      const again = this.removed?.kind === kind && this.removed.key === key;
+      this.removed = again || key === null ? null : { kind, key, what };
+      this.tellRemoved();
+    }
+    tellRemoved() {
+      const { kind, key, what } = this.removed || {};
+      const several = (this.entry?.weights?.length || 0) * (this.entry?.weights?.[0].length || 0) > 1;
+      this.cutter.hidden = !(this.entry?.cuts && several && this.chosenHead());
+      this.cutter.setAttribute("aria-pressed", kind === "heads" && key === this.chosenHead());
+      this.without.hidden = !this.removed;
+      if (this.removed) this.without.textContent = `${says.removed.replace("{what}", what)} ${this.entry.cuts[kind][key] ?? says.same}`;
+      for (const word of this.source.querySelectorAll("[data-s]")) word.classList.toggle("removed", kind === "words" && word.dataset.s === key);
+      for (const cell of this.map.querySelectorAll("[data-s]")) cell.classList.toggle("removed", kind === "links" && `${cell.dataset.t},${cell.dataset.s}` === key);
+    }
     draw() {
       const table = this.table = this.weights();
-      if (!table) { this.map.replaceChildren(); return; }
+      if (!table) { this.map.replaceChildren(); this.tellRemoved(); return; }
       const cell = (tag, content, t) => {
         const made = Object.assign(document.createElement(tag), { textContent: content });
         if (t !== undefined) made.dataset.t = t;
@@ -84,9 +123,12 @@ async function startAttention() {
           made.style.setProperty("--w", weight);
           made.title = `${this.entry.target[t]} – ${this.entry.source[s]}: ${decimal.format(weight)}`;
           made.className = this.gold(s, t);
+          if (this.entry.cuts) made.dataset.s = s;
           return made;
         }),
       ]));
+      if (this.removed?.kind === "heads" && this.removed.key !== this.chosenHead()) this.removed = null;
+      this.tellRemoved();
     }
     gold(s, t) {
       const link = this.entry.gold?.find(([source, target]) => source === s && target === t);
@@ -104,7 +146,7 @@ async function startAttention() {
       [...this.source.children].forEach((li, s) => {
         const weight = row?.[s] ?? 0, [word, number] = li.children;
         word.style.setProperty("--w", weight);
-        word.className = `shaded ${weight > 0.5 ? "strong" : ""} ${row ? this.gold(s, t) : ""}`;
+        word.className = `${word.classList.contains("removed") ? "removed" : ""} shaded ${weight > 0.5 ? "strong" : ""} ${row ? this.gold(s, t) : ""}`;
         number.textContent = row && weight >= 0.01 ? decimal.format(weight) : "";
       });
       [...this.map.children].forEach((cell) => cell.classList.toggle("here", Number(cell.dataset.t) === t));
@@ -122,10 +164,10 @@ async function startAttention() {
     }
   }
 
-  function item(tag, word) {
+  function item(tag, word, numbered) {
     const li = document.createElement("li");
     li.append(Object.assign(document.createElement(tag), { textContent: word }));
-    if (tag === "span") li.append(document.createElement("small"));
+    if (numbered) li.append(document.createElement("small"));
     return li;
   }
   function options(select, count, first) {
