@@ -61,8 +61,8 @@ def test_texts_encode_to_a_source_batch(data: Tiny) -> None:
 
 
 def test_a_saved_codec_translates_without_the_data(data: Tiny, tmp_path: Path) -> None:
-    data.save(tmp_path / "text")
-    codec = TextData.load(tmp_path / "text")
+    data.save(tmp_path)
+    codec = TextData.load(tmp_path)
     assert codec.spec == data.spec
     assert codec.source.name == "aa"
     assert codec.source.encode("c d q") == data.source.encode("c d q")

@@ -13,7 +13,8 @@ def test_the_direction_of_a_metric_follows_from_its_name() -> None:
     assert [direction(name) for name in rising] == ["max"] * len(rising)
     assert [direction(name) for name in falling] == ["min"] * len(falling)
     assert [direction(name) for name in neither] == [None] * len(neither)
-    assert all(map(is_maximised, rising))
+    assert all(map(is_maximised, (*rising, "test/f1/lost", "test/recall/error")))
+    assert bounds("val/precision/some class") == (0.0, 1.0)
     assert not any(map(is_maximised, (*falling, *neither)))
 
 

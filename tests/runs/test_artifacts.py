@@ -26,6 +26,7 @@ VALUES: dict[str, Any] = {
     ],
     "alignment.val": {"aer": 0.5},
     "groups.val": {"depth": []},
+    "columns": {"classes": ["größer", "kleiner"]},
     "model": "class Net:\n    pass\n",
     "data": {"root": "/data"},
 }

@@ -189,7 +189,7 @@ def check(config: DictConfig) -> set[str]:
     data.files()
     make(tree, "decoding")
     with torch.device("meta"):
-        model: Module = make(tree, "model", spec=spec)
+        model: Module = make(tree, "model", spec=data.foresee() or spec)
     unvalidated = (tree.get("trainer") or {}).get("limit_val_batches") == 0
     check_monitors(tree, [name for name in model.logged() if not (unvalidated and name.startswith("val/"))])
     check_optimizer(tree, model)
@@ -205,10 +205,12 @@ def find_absent_seeds(config: DictConfig) -> tuple[str, ...]:
     """
     tree = resolve_config(config)
     model_class = resolve(tree["model"]["_target_"], "model", get_trusted(tree))
+    data = make(tree, "data")
     with torch.device("meta"):
-        model: Module = make(tree, "model", spec=EXAMPLES[getattr(model_class, "accepts", PointsSpec)])
+        spec = data.foresee() or EXAMPLES[getattr(model_class, "accepts", PointsSpec)]
+        model: Module = make(tree, "model", spec=spec)
     there = {
-        "seeds.order": make(tree, "data").has_order,
+        "seeds.order": data.has_order,
         "seeds.noise": model.draws_noise(),
         "data.seed": "seed" in tree["data"],
     }

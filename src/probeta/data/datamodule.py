@@ -51,6 +51,10 @@ class DataModule(pl.LightningDataModule):
     def spec(self) -> DataSpec:
         raise NotImplementedError
 
+    def foresee(self) -> DataSpec | None:
+        """What `spec` will be but for counts, so that a job is checked before it runs; `None`: nobody knows yet."""
+        return None
+
     def sha256(self) -> str:
         """A hash of everything in the splits: equal data, equal hash."""
         raise NotImplementedError
@@ -61,7 +65,12 @@ class DataModule(pl.LightningDataModule):
         return {name: str(getattr(self, name)) for name in self.located}
 
     def save(self, folder: Path) -> None:
-        """Write what using the model needs without the data (tokenizers, vocabularies) into `folder`."""
+        """Write what using the model needs without the data (tokenizers, means) into `folder`, a run's `artifacts/`."""
+
+    @classmethod
+    def load(cls, folder: Path) -> Any:
+        """What `save` wrote there, with the data's `spec`; `None` where using the model needs the data themselves."""
+        return None
 
     def facts(self) -> dict[str, Any]:
         """What the result says of the data beside their hash."""

@@ -13,6 +13,10 @@ class PointsSpec:
     classes: int
     class_counts: tuple[int, ...]
     """Training examples of each class: what a balanced loss weighs by."""
+    class_names: tuple[str, ...] = ()
+    """What the classes are called; empty: by their numbers."""
+    feature_names: tuple[str, ...] = ()
+    """What the features are called; empty: by their numbers."""
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from probeta.data.datamodule import DataModule
 from probeta.data.pairs import EncodedPairs
 from probeta.data.spec import TextSpec
 from probeta.errors import check_whole, check_whole_or_null
+from probeta.runs.artifacts import Artifacts
 
 SPLITS = ("train", "val", "test")
 
@@ -146,8 +147,8 @@ class TextData(DataModule):
     # --- the run directory ---------------------------------------------------------------------------
 
     def save(self, folder: Path) -> None:
-        """Write all that translating needs into `folder` (`artifacts/text/` of a run)."""
-        self.codec.save(folder)
+        """Write all that translating needs into `text/` of `folder`."""
+        self.codec.save(Artifacts(folder).text)
 
     def facts(self) -> dict[str, dict[str, Any]]:
         """For the run's record: the pairs of each split."""
@@ -162,7 +163,8 @@ class TextData(DataModule):
                 digest.update(np.ascontiguousarray(rows.ids, np.int32).tobytes())
         return digest.hexdigest()
 
-    @staticmethod
-    def load(folder: Path) -> TextCodec:
+    @classmethod
+    def load(cls, folder: Path) -> TextCodec | None:
         """What `save` wrote."""
-        return TextCodec.load(folder)
+        text = Artifacts(folder).text
+        return TextCodec.load(text) if text.is_dir() else None

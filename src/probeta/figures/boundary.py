@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from matplotlib.image import imsave
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
-from probeta.figures.style import COLOURS, INK, figure, label_axes, own_settings, typeset
+from probeta.figures.style import COLOURS, INK, escape_mathtext, figure, label_axes, own_settings, typeset
 
 Array = NDArray[np.float64]
 
@@ -28,6 +29,7 @@ BAR = (0.85, 0.31, 0.028, 0.55)
 """Left, bottom, width and height, as fractions of the figure."""
 
 
+AXES_NAMES = ("x₁ (no unit)", "x₂ (no unit)")
 CLASS_MARKERS = ("o", "^", "s", "D", "v", "P", "X")
 
 
@@ -69,6 +71,8 @@ def boundary_figure(
     labels: Array,
     split: Array | None = None,
     predicted: Array | None = None,
+    class_names: Sequence[str] = (),
+    feature_names: Sequence[str] = (),
 ) -> Figure:
     """`probability (G, G)` of class 1 at `(x1[j], x2[i])`, and `points (N, 2)` with their classes.
 
@@ -81,12 +85,13 @@ def boundary_figure(
     drawn.set_layout_engine("none")
     axes.set_position(AXES)
     axes.grid(False)
+    classes = count_classes(labels, predicted)
+    names = [escape_mathtext(f"class {name}") for name in (class_names if len(class_names) else range(classes))]
     if (image := shade(axes, x1, x2, probability, predicted)) is not None:
         bar = drawn.colorbar(image, cax=drawn.add_axes(BAR), ticks=[0, 0.25, 0.5, 0.75, 1])
-        bar.set_label("probability of class 1", fontsize=10, color=INK)
+        bar.set_label(f"probability of {names[1]}", fontsize=10, color=INK)
     held_out = np.zeros(len(labels), dtype=bool) if split is None else np.asarray(split).astype(str) == "test"
     handles = []
-    classes = count_classes(labels, predicted)
     for c in range(classes):
         colour, marker = colour_of(c), CLASS_MARKERS[c % len(CLASS_MARKERS)]
         for ringed in (False, True):
@@ -98,7 +103,7 @@ def boundary_figure(
                 edgecolors="black" if ringed else "none", linewidths=0.8, alpha=1.0 if ringed else 0.55,
                 zorder=3 if ringed else 2,
             )  # fmt: skip
-            name = f"class {c}" + (", test" if ringed else ", train and validation" if held_out.any() else "")
+            name = names[c] + (", test" if ringed else ", train and validation" if held_out.any() else "")
             handles.append(
                 Line2D([], [], linestyle="", marker=marker, markersize=6 if ringed else 5, markerfacecolor=colour,
                        markeredgecolor="black" if ringed else "none", label=name)
@@ -109,7 +114,8 @@ def boundary_figure(
     axes.set_xlim(float(x1[0]), float(x1[-1]))
     axes.set_ylim(float(x2[0]), float(x2[-1]))
     axes.set_aspect("equal", adjustable="box")
-    label_axes(axes, "x₁ (no unit)", "x₂ (no unit)")
+    first, second = [f"{escape_mathtext(name)} (standardised)" for name in feature_names] or AXES_NAMES
+    label_axes(axes, first, second)
     axes.legend(handles=handles, fontsize=8.5, frameon=False, ncols=2, loc="upper center", bbox_to_anchor=(0.5, -0.14))
     return drawn
 
@@ -131,14 +137,15 @@ class BoundaryPictures:
 
     def png(
         self, x1: Array, x2: Array, probability: Array, points: Array, labels: Array, split: Array | None = None,
-        predicted: Array | None = None,
+        predicted: Array | None = None, **names: Sequence[str],
     ) -> bytes:  # fmt: skip
         """As `boundary_figure`."""
         arrays = [None if a is None else a.tobytes() for a in (x1, x2, points, labels, split)]
-        shared = [predicted is None, count_classes(labels, predicted), *arrays]
+        told = {key: list(name) for key, name in names.items()}
+        shared = [predicted is None, count_classes(labels, predicted), told, *arrays]
         with own_settings():
             if shared != self._shared:
-                drawn = boundary_figure(self.title, x1, x2, probability, points, labels, split, predicted)
+                drawn = boundary_figure(self.title, x1, x2, probability, points, labels, split, predicted, **names)
                 self._draw_frame(drawn)
                 self._shared = shared
             canvas, axes = self._canvas, self._canvas.figure.axes[0]

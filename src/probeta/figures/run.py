@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from probeta.figures.attention import attention_figure
 from probeta.figures.boundary import boundary_figure
+from probeta.figures.confusion import confusion_figure
 from probeta.figures.curves import Curve, layers_figure, line_figure, mark_best
 from probeta.figures.heads import head_figures
 from probeta.figures.probes import probe_figures
@@ -58,6 +59,8 @@ def make_figures(run_dir: Path, best_epoch: float | None = None) -> dict[str, Fi
     if (boundary := artifacts.boundary()) is not None:
         figures["boundary"] = boundary_figure("Decision boundary", **boundary)
     if (arrays := artifacts.read("predictions")) is not None:
+        if boundary is None:
+            figures["confusion"] = classes_figure(arrays)
         figures["reliability"] = calibration_figure(arrays)
     for i, sentence in enumerate(select_attended(artifacts)):
         figures[f"attention_{i + 1}"] = attention_figure(
@@ -145,6 +148,15 @@ def layer_figures(columns: Mapping[str, Column]) -> dict[str, Figure]:
         if layers:
             figures[file] = layers_figure(title, "epoch", unit, layers, total)
     return figures
+
+
+def classes_figure(arrays: Mapping[str, NDArray[Any]]) -> Figure:
+    """The confusion matrix of the test set."""
+    split = "test" if "test_logits" in arrays else "val"
+    logits = arrays[f"{split}_logits"]
+    names = arrays.get("class_names", range(logits.shape[1]))
+    title = f"Classes of the {SPLITS[split]} set"
+    return confusion_figure(title, arrays[f"{split}_y"], logits.argmax(axis=1), [str(name) for name in names])
 
 
 def calibration_figure(arrays: Mapping[str, NDArray[Any]]) -> Figure:

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from probeta.config.build import build_data, build_model, check_keys, resolve_config
-from probeta.config.trust import adopt, relocate
+from probeta.config.trust import adopt, get_trusted, relocate, resolve
 from probeta.data.datamodule import DataModule
-from probeta.data.text import TextData
+from probeta.data.spec import DataSpec
 from probeta.errors import RunDirectoryError
 from probeta.models.module import Module
 from probeta.models.weights import load_archive, weights_sha256
@@ -34,6 +34,9 @@ class LoadedRun:
     """The kept weights, in evaluation mode."""
     metrics: dict[str, Any]
     result: dict[str, Any]
+    spec: DataSpec
+    kept: Any = None
+    """What the data kept for the use of the model: tokenizers, columns; `None` for those that keep nothing."""
 
     @property
     def data(self) -> DataModule:
@@ -76,9 +79,10 @@ def load_run(directory: str | Path, trust: list[str] | None = None) -> LoadedRun
     check_recorded(run, config, result)
     tree = relocate(adopt(drop_training(resolve_config(config)), trust or []), run.recorded_places())
     check_keys(tree)
-    text = run.artifacts.text
-    data = None if text.is_dir() else build_data(tree)
-    spec = TextData.load(text).spec if data is None else data.spec
+    data_class: Any = resolve(tree["data"]["_target_"], "data", get_trusted(tree))
+    kept = data_class.load(run.artifacts.folder)
+    data = build_data(tree) if kept is None else None
+    spec = kept.spec if data is None else data.spec
     model = build_model(tree, spec)
     state: dict[str, Any] = load_archive(checkpoint).get("state_dict") or {}
     recorded = result.get("weights_sha256")
@@ -90,7 +94,7 @@ def load_run(directory: str | Path, trust: list[str] | None = None) -> LoadedRun
         raise RunDirectoryError(
             f"{checkpoint} does not fit the model of {run.config}: {str(error).splitlines()[0]}"
         ) from None
-    found = LoadedRun(run.path, tree, model.eval(), result.get("metrics") or {}, result)
+    found = LoadedRun(run.path, tree, model.eval(), result.get("metrics") or {}, result, spec, kept)
     if data is not None and data.sha256() == result.get("data_sha256"):
         found._data = data
     return found

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 from torchmetrics.functional.classification import (
@@ -10,21 +12,22 @@ from torchmetrics.functional.classification import (
     multiclass_recall,
 )
 
-BY_CLASS = ("precision/0", "recall/0", "f1/0", "f1_macro")
-"""The names of `scores_by_class`, where there is a class 0 alone."""
+BY_CLASS = ("precision", "recall", "f1")
+"""What `scores_by_class` says of each class."""
 
 
-def scores_by_class(logits: Tensor, y: Tensor) -> dict[str, float]:
-    """`precision/<c>`, `recall/<c>`, `f1/<c>` of every class, and `f1_macro`, their plain mean.
+def scores_by_class(logits: Tensor, y: Tensor, names: Sequence[str] = ()) -> dict[str, float]:
+    """`precision/<c>`, `recall/<c>`, `f1/<c>` of every class, by its name or number, and `f1_macro`, their plain mean.
 
     `logits (N, C)`, `y (N,)`. A ratio whose denominator is 0 (a class never predicted) counts as 0.
     """
     classes = logits.shape[1]
+    names = names or [str(c) for c in range(classes)]
     predicted = logits.argmax(dim=1)
     measures = {"precision": multiclass_precision, "recall": multiclass_recall, "f1": multiclass_f1_score}
     scores: dict[str, float] = {}
     for name, measure in measures.items():
         values: Tensor = measure(predicted, y, num_classes=classes, average="none")
-        scores |= {f"{name}/{c}": float(value) for c, value in enumerate(values)}
-    scores["f1_macro"] = float(torch.tensor([scores[f"f1/{c}"] for c in range(classes)]).mean())
+        scores |= {f"{name}/{c}": float(value) for c, value in zip(names, values, strict=True)}
+    scores["f1_macro"] = float(torch.tensor([scores[f"f1/{c}"] for c in names]).mean())
     return scores

@@ -42,12 +42,18 @@ _FIRST = (
 )  # fmt: skip
 
 
+def split_name(metric: str) -> list[str]:
+    """The parts of `metric` without the name of a class, which can be any word: `test/recall/lost` is a recall."""
+    parts = metric.split("/")
+    return parts[:2] if parts[1:2] in (["precision"], ["recall"], ["f1"]) else parts
+
+
 def direction(metric: str) -> Literal["min", "max"] | None:
     """Which way of `metric` is better; `None` for what is neither good nor bad (a norm, an entropy, an epoch).
 
     The last part of the name that is known decides: `test/recall/1` is the recall of class 1, `reach/lstm` a reach.
     """
-    for part in reversed(metric.split("/")):
+    for part in reversed(split_name(metric)):
         for mode, words in (("max", _RISING), ("min", _FALLING)):
             if any(part == word or part.startswith(word + "_") or part.endswith("_" + word) for word in words):
                 return mode  # type: ignore[return-value]
@@ -95,7 +101,7 @@ def bounds(metric: str) -> tuple[float, float]:
     """What the metric cannot leave: 0 and 1 of a share, 0 and 100 of BLEU and chrF, 0 of a loss, a norm, an epoch; else
     no bound.
     """
-    name = next((part for part in reversed(metric.split("/")) if not part.isdigit()), metric)
+    name = next((part for part in reversed(split_name(metric)) if not part.isdigit()), metric)
     family, word, last = metric.split("/")[0], name.split("_")[0], name.split("_")[-1]
     if word in ("bleu", "chrf"):
         return (0.0, 1.0) if name.startswith("bleu_sentence") else (0.0, 100.0)

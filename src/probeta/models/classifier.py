@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -34,6 +35,7 @@ class Classifier(Module):
         super().__init__()
         # A buffer even when it is all ones, so that it may differ between the members of an ensemble.
         self.register_buffer("class_weight", resolve_class_weight(class_weight, spec), persistent=False)
+        self.class_names: tuple[str, ...] = getattr(spec, "class_names", ())
         self.logits: dict[str, Tensor] = {}
 
     def forward(self, x: Tensor) -> Tensor:
@@ -60,7 +62,8 @@ class Classifier(Module):
         return {"loss": sums["loss"] / sums["weight"], "acc": sums["correct"] / sums["count"]}
 
     def reported(self, data: Any) -> set[str]:
-        by_class = {f"{split}/{name}" for split in SPLITS for name in BY_CLASS}
+        scores = {"f1_macro", *(f"{name}/{c}" for name in BY_CLASS for c in self.class_names or ("0",))}
+        by_class = {f"{split}/{name}" for split in SPLITS for name in scores}
         return super().reported(data) | by_class | {f"test/{name}" for name in CALIBRATION}
 
     def on_test_epoch_end(self) -> None:
@@ -71,7 +74,8 @@ class Classifier(Module):
         self.logits = self.predict_splits(self.data)
         for split, logits in self.logits.items():
             y = self.data.splits[split].y
-            self.evaluated[split] |= {f"{split}/{name}": value for name, value in scores_by_class(logits, y).items()}
+            scores = scores_by_class(logits, y, self.class_names)
+            self.evaluated[split] |= {f"{split}/{name}": value for name, value in scores.items()}
         test, val = ((self.logits[s].double().numpy(), self.data.splits[s].y.numpy()) for s in ("test", "val"))
         self.evaluated["test"] |= {f"test/{name}": value for name, value in calibration(*test, *val).items()}
 
@@ -87,9 +91,12 @@ class Classifier(Module):
 
     def artifacts(self, data: Any) -> dict[str, Any]:
         logits = {split: values for split, values in self.logits.items() if split != "train"}
-        values: dict[str, Any] = {"predictions": predictions(logits, data.splits)}
+        names = {"class_names": np.array(self.class_names)} if self.class_names else {}
+        values: dict[str, Any] = {"predictions": predictions(logits, data.splits) | names}
         if data.splits["train"].x.shape[1:] == (2,):
-            values["boundary"] = boundary(self, data.splits, self.device)
+            axes = getattr(data.spec, "feature_names", ())
+            names |= {"feature_names": np.array(axes)} if axes else {}
+            values["boundary"] = boundary(self, data.splits, self.device) | names
         return values
 
 

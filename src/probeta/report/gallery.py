@@ -86,8 +86,10 @@ def figures(run: RunRow) -> Iterator[tuple[Any, ...]]:
 
 
 def draw_artifacts(artifacts: Artifacts, boundaries: BoundaryPictures) -> Iterator[tuple[Any, ...]]:
-    """What can be seen only of a single run, drawn from its `artifacts/`: the boundary, the attention."""
-    for name, draw in (("boundary", partial(_boundary, boundaries)), ("translations", _attention)):
+    """What can be seen only of a single run, drawn from its `artifacts/`: boundary or classes, and attention."""
+    planar = artifacts.path("boundary").is_file()
+    classes: Any = ("boundary", partial(_boundary, boundaries)) if planar else ("predictions", _classes)
+    for name, draw in (classes, ("translations", _attention)):
         try:
             yield from list(draw(artifacts))
         except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
@@ -98,6 +100,13 @@ def draw_artifacts(artifacts: Artifacts, boundaries: BoundaryPictures) -> Iterat
 def _boundary(boundaries: BoundaryPictures, artifacts: Artifacts) -> Iterator[tuple[str, bytes]]:
     if (boundary := artifacts.boundary()) is not None:
         yield "decision boundary", boundaries.png(**boundary)
+
+
+def _classes(artifacts: Artifacts) -> Iterator[tuple[str, bytes]]:
+    if (arrays := artifacts.read("predictions")) is not None:
+        from probeta.figures.run import classes_figure
+
+        yield "confusion of classes", _png(classes_figure(arrays))
 
 
 def _attention(artifacts: Artifacts) -> Iterator[tuple[str, bytes]]:

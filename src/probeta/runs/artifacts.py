@@ -105,8 +105,9 @@ SOURCE = FileFormat(".py", _write_text, read_text)
 
 FORMS = {
     # of classifiers
-    "predictions": ARRAYS,  # <split>_logits (N, C) and <split>_y (N,) of validation and test
+    "predictions": ARRAYS,  # <split>_logits (N, C) and <split>_y (N,) of validation and test; class_names (C,)
     "boundary": ARRAYS,  # x1 (G,), x2 (G,), probability (G, G) of class 1; points (N, 2), labels (N,), split (N,)
+    "columns": _json(_read_mapping, ensure_ascii=False, indent=1),  # how the columns of a table became numbers
     # of translators
     # some sentences of each split, with attention and gold links
     "translations": _json(_read_translations, ensure_ascii=False),
@@ -179,12 +180,13 @@ class Artifacts:
         return self.read("translations") or []
 
     def boundary(self) -> dict[str, Any] | None:
-        """The arrays of the decision boundary, `split` and `predicted` only where the run wrote them."""
+        """The arrays of the decision boundary, those beside `needed` only where the run wrote them."""
         arrays = self.read("boundary") or {}
         needed = ("x1", "x2", "probability", "points", "labels")
+        optional = ("split", "predicted", "class_names", "feature_names")
         if not all(name in arrays for name in needed):
             return None
-        return {name: arrays[name] for name in (*needed, "split", "predicted") if name in arrays}
+        return {name: arrays[name] for name in (*needed, *optional) if name in arrays}
 
     def vocabulary(self, side: str) -> list[str] | None:
         """The tokens that the `source` or `target` side knew; `None` where no text was kept."""

@@ -73,7 +73,7 @@ def train(
     if data.note:
         log.info("Note: %s.", data.note)
     if rank.number == 0:
-        data.save(run.artifacts.text)
+        data.save(run.artifacts.folder)
         if places := data.record(run.artifacts.folder):
             run.artifacts.write({"data": places})
     device = choose(tree, experiment, run) if rank.count == 1 else choose_for_ranks(tree, rank.count)

@@ -45,7 +45,7 @@ def evaluate(model: Module, data: DataModule, device: torch.device) -> dict[str,
 def write_run(member: Member, run: RunDirectory, size: int, data_sha256: str) -> Outcome:
     """Test the kept weights and write everything but logs and `result.json`."""
     tree, data, model = member.tree, member.data, member.model
-    data.save(run.artifacts.text)
+    data.save(run.artifacts.folder)
     if places := data.record(run.artifacts.folder):
         run.artifacts.write({"data": places})
     if tree["trainer"].get("accelerator") == "measured":
