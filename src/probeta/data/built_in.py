@@ -37,7 +37,9 @@ class BuiltIn(Source):
 
 
 class BuiltInData(TabularData):
-    """One of scikit-learn's sets, split 60/20/20 (or in folds) and stratified; features are standardised on the training part.
+    """One of scikit-learn's sets, split 60/20/20 (or in folds) and stratified.
+
+    Features are standardised by the means and deviations of the training part.
 
     Args:
         name: `iris` (150 flowers, 4 features, 3 classes; Fisher 1936), `wine` (178, 13, 3), `breast_cancer`
