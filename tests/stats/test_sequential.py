@@ -48,6 +48,41 @@ def test_the_closed_form_is_the_integrated_mixture(n: int, shift: float, varianc
     assert e_values(d, variance)[-1] == pytest.approx(integrated(d, variance), rel=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("variance", "theirs"),
+    [
+        (
+            1.0,
+            [
+                0.666173387526,
+                0.954113342994,
+                1.619517935363,
+                2.368766002375,
+                1.316688049766,
+                2.359416274308,
+                3.807611404956,
+            ],
+        ),
+        (
+            0.25,
+            [
+                0.87481776528,
+                1.056442818411,
+                1.429030621028,
+                1.860519811173,
+                1.430762189309,
+                2.148631818753,
+                3.080639498907,
+            ],
+        ),
+    ],
+)
+def test_the_evidence_is_that_of_a_package_of_anytime_valid_tests(variance: float, theirs: list[float]) -> None:
+    """`log_bf` of savvi 0.3.1 (Lindon et al. 2024, arXiv 2210.08589) of t², n - 1, 1 / τ², n, for n from 2 on."""
+    d = [0.3, -0.1, 0.5, 0.4, 0.9, -0.2, 0.6, 0.35]
+    np.testing.assert_allclose(e_values(d, variance)[1:], theirs, rtol=1e-10)
+
+
 def test_scale_and_sign_do_not_matter() -> None:
     d = np.random.default_rng(0).normal(0.5, 1.0, 20)
     np.testing.assert_allclose(e_values(d), e_values(-1e-6 * d), rtol=1e-9)
