@@ -20,6 +20,8 @@ from probeta.report import explained, variance
 from probeta.report.answer import Verdict
 from probeta.report.by_size import SCORES, SIZES
 from probeta.report.language import LANGUAGES, NAMES, Language, catalogue
+from probeta.sweeps.jobs import Action
+from probeta.sweeps.question import phrase
 
 SOURCE = Path(str(files("probeta")))
 OTHERS = [code for code in LANGUAGES if code != "en"]
@@ -31,7 +33,7 @@ Message = str | tuple[str, str]
 
 def in_code() -> Iterator[tuple[str, Message]]:
     """Every literal that `say` and `count` are called with."""
-    for folder in ("commands", "report", "exercises"):
+    for folder in ("commands", "report", "exercises", "sweeps"):
         for file in sorted((SOURCE / folder).rglob("*.py")):
             for node in ast.walk(ast.parse(file.read_text())):
                 if isinstance(node, ast.Call):
@@ -39,7 +41,7 @@ def in_code() -> Iterator[tuple[str, Message]]:
                     literals = [leaf.value for arg in node.args[:2] for leaf in choices(arg)]
                     if name == "count" and len(literals) == 2:
                         yield file.name, (literals[0], literals[1])
-                    elif name == "say":
+                    elif name in ("say", "phrase", "tell"):
                         yield from ((file.name, literal) for literal in literals)
 
 
@@ -73,6 +75,7 @@ def in_tables() -> Iterator[tuple[str, Message]]:
     tables = (explained.EXPLANATIONS, explained.LINKS, explained.INTERVENTIONS, explained.CHANGES)
     yield from (("explained.py", text) for table in tables for text in table.values())
     yield from (("by_size.py", name) for name in (*SCORES.values(), *SIZES.values()))
+    yield from (("jobs.py", action.value) for action in Action if action is not Action.RUN)
     yield "metrics.py", "not a number"
     yield "runs.py", "all"
 
@@ -150,3 +153,11 @@ def test_what_has_no_translation_stays_as_it_is() -> None:
 def test_a_language_without_a_catalogue_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"lang 'xx': accepted: en, es"):
         Language("xx")
+
+
+def test_what_is_composed_is_put_together_in_the_readers_language() -> None:
+    asked = phrase("best trial {n}: {point} ({metric} {value})", n=3, point="lr=0.1 {x}", metric="val/loss", value=0.25)
+    assert Language("en").tell(asked) == "best trial 3: lr=0.1 {x} (val/loss 0.25)"
+    assert Language("es").tell(asked) == "mejor ensayo, el 3: lr=0.1 {x} (val/loss 0,25)"
+    assert Language("es").tell("epoch") == "época"
+    assert Language("es").tell({"text": "of a {damaged} file", "parts": {}}) == "of a {damaged} file"

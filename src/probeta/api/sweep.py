@@ -160,7 +160,7 @@ class Sweep:
         title = summary.sweep.definition.get("question") or summary.sweep.definition.get("name") or self.path.name
         monitored = [name for name in ("val/loss", "val/acc") if self._logged(name)]
         pictures = "".join(inline(self.figure(name), name) for name in monitored[:1])
-        return f"<p>{escape(str(title))}</p>{table}<ul>{items}</ul>{pictures}"
+        return f"<p>{escape(language.tell(title))}</p>{table}<ul>{items}</ul>{pictures}"
 
     def _logged(self, metric: str) -> bool:
         return any(read_curves(run.path, [metric]) for run in read_sweep(self.path).runs[:1])

@@ -59,6 +59,17 @@ class Language:
         text = self._translations.gettext(message) if message else ""
         return text.format(**parts) if parts else text
 
+    def tell(self, said: object) -> str:
+        """A text of a sweep's own: one that is translated whole, or `{"text": …, "parts": {…}}`, put together here."""
+        if not isinstance(said, Mapping):
+            return self.say(str(said))
+        text, given = str(said.get("text")), said.get("parts")
+        parts = {k: self.number(v) if isinstance(v, float) else v for k, v in dict(given or {}).items()}
+        try:
+            return self.say(text, **parts)
+        except (LookupError, ValueError):
+            return text  # of a damaged file
+
     def count(self, singular: str, plural: str, n: int, **parts: object) -> str:
         """The form of the message that `n` takes; `{n}` is filled in."""
         return self._translations.ngettext(singular, plural, n).format(n=n, **parts)

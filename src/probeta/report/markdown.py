@@ -18,9 +18,9 @@ SHOWN = 4
 def summary_md(summary: Summary, language: Language, answer: Answer | None = None) -> str:
     """Question, answer, table of variants, differences, failures, and how it came about."""
     say, definition = language.say, summary.sweep.definition
-    parts = [f"# {say(definition.get('title') or definition.get('name') or summary.sweep.directory.name)}"]
+    parts = [f"# {language.tell(definition.get('title') or definition.get('name') or summary.sweep.directory.name)}"]
     if definition.get("question"):
-        parts.append(say(str(definition["question"])))
+        parts.append(language.tell(definition["question"]))
     size = megabytes(summary.bytes_kept, language)
     parts.append(say("{states}; {size} on disk.", states=states(summary.sweep.runs, language), size=size))
     if answer is not None:

@@ -84,7 +84,7 @@ class Summary:
 
     def notes(self, language: Language) -> list[str]:
         """What the study says of itself, and which of its metrics no run recorded."""
-        said = [language.say(str(note)) for note in self.sweep.definition.get("notes") or ()]
+        said = [language.tell(note) for note in self.sweep.definition.get("notes") or ()]
         for damage in self.sweep.damage:
             text = language.say("{file} is damaged and left out: {why}.", file=str(damage.path), why=damage.why)
             if damage.path == self.sweep.directory / "sweep.json":

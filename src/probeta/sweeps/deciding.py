@@ -39,10 +39,10 @@ def run_until_decided(study: Study, given: Sequence[str], session: Session) -> N
             return
         decisions = settle(outcomes, study.reference, at, study.equivalence_margin, look)
         left = [d for d in decisions if d.is_open and not d.withheld]
-        print(
-            f"after {look} seeds: {len(decisions) - len(left)} of {len(decisions)} comparisons of {metric} settled",
-            flush=True,
-        )
+        session.tell(
+            "after {look} seeds: {settled} of {n} comparisons of {metric} settled",
+            look=look, settled=len(decisions) - len(left), n=len(decisions), metric=metric,
+        )  # fmt: skip
         active = {name for d in left for name in (d.a, d.b)}
         if not active:
             return

@@ -20,9 +20,13 @@ from probeta.runs.identity import config_sha256, select_defining
 from probeta.runs.reading import Damaged
 from probeta.runs.record import COMPLETED, INTERRUPTED, find_completed, headline, read_result
 from probeta.sweeps.naming import quote_override
+from probeta.sweeps.question import Said, phrase
 
 KILLED = "WorkerKilled"
 """The type of the error that the sweep records for a job whose process died under it."""
+
+GOES_ON = phrase("interrupted; goes on from its last checkpoint")
+FROM_THE_START = phrase("interrupted before its first checkpoint; from the start")
 
 _KEPT = {"attempts", ".lock", "trial.json"}
 _EMPTY = _KEPT | {".hydra", "run.log"}
@@ -86,7 +90,7 @@ class SweepJob:
 @dataclass(frozen=True)
 class JobPlan:
     action: Action
-    why: str = ""
+    why: Said = ""
     forced: bool = False
     """Whether to run what is completed, too."""
     result: Mapping[str, Any] = field(default_factory=dict)
@@ -107,12 +111,12 @@ def decide(job: SweepJob, *, rerun: bool = False) -> JobPlan:
             f"{job.path} is a link to {job.path.resolve()}: through a link a job is read, never written"
         )
     if is_locked(job.path):
-        return JobPlan(Action.BUSY, "runs in another process")
+        return JobPlan(Action.BUSY, phrase("runs in another process"))
     held = {entry.name for entry in job.path.iterdir()} if job.path.is_dir() else set()
     if not held - _EMPTY:
         return JobPlan(Action.RUN)
     if rerun:
-        return JobPlan(Action.RERUN, "rerun=true; the earlier run is kept under attempts/", forced=True)
+        return JobPlan(Action.RERUN, phrase("rerun=true; the earlier run is kept under attempts/"), forced=True)
     try:
         result, doubt = read_result(job.path) or {}, ""
     except Damaged as damage:
@@ -130,18 +134,23 @@ def decide(job: SweepJob, *, rerun: bool = False) -> JobPlan:
     if killed and run.last.is_file() and not _whole(run.last):
         return JobPlan(Action.RERUN, f"{run.last} is damaged: it is no checkpoint; from the start")
     if killed and run.last.is_file():
-        return JobPlan(Action.CONTINUE, f"{doubt or 'interrupted; '}goes on from its last checkpoint")
+        return JobPlan(Action.CONTINUE, f"{doubt}goes on from its last checkpoint" if doubt else GOES_ON)
     if killed and result.get("launcher") == "vectorized":
         return JobPlan(
-            Action.RERUN, "interrupted; from the checkpoint of its ensemble, or the start where there is none"
+            Action.RERUN,
+            phrase("interrupted; from the checkpoint of its ensemble, or the start where there is none"),
         )
     if killed:
-        return JobPlan(Action.RERUN, f"{doubt or 'interrupted before its first checkpoint; '}from the start")
-    return JobPlan(Action.RERUN, f"failed before: {headline(error)}")
+        return JobPlan(Action.RERUN, f"{doubt}from the start" if doubt else FROM_THE_START)
+    return JobPlan(Action.RERUN, phrase("failed before: {error}", error=headline(error)))
 
 
 def _skip(result: Mapping[str, Any]) -> JobPlan:
-    return JobPlan(Action.SKIP, f"completed in {result.get('duration_s', 0):.1f} s before", result=result)
+    return JobPlan(
+        Action.SKIP,
+        phrase("completed in {seconds} s before", seconds=round(float(result.get("duration_s", 0)), 1)),
+        result=result,
+    )
 
 
 def _whole(checkpoint: Path) -> bool:

@@ -18,7 +18,7 @@ from probeta.sweeps.crossing import leave_out_absent
 from probeta.sweeps.deciding import run_until_decided
 from probeta.sweeps.errors import SweepFailed
 from probeta.sweeps.naming import sweep_name
-from probeta.sweeps.question import Definition, Wanted, command_line
+from probeta.sweeps.question import Definition, Wanted, command_line, phrase
 from probeta.sweeps.session import Session
 from probeta.sweeps.study import Study, apply_arguments, choose_settings, extend_with_points, list_lines
 
@@ -64,11 +64,11 @@ class Multirun:
     def _study(self, study: Study, given: Sequence[str], directory: Path) -> dict[str, Any]:
         if study.search is not None:
             search = study.search
-            title = f"{study.name}: which {', '.join(search.params)} for each variant?"
             definition = Definition(
                 name=f"{study.name} (search)",
                 command=command_line(self.task),
-                question=title,
+                title=phrase("{study} (search)", study=study.name),
+                question=phrase("Which {keys} for each variant?", keys=", ".join(search.params)),
                 metrics=(search.metric,),
                 compare=False,
             )

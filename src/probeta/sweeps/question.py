@@ -11,6 +11,14 @@ from hydra.types import TaskFunction
 
 from probeta.composition.job import Command
 
+Said = str | Mapping[str, Any]
+"""A text, or one with parts that is put together in the reader's language: `report.language.Language.tell`."""
+
+
+def phrase(text: str, **parts: Any) -> dict[str, Any]:
+    """`text` with `{placeholders}`, and what fills them."""
+    return {"text": text, "parts": parts}
+
 
 @dataclass(frozen=True)
 class Definition:
@@ -18,14 +26,14 @@ class Definition:
 
     name: str
     command: str
-    question: str = ""
+    question: Said = ""
     metrics: tuple[str, ...] = ()
     curves: tuple[str, ...] = ()
     reference: str | None = None
-    notes: tuple[str, ...] = ()
+    notes: tuple[Said, ...] = ()
     compare: bool = True
     """Whether variants are tested against each other: the points of a search are not."""
-    title: str = ""
+    title: Said = ""
     exercise: int | None = None
     """The number of the exercise that the study answers: its page gets an answer in words."""
     until: str | None = None

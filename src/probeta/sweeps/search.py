@@ -17,7 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from probeta.composition.grid import Grid
 from probeta.errors import ConfigError, RunDirectoryError, check_whole
-from probeta.metrics.direction import check_optimized, format_metric, is_maximised
+from probeta.metrics.direction import check_optimized, is_maximised
 from probeta.runs.atomic import write_atomic
 from probeta.runs.directory import search_address, search_database
 from probeta.runs.identity import SWEEP_SWITCHES
@@ -25,7 +25,7 @@ from probeta.runs.reading import check_database
 from probeta.runs.signals import Signals
 from probeta.sweeps.errors import SweepFailed
 from probeta.sweeps.multirun import choose_directory
-from probeta.sweeps.question import Definition, Wanted, command_line
+from probeta.sweeps.question import Definition, Said, Wanted, command_line, phrase
 from probeta.sweeps.session import Session
 from probeta.sweeps.space import Space, read_space
 
@@ -71,7 +71,8 @@ class OptunaSearch:
         definition = Definition(
             name=f"search: {', '.join(space.searched)}",
             command=command_line(self.task),
-            question=f"Which {', '.join(space.searched)} gives the best {metric}?",
+            title=phrase("search: {keys}", keys=", ".join(space.searched)),
+            question=phrase("Which {keys} gives the best {metric}?", keys=", ".join(space.searched), metric=metric),
             metrics=(metric,),
             compare=False,
         )
@@ -125,8 +126,9 @@ class Trials:
         try:
             if not (batch := self._next()):
                 self.session.open()
-                print(f"{self.session.directory}: all {self.search.n_trials} trials are done; ", end="")
-                print(f"hydra.sweeper.n_trials={self.search.n_trials * 2} goes on with more", flush=True)
+                n, more = self.search.n_trials, f"hydra.sweeper.n_trials={self.search.n_trials * 2}"
+                self.session.tell("{where}: all {n} trials are done; {more} goes on with more",
+                                   where=self.session.directory, n=n, more=more)  # fmt: skip
             while batch:
                 self._carry_out(batch)
                 if self.session.stopped:
@@ -206,14 +208,19 @@ class Trials:
     def _tell(self, trial: Trial, names: Sequence[str]) -> None:
         results = [ended for name in names if (ended := self.session.ended.get(name)) is not None]
         values: list[Any] = [(e.result.get("metrics") or {}).get(self.metric) for e in results if e.completed]
-        told = f"trial {trial.number}: {', '.join(self._lines(trial)[len(self.space.fixed) :])}"
+        told = {"n": trial.number, "point": ", ".join(self._lines(trial)[len(self.space.fixed) :])}
         if self._pruned(names):
             self.study.tell(trial, state=TrialState.PRUNED)
-            print(f"{told}: pruned", flush=True)
+            self.session.tell("trial {n}: {point}: pruned", **told)
         elif len(values) == len(names) and all(v is not None and math.isfinite(v) for v in values):
             mean = sum(values) / len(values)
             self.study.tell(trial, mean)
-            print(f"{told}: {self.metric} {format_metric(mean)} ({self._best()})", flush=True)
+            found, best = {"metric": self.metric, "value": float(mean)}, self._best_trial()
+            if best is None:
+                self.session.tell("trial {n}: {point}: {metric} {value}", **told, **found)
+            else:
+                found |= {"best": best.number, "most": float(best.value or 0.0)}
+                self.session.tell("trial {n}: {point}: {metric} {value} (best: trial {best}, {most})", **told, **found)
         elif values and values == [None] * len(names) and self._best_trial() is None:
             self.study.tell(trial, state=TrialState.FAIL)
             known = {name for ended in results for name in ended.result["metrics"]}
@@ -221,12 +228,10 @@ class Trials:
         else:
             self.failed += 1
             self.study.tell(trial, state=TrialState.FAIL)
-            missing = "" if not values or None not in values else f"; its runs have no {self.metric}"
-            print(f"{told}: failed{missing}", flush=True)
-
-    def _best(self) -> str:
-        best = self._best_trial()
-        return "none yet" if best is None else f"best: trial {best.number}, {format_metric(best.value)}"
+            if None in values:
+                self.session.tell("trial {n}: {point}: failed; its runs have no {metric}", **told, metric=self.metric)
+            else:
+                self.session.tell("trial {n}: {point}: failed", **told)
 
     def _best_trial(self) -> FrozenTrial | None:
         complete = self.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
@@ -235,17 +240,19 @@ class Trials:
         pick = max if is_maximised(self.metric) else min
         return pick(complete, key=lambda t: float(t.value or 0.0))
 
-    def _notes(self) -> tuple[str, ...]:
+    def _notes(self) -> tuple[Said, ...]:
         counts = dict.fromkeys(ENDED, 0)
         for trial in self.study.get_trials(deepcopy=False):
             if trial.state in counts:
                 counts[trial.state] += 1
-        done = ", ".join(f"{n} {state.name.lower()}" for state, n in counts.items())
+        done = {state.name.lower(): n for state, n in counts.items()}
+        trials = phrase("trials: {complete} completed, {pruned} pruned, {fail} failed", **done)
         best = self._best_trial()
         if best is None:
-            return (f"trials: {done}",)
+            return (trials,)
         point = " ".join(self.space.lines(dict(best.params))[len(self.space.fixed) :])
-        return (f"trials: {done}", f"best trial {best.number}: {point} ({self.metric} {format_metric(best.value)})")
+        best_is = {"n": best.number, "point": point, "metric": self.metric, "value": best.value}
+        return (trials, phrase("best trial {n}: {point} ({metric} {value})", **best_is))
 
 
 def _choices(distribution: Any) -> Any:

@@ -11,8 +11,9 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hydra.errors import HydraException
 from hydra.types import HydraContext, TaskFunction
@@ -31,9 +32,12 @@ from probeta.runs.table import read_definition
 from probeta.sweeps.jobs import Action, JobPlan, SweepJob, decide, prepare
 from probeta.sweeps.launchers import launcher_for
 from probeta.sweeps.naming import job_name
-from probeta.sweeps.question import Definition, Wanted, attribute_jobs
+from probeta.sweeps.question import Definition, Wanted, attribute_jobs, phrase
 from probeta.sweeps.retries import Ended, Rounds, write_missing_result
 from probeta.training.inputs import Inputs
+
+if TYPE_CHECKING:
+    from probeta.report.language import Language
 
 STOP = ".stop"
 
@@ -72,6 +76,17 @@ class Session:
         self._checked: set[str] = set()
         self._reported: set[str] | None = set()
         """The metrics that some job reports; `None` where one does not say."""
+
+    @cached_property
+    def language(self) -> Language:
+        """The reader's, of what is printed and of the summary."""
+        from probeta.report.language import Language
+
+        return Language(str(self.switch("lang", "en")))
+
+    def tell(self, message: str, **parts: Any) -> None:
+        """A line in the reader's language."""
+        print(self.language.tell(phrase(message, **parts)), flush=True)
 
     def switch(self, name: str, default: Any) -> Any:
         value = OmegaConf.select(self.config, name, default=default)
@@ -155,13 +170,14 @@ class Session:
                     prepare(job, decision)
                     todo.append(job)
                 except RunDirectoryInUse as error:
-                    decision = JobPlan(Action.BUSY, str(error))
+                    decision = JobPlan(Action.BUSY, phrase("{error}", error=error))
                     self.busy.append(job.name)
             if decision.action is not Action.RUN:
-                print(f"{'':>{2 * width + 1}} {decision.action.value:<9} {job.name}: {decision.why}", flush=True)
+                action, why = (self.language.tell(said) for said in (decision.action.value, decision.why))
+                print(f"{'':>{2 * width + 1}} {action:<9} {job.name}: {why}", flush=True)
         if first:
-            kept = len(self.ended)
-            print(f"{self.directory}: {len(todo)} of {len(jobs)} jobs to run, {kept} completed before", flush=True)
+            self.tell("{where}: {todo} of {n} jobs to run, {kept} completed before",
+                       where=self.directory, todo=len(todo), n=len(jobs), kept=len(self.ended))  # fmt: skip
         if todo:
             self._launch(todo)
         self._look_again(jobs)
@@ -216,14 +232,17 @@ class Session:
         self.ended[ended.job.name] = ended
         done = f"{len(self.ended)}/{len(self.jobs)}"
         if ended.completed:
-            from probeta.metrics.direction import choose_leading, format_metric
+            from probeta.metrics.direction import choose_leading
 
             metrics = ended.result.get("metrics") or {}
             names = [m for m in self.definition.metrics if m in metrics] or choose_leading(metrics)
-            told = ", ".join(f"{name} {format_metric(metrics[name])}" for name in names[:3])
-            text = f"completed {ended.job.name}: {ended.result.get('duration_s', 0):.1f} s  {told}"
+            say, number = self.language.say, self.language.number
+            told = ", ".join(f"{name} {number(metrics[name])}" for name in names[:3])
+            seconds = self.language.decimals(ended.result.get("duration_s", 0), 1)
+            text = f"{say('completed')} {ended.job.name}: {seconds} s  {told}"
         else:
-            text = f"{str(ended.result.get('status')).upper()} {ended.job.name}: {headline(ended.error)}"
+            status = self.language.say(str(ended.result.get("status"))).upper()
+            text = f"{status} {ended.job.name}: {headline(ended.error)}"
         print(f"{done} {text}", flush=True)
 
     def _record_here(self, ended: Ended) -> None:
@@ -283,7 +302,7 @@ class Session:
         waiting = [n for n in self.jobs if n in interrupted or (n not in self.ended and n not in self.busy)]
         from probeta.sweeps.report import read_report, write_report
 
-        started, lang = time.perf_counter(), str(self.switch("lang", "en"))
+        started, lang = time.perf_counter(), self.language.code
         try:
             nothing_new = self._rounds is None
             written = (read_report(self.directory, lang) if nothing_new else None) or write_report(self.directory, lang)
@@ -299,15 +318,16 @@ class Session:
         else:
             if getattr(self.task, "prints_report", True):
                 print(written.text, flush=True)
-            print(f"summary in {written.page} ({time.perf_counter() - started:.1f} s)", flush=True)
+            seconds = self.language.decimals(time.perf_counter() - started, 1)
+            self.tell("summary in {page} ({seconds} s)", page=written.page, seconds=seconds)
         if failed:
-            print(f"{len(failed)} of {len(self.jobs)} jobs failed:", flush=True)
+            self.tell("{failed} of {n} jobs failed:", failed=len(failed), n=len(self.jobs))
             for ended in failed:
                 print(f"  {ended.job.name}: {headline(ended.error)}", flush=True)
         if waiting:
-            print(f"{len(waiting)} jobs are not done; the same command goes on with them", flush=True)
+            self.tell("{n} jobs are not done; the same command goes on with them", n=len(waiting))
         if self.busy:
-            print(f"{len(self.busy)} jobs run in another process", flush=True)
+            self.tell("{n} jobs run in another process", n=len(self.busy))
 
     @property
     def stopped(self) -> bool:

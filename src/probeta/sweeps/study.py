@@ -17,7 +17,7 @@ from probeta.runs.identity import identity, label_settings, parse
 from probeta.runs.row import REPLICATES
 from probeta.stats.sequential import FIRST_LOOK
 from probeta.sweeps.naming import check_plain_name
-from probeta.sweeps.question import Wanted
+from probeta.sweeps.question import Said, Wanted, phrase
 from probeta.sweeps.session import Session
 
 
@@ -73,7 +73,7 @@ class Study:
     curves: tuple[str, ...] = ()
     reference: str | None = None
     search: GridStage | None = None
-    notes: tuple[str, ...] = ()
+    notes: tuple[Said, ...] = ()
     title: str = ""
     exercise: int | None = None
     may_diverge: bool = False
@@ -286,8 +286,16 @@ def choose_settings(study: Study, session: Session) -> dict[str, tuple[str, ...]
 def extend_with_points(study: Study, points: Mapping[str, tuple[str, ...]]) -> Study:
     """The second stage: the variants at their chosen points, without those that found none."""
     assert study.search is not None
-    told = tuple(f"{label}: {', '.join(point)} (best {study.search.metric})" for label, point in points.items())
-    lost = tuple(f"{label}: no point of its search completed" for label in study.variants if label not in points)
+    metric = study.search.metric
+    told = tuple(
+        phrase("{variant}: {point} (best {metric})", variant=label, point=", ".join(point), metric=metric)
+        for label, point in points.items()
+    )
+    lost = tuple(
+        phrase("{variant}: no point of its search completed", variant=label)
+        for label in study.variants
+        if label not in points
+    )
     variants: dict[str, tuple[str, ...]] = {k: (*study.variants[k], *point) for k, point in points.items()}
     # An exercise's page says which points were chosen, in its own language.
     notes = (*study.notes, *(told if study.exercise is None else ()), *lost)
