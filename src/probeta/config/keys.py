@@ -177,7 +177,7 @@ def _paragraph(text: str) -> str:
 
 def _plain(text: str) -> str:
     """`text` on one line, without the mark-up of Sphinx."""
-    return " ".join(re.sub(r":\w+:(?=`)", "", text).replace("``", "`").split())
+    return " ".join(re.sub(r":\w+:(?=`)|(?<=`)_+(?=\W)", "", text).replace("``", "`").split())
 
 
 def comments(text: str) -> dict[str, str]:
