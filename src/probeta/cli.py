@@ -13,6 +13,7 @@ COMMANDS = {
     "evaluate": ("test metrics of a finished run, as it wrote them: probeta evaluate run=DIR", "commands.evaluate"),
     "predict": ("classes of points with a finished run: probeta predict run=DIR x='[[0.1,0.2]]'", "commands.predict"),
     "translate": ("translate with a finished run: probeta translate run=DIR text='i like books'", "commands.translate"),
+    "align": ("word links by attention: probeta align run=DIR source=FILE target=FILE gold=FILE", "commands.align"),
     "report": ("tables, figures and a page from finished runs: probeta report DIR", "commands.report"),
     "exercise": ("an exercise's runs, answer and page: probeta exercise 9, or all", "commands.exercise"),
     "list": ("every experiment, study and probe with a line each: probeta list", "commands.list"),

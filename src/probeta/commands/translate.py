@@ -9,6 +9,7 @@ from io import BufferedReader
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from probeta.commands.align import align_files, make_aligner, write
 from probeta.commands.arguments import parse, required
 from probeta.errors import ConfigError, check_whole
 
@@ -32,6 +33,9 @@ ACCEPTED = {
     "unknown": "keep or copy: leave <unk>, or copy the source word attended to most (keep)",
     "lexicon": "FILE: for unknown=copy, lines of a source word, a tab and its translation",
     "heatmap": "FILE: for text=, a figure of the attention weights",
+    "alignment": "FILE: for text= or input=, links i-j of each line's words to those of its translation",
+    "layer": "N: for alignment=, a Transformer's layer, from 0 (the last)",
+    "head": "N: for alignment=, of that layer, from 0 (the mean of all)",
     "trust": "[PACKAGE]: packages of your own that the run may build from",
     "device": "auto, cpu, cuda, mps: where to compute (auto)",
 }
@@ -49,7 +53,11 @@ def main(argv: list[str]) -> int:
     elif "input" in values:
         from probeta.inference.translate_file import translate_file
 
+        aligner = make_aligner(translator, values) if "alignment" in values else None
         translate_file(translator, run, values)
+        if aligner is not None:
+            files = {"source": values["input"], "target": values["output"]}
+            write(align_files(files, aligner), values["alignment"])
     else:
         from probeta.inference.inputs import translate_stream
 
@@ -65,6 +73,11 @@ def check(values: Mapping[str, str]) -> None:
     if ("input" in values) != ("output" in values):
         missing, given = ("output", "input") if "input" in values else ("input", "output")
         raise ConfigError(f"{missing} is missing: {given}={values[given]} needs {missing}=FILE")
+    for key in ("layer", "head"):
+        if key in values and "alignment" not in values:
+            raise ConfigError(f"{key}= is of the attention that alignment=FILE writes links of")
+    if "alignment" in values and not {"text", "input"} & set(values):
+        raise ConfigError("alignment= needs text='…' or input=FILE")
     for key in ("heatmap", "n_best"):
         if key in values and "text" not in values:
             raise ConfigError(f"{key}= is for one sentence: it needs text='…'")
@@ -120,6 +133,9 @@ def translate_text(translator: TextTranslator, values: Mapping[str, str]) -> Non
     [best] = translator.translate([values["text"]], n_best, need_weights="heatmap" in values)
     for translation in best:
         print(f"{translation.score:.4f}\t{translation.text}" if n_best > 1 else translation.text)
+    if "alignment" in values:
+        aligner = make_aligner(translator, values)
+        write(aligner([values["text"]], [best[0].text if best else ""]), values["alignment"])
     if "heatmap" in values:
         if not best:
             raise ConfigError("heatmap= needs a text that is not blank")
