@@ -170,9 +170,13 @@ def run_once(hydra: Hydra, name: str, command: Command, overrides: list[str]) ->
 
 
 def sweeps(overrides: list[str]) -> bool:
-    """Whether the overrides ask for a multirun without `-m`: a study always is one."""
+    """Whether the overrides ask for a multirun without `-m`: a study always is one, and so is a search."""
     chosen = dict(o.lstrip("+").split("=", 1) for o in overrides if "=" in o)
-    return chosen.get("study", "null") not in ("null", "") or chosen.get("hydra.mode") == "MULTIRUN"
+    return (
+        chosen.get("study", "null") not in ("null", "")
+        or chosen.get("hydra.mode") == "MULTIRUN"
+        or chosen.get("hydra/sweeper") == "optuna"
+    )
 
 
 def open_hydra(args: Namespace, command: str) -> Hydra:

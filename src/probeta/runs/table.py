@@ -26,6 +26,7 @@ DEFINITION: dict[str, type | tuple[type, ...]] = {
     "reference": str,
     "notes": list,
     "compare": bool,
+    "space": dict,
     "title": (str, dict),
     "exercise": int,
     "until": str,
@@ -75,7 +76,7 @@ class SweepRuns:
     def confounded(self) -> list[tuple[str, ...]]:
         """Axes that change together and never apart: what one of them does cannot be told from what another does."""
         groups: dict[tuple[int, ...], list[str]] = {}
-        for key in self.axes:
+        for key in () if self.definition.get("space") else self.axes:  # no two points of a search share a value
             values = [json.dumps(run.settings.get(key), default=str) for run in self.runs if key in run.settings]
             if len(values) == len(self.runs):
                 groups.setdefault(tuple(values.index(value) for value in values), []).append(key)
@@ -95,7 +96,7 @@ def read_definition(sweep: Path) -> dict[str, Any]:
     for name, job in (definition.get("jobs") or {}).items():
         if not isinstance(job, dict):
             raise Damaged(path, f"jobs.{name} is {kind_of(job)} where a mapping is expected")
-        check_kinds(path, job, {"overrides": list, "variant": str, "by": int})
+        check_kinds(path, job, {"overrides": list, "variant": str, "by": int, "trial": int})
     return definition
 
 

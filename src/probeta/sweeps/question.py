@@ -40,6 +40,8 @@ class Definition:
     """`decided`: its comparisons are those of `stats.sequential`, looked at after each round of seeds."""
     max_seeds: int | None = None
     equivalence_margin: float | None = None
+    space: dict[str, str] | None = None
+    """Of a search: key → its distribution as Optuna writes it in JSON. Jobs then have the number of their trial."""
     may_diverge: bool = False
     """Whether a loss that stops being a number is a finding: such a run is no failure of the sweep, nor run again."""
 

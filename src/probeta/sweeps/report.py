@@ -75,6 +75,7 @@ def write_report(directory: str | Path, lang: str = "en") -> Written:
     from probeta.report.learning_curve import explain_learning
     from probeta.report.markdown import summary_md
     from probeta.report.page import render
+    from probeta.report.search import explain_search
     from probeta.report.single import define_run, only_run
     from probeta.report.summary import groups_csv, ranked, runs_csv, summarise
     from probeta.report.variance import explain_variance, variance_csv
@@ -104,7 +105,7 @@ def write_report(directory: str | Path, lang: str = "en") -> Written:
     for code in (lang,) if asked is None else LANGUAGES:
         language = Language(code, None if asked is None else {**NAMES, **asked.NAMES})
         if asked is None:
-            kinds = (explain_variance, explain_attention, explain_learning)
+            kinds = (explain_search, explain_variance, explain_attention, explain_learning)
             answer = next((said for explain in kinds if (said := explain(summary, language))), None)
         else:
             answer = answer_of(asked, summary, language)

@@ -12,6 +12,7 @@ from typing import Any
 import optuna
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
+from optuna.distributions import distribution_to_json
 from optuna.trial import FrozenTrial, Trial, TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -20,7 +21,7 @@ from probeta.errors import ConfigError, RunDirectoryError, check_whole
 from probeta.metrics.direction import check_optimized, is_maximised
 from probeta.runs.atomic import write_atomic
 from probeta.runs.directory import search_address, search_database
-from probeta.runs.identity import SWEEP_SWITCHES
+from probeta.runs.identity import SWEEP_SWITCHES, label_settings
 from probeta.runs.reading import check_database
 from probeta.runs.signals import Signals
 from probeta.sweeps.errors import SweepFailed
@@ -75,6 +76,7 @@ class OptunaSearch:
             question=phrase("Which {keys} gives the best {metric}?", keys=", ".join(space.searched), metric=metric),
             metrics=(metric,),
             compare=False,
+            space={key: distribution_to_json(known) for key, known in space.searched.items()},
         )
         session = Session(self.context, self.task, self.config, directory, definition)
         with Signals() as signals, signals.at_once():
@@ -176,7 +178,9 @@ class Trials:
         alive = list(batch)
         for wave in filter(None, waves):
             wanted = {
-                trial.number: [Wanted((*self._lines(trial), *seed), group=str(trial.number)) for seed in wave]
+                trial.number: [
+                    Wanted((*self._lines(trial), *seed), self._title(trial), str(trial.number)) for seed in wave
+                ]
                 for trial in alive
             }
             listed = self.session.compose([want for wants in wanted.values() for want in wants])
@@ -195,6 +199,12 @@ class Trials:
 
     def _lines(self, trial: Trial) -> tuple[str, ...]:
         return self.space.lines(dict(trial.params))
+
+    def _title(self, trial: Trial) -> str:
+        """What pages call the trial."""
+        values = {k: float(f"{v:.4g}") if isinstance(v, float) else v for k, v in trial.params.items()}
+        point = label_settings(values)
+        return f"trial {trial.number}: {point}"
 
     def _mark(self, path: Path, trial: Trial) -> None:
         """Tell the job which trial it is, for the pruning callback: `trial.json`."""

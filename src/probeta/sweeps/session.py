@@ -265,6 +265,7 @@ class Session:
         jobs = {
             j.name: {"overrides": list(j.overrides), "variant": j.variant or None}
             | ({"absent": list(j.absent)} if j.absent else {})
+            | ({"trial": int(j.group)} if self.definition.space else {})
             for j in self.jobs.values()
         }
         listed: dict[str, Any] = {**(before.get("jobs") or {}), **jobs}
