@@ -79,7 +79,9 @@ def render(
         others=others,
         answer=answer,
         charts=drawn,
-        bands=any("runs" in series and series.get("low") for c in drawn for series in c.data.get("series", ())),
+        bands=any(
+            "runs" in series and series.get("low") for c in drawn if not c.hint for series in c.data.get("series", ())
+        ),
         tables=tables,
         states=states(summary.sweep.runs, language),
         size=megabytes(summary.bytes_kept, language),
