@@ -101,6 +101,29 @@ for variant in ablation.variants:
 # also
 # differ in their number of parameters: attention has some of its own. Exercise 17 makes them equal.
 #
+# ## Does the weight explain the word?
+#
+# A weight says what was mixed. Whether it matters can be tried: cut a link while the net reads, and see what it says
+# then; or delete a source word, and see what becomes of the target word's probability. What a net loses without each
+# word is the reference that explanations are held to:
+#
+# $$\text{explained} = \frac{A_\text{random} - A}{A_\text{random} - A_\text{left out}}$$
+#
+# with $A$ the area under the curve of the word's probability as the source words that an explanation names first are
+# deleted. 0 is no better than a random order, 1 is as good as leaving out each word and looking.
+
+# %%
+attentive = ablation.run("with attention")
+probe = probeta.probe("attention", f"run={attentive.path}", "probe.sentences=20", "probe.path_steps=4")
+for name in ("explained/weight", "explained/gradient", "cut/top", "cut/others"):
+    print(f"{name:>20}: {probe.metrics['explain/' + name]:.3f}")
+
+# %% [markdown]
+# `cut` is how much a cut link changes what is said at its step, in bits: that of the most attended word (`top`), and
+# of any other. An explanation may find the right words and still not be the best one: look at the gradient.
+# `study=attention_explains` asks it of every kind of attention, with intervals over seeds and sentences; on a
+# translator's page a click on a word, a cell or a head removes it.
+#
 # ## Your turn
 #
 # Change one thing: the kind of attention (`attention=additive,dot,general,scaled_dot`), or how long the sentences are

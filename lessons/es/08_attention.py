@@ -99,6 +99,29 @@ for variant in ablation.variants:
 # Con tan pocos pares ninguno de los dos traduce bien todavía; lo que se compara es quién aprende más de ellos.
 # Tampoco tienen el mismo número de parámetros: la atención trae algunos propios. El ejercicio 17 los iguala.
 #
+# ## ¿Explica el peso la palabra?
+#
+# Un peso dice qué se mezcló. Si importa, se puede probar: se corta un enlace mientras la red lee, y se mira qué dice
+# entonces; o se borra una palabra de origen, y se mira qué pasa con la probabilidad de la palabra traducida. Lo que la
+# red pierde sin cada palabra es la referencia con la que se miden las explicaciones:
+#
+# $$\text{explicado} = \frac{A_\text{azar} - A}{A_\text{azar} - A_\text{quitar}}$$
+#
+# donde $A$ es el área bajo la curva de la probabilidad de la palabra cuando se borran las palabras de origen que una
+# explicación nombra primero. 0 no es mejor que un orden al azar; 1 es tan bueno como quitar cada palabra y mirar.
+
+# %%
+attentive = ablation.run("with attention")
+probe = probeta.probe("attention", f"run={attentive.path}", "probe.sentences=20", "probe.path_steps=4")
+for name in ("explained/weight", "explained/gradient", "cut/top", "cut/others"):
+    print(f"{name:>20}: {probe.metrics['explain/' + name]:.3f}")
+
+# %% [markdown]
+# `cut` dice cuánto cambia un enlace cortado lo que se dice en su paso, en bits: el de la palabra más atendida (`top`) y
+# cualquier otro (`others`). Una explicación puede nombrar las palabras correctas y no ser la mejor: compárala con el
+# gradiente. `study=attention_explains` lo pregunta de cada tipo de atención, con intervalos sobre semillas y frases; en
+# la página de un traductor, un clic en una palabra, una casilla o una cabeza la quita.
+#
 # ## Te toca
 #
 # Cambia una sola cosa: el tipo de atención (`attention=additive,dot,general,scaled_dot`) o la longitud de las

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from probeta.figures.bug_hunt import bug_hunt_figures
 from probeta.figures.curvature import curvature_figures
 from probeta.figures.depth import depth_figures
+from probeta.figures.explained import explained_figures
 from probeta.figures.gradcheck import gradcheck_figures
 from probeta.figures.layers import layers_figures
 from probeta.figures.length import length_figures
@@ -17,6 +18,7 @@ from probeta.figures.measurements import MeasurementTable
 from probeta.figures.state_machine import state_machine_figures
 
 DRAWN: dict[str, Callable[[MeasurementTable], dict[str, Figure]]] = {
+    "attention": explained_figures,
     "bug_hunt": bug_hunt_figures,
     "curvature": curvature_figures,
     "depth": depth_figures,

@@ -135,7 +135,9 @@ def _verdicts(variants: Sequence[Explained], language: Language) -> list[str]:
         assert share is not None
         decided = own is not None and next(corrected) < ALPHA
         side = "open" if not decided else "explains" if share.value > HALF else "translates"
-        numbers = language.interval_named(share.interval) if share.interval is not None else say("no interval")
+        numbers = say("no interval")
+        if share.interval is not None:
+            numbers = say("95 % interval {interval}", interval=language.interval(rounded(share.interval)))
         name = language.say(one.name)
         sides[side].append(f"{name} ({language.number(share.value, 2)}; {numbers})")
     told = {
