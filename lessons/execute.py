@@ -1,18 +1,64 @@
-"""Execute lessons and write each as a notebook and as a page: `python lessons/execute.py [FILE …]` (all of them)."""
+"""Execute lessons and write each as a notebook and as a page: `python lessons/execute.py [FILE …]` (all of them).
+
+Pages need no network: their formulas are MathML, and their colours follow the reader's light or dark mode.
+"""
 
 from __future__ import annotations
 
+import os
+import re
+import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import jupytext
+from latex2mathml.converter import convert
 from nbclient import NotebookClient
 from nbconvert import HTMLExporter
+from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from nbformat import NotebookNode
 
 LESSONS = Path(__file__).parent
-WRITTEN = LESSONS.parent / "outputs" / "lessons"
+ROOT = LESSONS.parent
+WRITTEN = ROOT / "outputs" / "lessons"
+
+STYLE = """
+body { max-width: 56rem; margin: 0 auto; }
+.jp-Notebook { padding: 1rem; }
+.jp-Cell .jp-InputPrompt, .jp-Cell .jp-OutputPrompt { display: none; }
+.jp-OutputArea-output, .jp-RenderedHTMLCommon math { overflow-x: auto; max-width: 100%; }
+.jp-RenderedHTMLCommon math[display=block] { display: block math; margin: 1em 0; font-size: 110%; }
+.jp-OutputArea-output img { max-width: 100%; height: auto; }
+"""
+
+
+class Renderer(IPythonRenderer):
+    """Markdown whose formulas browsers draw themselves."""
+
+    def block_math(self, body: str) -> str:
+        return convert(body, display="block")
+
+    def inline_math(self, body: str) -> str:
+        return convert(body)
+
+
+class Page(HTMLExporter):
+    """A notebook as one file, which follows the reader's colour scheme."""
+
+    def default_filters(self) -> Iterator[Any]:
+        yield from super().default_filters()
+        yield "markdown2html", MarkdownWithMath(renderer=Renderer(escape=False, anchor_link_text="")).render
+
+    def from_notebook_node(self, nb: NotebookNode, resources: Any = None, **kw: Any) -> tuple[str, Any]:
+        html, resources = super().from_notebook_node(nb, resources, **kw)
+        static = next(folder for path in self.template_paths if (folder := Path(path, "static")).is_dir())
+        dark = (static / "theme-dark.css").read_text()
+        html = re.sub(r"<script[^>]* src=.*?</script>", "", html, flags=re.DOTALL)
+        style = f"<style>{STYLE}@media (prefers-color-scheme: dark) {{{dark}}}</style>"
+        return html.replace("</head>", f"{style}</head>"), resources
 
 
 def is_progress(output: NotebookNode, valued: bool) -> bool:
@@ -20,21 +66,32 @@ def is_progress(output: NotebookNode, valued: bool) -> bool:
     return output.output_type == "stream" and (valued or output.name == "stderr")
 
 
+def installs_from(folder: Path) -> str:
+    """What the first cell of a notebook in `folder` installs: where this repository was cloned from, else itself."""
+    asked = ["git", "-C", str(ROOT), "remote", "get-url", "origin"]
+    origin = subprocess.run(asked, capture_output=True, text=True).stdout.strip()
+    return f"git+{origin}" if origin.startswith("https://") else os.path.relpath(ROOT, folder)
+
+
 def execute(source: Path) -> None:
     """The lesson in a kernel of its own, whose folder is the one that it is written to."""
     folder = WRITTEN / source.parent.name
     folder.mkdir(parents=True, exist_ok=True)
     notebook = jupytext.read(source)
-    started = time.monotonic()
+    first = next(cell for cell in notebook.cells if cell.cell_type == "code")
+    first.source = first.source.replace('"../.."', f'"{installs_from(folder)}"')
+    started, before = time.monotonic(), os.times()
     where = {"metadata": {"path": str(folder)}}
     NotebookClient(notebook, timeout=600, kernel_name="python3", resources=where).execute()
+    seconds, after = time.monotonic() - started, os.times()
+    busy = after.children_user + after.children_system - before.children_user - before.children_system
     for cell in (cell for cell in notebook.cells if cell.cell_type == "code"):
         valued = any(output.output_type == "execute_result" for output in cell.outputs)
         cell.outputs = [output for output in cell.outputs if not is_progress(output, valued)]
     jupytext.write(notebook, folder / f"{source.stem}.ipynb")
-    page, _ = HTMLExporter().from_notebook_node(notebook)
+    page, _ = Page(language_code=source.parent.name).from_notebook_node(notebook)
     (folder / f"{source.stem}.html").write_text(page)
-    print(f"{folder / source.stem}.html  {time.monotonic() - started:.0f} s", flush=True)
+    print(f"{folder / source.stem}.html  {seconds:.0f} s, {busy:.0f} s of them on the CPU", flush=True)
 
 
 for lesson in map(Path, sys.argv[1:] or sorted(LESSONS.glob("??/*.py"))):

@@ -15,8 +15,8 @@
 #
 # **Question.** Which problems does a straight line solve, and what does a hidden layer add?
 #
-# The first cell installs probeta where it is missing. On Colab, put `git+` and the address of your copy of the
-# repository in place of `../..`.
+# The first cell installs probeta where it is missing. On Colab, replace the path that it installs from by `git+` and the
+# address of your copy of the repository.
 
 # %%
 try:

@@ -15,8 +15,8 @@
 #
 # **Question.** What helps a model on data that it has not seen, and how sure are you?
 #
-# The first cell installs probeta where it is missing. On Colab, put `git+` and the address of your copy of the
-# repository in place of `../..`.
+# The first cell installs probeta where it is missing. On Colab, replace the path that it installs from by `git+` and the
+# address of your copy of the repository.
 
 # %%
 try:

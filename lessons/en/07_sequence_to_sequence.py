@@ -15,8 +15,8 @@
 #
 # **Question.** Can one vector hold a sentence, and how do you tell learning from memory?
 #
-# The first cell installs probeta where it is missing. On Colab, put `git+` and the address of your copy of the
-# repository in place of `../..`.
+# The first cell installs probeta where it is missing. On Colab, replace the path that it installs from by `git+` and the
+# address of your copy of the repository.
 
 # %%
 try:
@@ -81,7 +81,7 @@ for split in ("train", "test"):
 # %%
 forcing = probeta.sweep(
     "experiment=toy_seq2seq",
-    "model.teacher_forcing_ratio=0.0,0.5,1.0",
+    "model.teacher_forcing_ratio=0.0,1.0",
     "trainer.max_epochs=40",
     "recipe.decode_every=40",
     seeds=range(3),
@@ -98,9 +98,9 @@ print(forcing.compare("teacher_forcing_ratio=1.0", "teacher_forcing_ratio=0.0", 
 # %% [markdown]
 # ## Your turn
 #
-# Change one thing: the size of the vector (`recipe.hidden_size=8,32,128`): from which size on do twelve sentences
-# fit?
-# Or the limit of the gradient (`trainer.gradient_clip_val=0.1,1.0`).
+# Change one thing: the size of the vector (`recipe.hidden_size=8,32,128`: from which size on do twelve sentences fit?),
+# the limit of the gradient (`trainer.gradient_clip_val=0.1,1.0`), or half-hearted teacher forcing
+# (`model.teacher_forcing_ratio=0.25,0.75`).
 
 # %%
 change = "recipe.hidden_size=8,32,128"

@@ -15,8 +15,8 @@
 #
 # **Question.** What changes when the decoder may look back at every word of the source?
 #
-# The first cell installs probeta where it is missing. On Colab, put `git+` and the address of your copy of the
-# repository in place of `../..`.
+# The first cell installs probeta where it is missing. On Colab, replace the path that it installs from by `git+` and the
+# address of your copy of the repository.
 
 # %%
 try:
@@ -44,7 +44,7 @@ lang = "en"
 # translate.
 
 # %%
-run = probeta.train("experiment=toy_seq2seq_attn", "trainer.max_epochs=120", "recipe.decode_every=40")
+run = probeta.train("experiment=toy_seq2seq_attn", "trainer.max_epochs=100", "recipe.decode_every=50")
 run.translate(["i like books", "she is a teacher", "good night"])
 
 # %% [markdown]

@@ -15,8 +15,8 @@
 #
 # **Question.** If attention can reach every word, what are the other parts for?
 #
-# The first cell installs probeta where it is missing. On Colab, put `git+` and the address of your copy of the
-# repository in place of `../..`.
+# The first cell installs probeta where it is missing. On Colab, replace the path that it installs from by `git+` and the
+# address of your copy of the repository.
 
 # %%
 try:

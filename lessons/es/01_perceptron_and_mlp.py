@@ -15,8 +15,8 @@
 #
 # **Pregunta.** ¿Qué problemas se resuelven con una recta, y qué aporta una capa oculta?
 #
-# La primera celda instala probeta si hace falta. En Colab, escribe `git+` y la dirección de tu copia del repositorio en
-# lugar de `../..`.
+# La primera celda instala probeta donde falte. En Colab, cambia la ruta desde la que lo instala por `git+` y la dirección
+# de tu copia del repositorio.
 
 # %%
 try:

@@ -15,9 +15,8 @@
 #
 # **Pregunta.** ¿Qué ayuda a un modelo con datos que no ha visto, y con cuánta seguridad puedes decirlo?
 #
-# La primera celda instala probeta si hace falta. En Colab, escribe `git+` y la dirección de tu copia del repositorio
-# en
-# lugar de `../..`.
+# La primera celda instala probeta donde falte. En Colab, cambia la ruta desde la que lo instala por `git+` y la dirección
+# de tu copia del repositorio.
 
 # %%
 try:

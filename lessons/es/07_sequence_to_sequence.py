@@ -15,9 +15,8 @@
 #
 # **Pregunta.** ¿Cabe una oración en un vector, y cómo se distingue aprender de memorizar?
 #
-# La primera celda instala probeta si hace falta. En Colab, escribe `git+` y la dirección de tu copia del repositorio
-# en
-# lugar de `../..`.
+# La primera celda instala probeta donde falte. En Colab, cambia la ruta desde la que lo instala por `git+` y la dirección
+# de tu copia del repositorio.
 
 # %%
 try:
@@ -83,7 +82,7 @@ for split in ("train", "test"):
 # %%
 forcing = probeta.sweep(
     "experiment=toy_seq2seq",
-    "model.teacher_forcing_ratio=0.0,0.5,1.0",
+    "model.teacher_forcing_ratio=0.0,1.0",
     "trainer.max_epochs=40",
     "recipe.decode_every=40",
     seeds=range(3),
@@ -100,8 +99,9 @@ print(forcing.compare("teacher_forcing_ratio=1.0", "teacher_forcing_ratio=0.0", 
 # %% [markdown]
 # ## Te toca
 #
-# Cambia una sola cosa: el tamaño del vector (`recipe.hidden_size=8,32,128`): ¿a partir de cuál caben doce oraciones?
-# O el límite del gradiente (`trainer.gradient_clip_val=0.1,1.0`).
+# Cambia una sola cosa: el tamaño del vector (`recipe.hidden_size=8,32,128`: ¿a partir de cuál caben doce oraciones?), el
+# límite del gradiente (`trainer.gradient_clip_val=0.1,1.0`) o un *teacher forcing* a medias
+# (`model.teacher_forcing_ratio=0.25,0.75`).
 
 # %%
 change = "recipe.hidden_size=8,32,128"

@@ -15,9 +15,8 @@
 #
 # **Pregunta.** ¿Qué cambia cuando el decodificador puede volver la vista a cada palabra del origen?
 #
-# La primera celda instala probeta si hace falta. En Colab, escribe `git+` y la dirección de tu copia del repositorio
-# en
-# lugar de `../..`.
+# La primera celda instala probeta donde falte. En Colab, cambia la ruta desde la que lo instala por `git+` y la dirección
+# de tu copia del repositorio.
 
 # %%
 try:
@@ -44,7 +43,7 @@ lang = "es"
 # Nadie le dice adónde mirar. Los pesos $\alpha$ se aprenden junto con todo lo demás, porque mirar ayuda a traducir.
 
 # %%
-run = probeta.train("experiment=toy_seq2seq_attn", "trainer.max_epochs=120", "recipe.decode_every=40")
+run = probeta.train("experiment=toy_seq2seq_attn", "trainer.max_epochs=100", "recipe.decode_every=50")
 run.translate(["i like books", "she is a teacher", "good night"])
 
 # %% [markdown]
