@@ -105,6 +105,8 @@ try:
     probeta.probe("gradcheck", "model.depth=2", "probe.inject_bug=sign", "probe.dtypes=[float64]")
 except RuntimeError as found:
     print(found)
+    broken = found.run
+broken.figure("error_by_layer")
 
 # %% [markdown]
 # A wrong layer also spoils the gradients of everything before it, since they pass through it. So the culprit is the

@@ -105,6 +105,8 @@ try:
     probeta.probe("gradcheck", "model.depth=2", "probe.inject_bug=sign", "probe.dtypes=[float64]")
 except RuntimeError as found:
     print(found)
+    broken = found.run
+broken.figure("error_by_layer")
 
 # %% [markdown]
 # Una capa errónea estropea también los gradientes de todas las anteriores, pues pasan por ella. La culpable es, por

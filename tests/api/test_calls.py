@@ -78,7 +78,17 @@ def test_a_probe_is_that_of_its_command() -> None:
     assert run.command == shlex.join(["probeta", "probe", "probe=depth", *small])
     same_runs(run.path, commanded("theirs", "probe", "probe=depth", *small))
     assert len(run.measurements()) > 0
-    assert run.figures()
+    assert all(name in repr(run) for name in run.metrics)
+    assert "<img" in run._repr_html_()
+
+
+def test_a_check_that_fails_hands_over_what_it_measured() -> None:
+    with pytest.raises(RuntimeError, match="gradient check failed") as found:
+        probeta.probe("gradcheck", "data=moons", "model=mlp", "probe.inject_bug=sign", "probe.dtypes=[float64]")
+    run = vars(found.value)["run"]
+    assert run.status == "failed"
+    assert "wrong" in set(run.measurements()["verdict"])
+    assert "error_by_layer" in run.figures()
 
 
 @pytest.mark.parametrize("launcher", ["basic", "vectorized"])
@@ -130,6 +140,7 @@ def test_a_classifier_predicts_and_a_translator_translates() -> None:
     assert list(answers.columns) == ["class", "p0", "p1"]
     assert answers[["p0", "p1"]].sum(axis=1).to_numpy() == pytest.approx(1.0)
     translator = probeta.load_run(probeta.train(*PAIRS).path)
+    assert translator.translator.net is translator.model.net
     [text] = translator.translate(["i like books"], beam_size=2)
     attention = translator.attention("i like books")
     assert attention.weights.shape == (len(attention.target), len(attention.source))
@@ -210,11 +221,13 @@ def test_a_stopped_run_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
 
     with monkeypatch.context() as patched:
         patched.setattr(LearningRate, "on_train_batch_start", stop)
-        with pytest.raises(KeyboardInterrupt, match="resume="):
+        with pytest.raises(KeyboardInterrupt) as stopped:
             probeta.train(*MOONS, "output_dir=stopped")
     [path] = Path("stopped").glob("*/*")
-    assert probeta.Run(path).status == "interrupted"
-    resumed = probeta.resume(probeta.Run(path))
+    assert f"probeta.resume('{path}') goes on" in str(stopped.value)
+    run = vars(stopped.value)["run"]
+    assert (run.path, run.status) == (path.absolute(), "interrupted")
+    resumed = probeta.resume(run)
     assert resumed.metrics == whole.metrics
     assert (path / "metrics.csv").read_bytes() == (whole.path / "metrics.csv").read_bytes()
 

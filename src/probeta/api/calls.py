@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 from hydra.errors import ConfigCompositionException, HydraException
@@ -17,17 +17,21 @@ from probeta.api.isolation import restore_process
 from probeta.api.run import Run
 from probeta.api.sweep import Sweep
 from probeta.commands.failures import one_line
+from probeta.commands.outcome import shorten_path
 from probeta.commands.plugins import register_plugins
 from probeta.composition.app import launch, sweeps
 from probeta.composition.job import Command
 from probeta.config import build
-from probeta.errors import ConfigError, UserError
+from probeta.errors import ConfigError
 from probeta.exercises import commands, study_command
 from probeta.inference import probe as probing
 from probeta.models.given import hand_over, hash_source
+from probeta.runs.directory import RunDirectory
 from probeta.runs.signals import Interrupted
 from probeta.sweeps.errors import SweepFailed
 from probeta.training import task as training
+
+Raised = TypeVar("Raised", bound=BaseException)
 
 COMMANDS = {
     "train": Command("train", training.task, build.check, prints_report=False),
@@ -48,7 +52,8 @@ def train(*overrides: str, data: Any = None, model: type[nn.Module] | None = Non
 
     Raises:
         ConfigError: a key or a value is not accepted; in the words of the command.
-        KeyboardInterrupt: the run was stopped; `resume` goes on from its last checkpoint.
+        KeyboardInterrupt: the run was stopped; `resume` goes on from its last checkpoint. Of this and whatever else
+            ends a run that has begun, `run` is the run.
     """
     with hand_over(model):
         run = _once("train", [*overrides, *given(data, model, overrides)])
@@ -56,7 +61,10 @@ def train(*overrides: str, data: Any = None, model: type[nn.Module] | None = Non
 
 
 def probe(name: str, *overrides: str) -> Run:
-    """`probeta probe probe=NAME`: a run whose `measurements` and figures say what was found. Raises as `train`."""
+    """`probeta probe probe=NAME`: a run whose `measurements` and figures say what was found.
+
+    Raises as `train`, and `RuntimeError` where a check fails: its `run` has what was measured.
+    """
     return _once("probe", [f"probe={name}", *overrides])
 
 
@@ -186,10 +194,20 @@ def _called() -> Iterator[None]:
         try:
             register_plugins()
             yield
-        except UserError:
-            raise
         except (HydraException, OmegaConfBaseException, yaml.YAMLError) as error:
             raise ConfigError(one_line(error)) from None
         except Interrupted as interruption:
-            told = " ".join([f"interrupted ({interruption})", *getattr(interruption, "__notes__", ())])
-            raise KeyboardInterrupt(told) from None
+            told, directory = f"interrupted ({interruption})", getattr(interruption, "directory", None)
+            if directory is not None and RunDirectory(directory).last.is_file():
+                told += f": probeta.resume({shorten_path(directory)!r}) goes on"
+            raise _with_run(KeyboardInterrupt(told), directory) from None
+        except Exception as error:
+            _with_run(error, getattr(error, "directory", None))
+            raise
+
+
+def _with_run(error: Raised, directory: Path | None) -> Raised:
+    """Whoever catches the end of a run finds it at `error.run`: what it measured, and where it goes on."""
+    if directory is not None:
+        vars(error)["run"] = Run(directory)
+    return error

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from probeta.models.module import Module
 
 SHOWN = ("loss", "accuracy", "bleu", "exact_match")
-"""Figures that a notebook shows of a run."""
+"""Figures that a notebook shows of a run; of one that has none of them, as a probe, its first."""
 
 
 class Run:
@@ -147,10 +147,9 @@ class Run:
     @cached_property
     def translator(self) -> TextTranslator:
         """The model as a function of text; `RunDirectoryError` where the run is no translator."""
-        from probeta.inference.translator import load_translator
+        from probeta.inference.translator import make_translator
 
-        with restore_process():
-            return load_translator(self.path, trust=self.trust)
+        return make_translator(self.loaded)
 
     def translate(self, texts: Sequence[str], **search: Any) -> list[str]:
         """The translation of each of `texts`; a blank one stays blank.
@@ -185,7 +184,8 @@ class Run:
 
     def _repr_html_(self) -> str:
         figures = self.figures()
-        pictures = "".join(inline(figures[name], name) for name in SHOWN if name in figures)
+        names = [name for name in SHOWN if name in figures] or list(figures)[: len(SHOWN)]
+        pictures = "".join(inline(figures[name], name) for name in names)
         return f"<pre>{escape(repr(self))}</pre>{pictures}"
 
 

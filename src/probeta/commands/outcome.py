@@ -16,6 +16,10 @@ from probeta.runs.terminal import plain_console, print_table
 SHOWN = ("loss", "loss_free", "acc", "bleu", "bleu_sentence", "chrf", "exact_match")
 
 
+MOST = 20
+"""Rows of a table of metrics."""
+
+
 def print_outcome(path: Path) -> None:
     """The table of the run in `path`."""
     for table in outcome_tables(path):
@@ -33,7 +37,8 @@ def print_outcome(path: Path) -> None:
 
 def outcome_tables(path: Path) -> list[Table]:
     """The metrics of the run in `path` by split, and some of its translations."""
-    tables = [metrics_table((read_sound_result(path) or {}).get("metrics") or {})]
+    metrics = (read_sound_result(path) or {}).get("metrics")
+    tables = [metrics_table(metrics)] if metrics else []
     if translations := RunDirectory(path).artifacts.translations():
         tables.append(translations_table(translations))
     return tables
@@ -50,9 +55,16 @@ def shorten_path(place: Path | str) -> str:
 
 
 def metrics_table(metrics: dict[str, Any]) -> Table:
-    """One row per split, one column per metric."""
+    """One row per split, one column per metric; of a probe, which has no splits, a row per metric."""
     splits = [s for s in ("train", "val", "test") if any(name.startswith(f"{s}/") for name in metrics)]
     columns = [m for m in SHOWN if any(f"{s}/{m}" in metrics for s in splits)]
+    if not columns:
+        table = Table("", "value", header_style="bold")
+        for name, value in list(metrics.items())[:MOST]:
+            table.add_row(name, format_number(value))
+        if len(metrics) > MOST:
+            table.add_row(f"… and {len(metrics) - MOST} more", "")
+        return table
     table = Table("", *columns, title=None, header_style="bold")
     for split in splits:
         table.add_row(split, *(format_number(metrics.get(f"{split}/{m}")) for m in columns))

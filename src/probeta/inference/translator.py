@@ -15,7 +15,7 @@ import torch
 from probeta.data.codec import TextCodec
 from probeta.data.vocabulary import BOS, EOS, UNK
 from probeta.errors import ConfigError, RunDirectoryError, check_whole
-from probeta.inference.load_run import load_run
+from probeta.inference.load_run import LoadedRun, load_run
 from probeta.models.decoding import Decoding
 from probeta.models.translator import TranslatorModule
 from probeta.nn import cpu
@@ -183,8 +183,12 @@ def map_in_threads(work: Callable[[Part], Result], parts: Sequence[Part]) -> Ite
 
 def load_translator(directory: str | Path, device: str = "auto", trust: list[str] | None = None) -> TextTranslator:
     """The kept weights, the tokenizers and vocabularies, and the search settings of a finished run."""
-    run = load_run(directory, trust)
+    return make_translator(load_run(directory, trust), device)
+
+
+def make_translator(run: LoadedRun, device: str = "auto") -> TextTranslator:
+    """`load_translator` of a run whose weights are loaded."""
     if not isinstance(run.model, TranslatorModule):
-        raise RunDirectoryError(f"{directory} is no run of a translator: its model is a {type(run.model).__name__}")
+        raise RunDirectoryError(f"{run.path} is no run of a translator: its model is a {type(run.model).__name__}")
     codec = TextCodec.load(RunDirectory(run.path).artifacts.text)
     return TextTranslator(run.model.net.to(pick_device("device", device)), codec, run.model.decoding)

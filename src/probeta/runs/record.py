@@ -145,7 +145,8 @@ def execute(
     """Carry out `job` inside the run directory `path` and record how it ended in `result.json`.
 
     Raises what the job raised (after recording it), but not in a multirun: there the result says so
-    and the other jobs go on. `UserError` is raised in a single run, `Interrupted` always.
+    and the other jobs go on. `UserError` is raised in a single run, `Interrupted` always. What is
+    raised has the run's `directory`.
     `sha256` is the hash to record where `config` is not all that the directory's own says.
     In a multirun, a job that another process has completed meanwhile is not run again (its result is returned),
     nor is one that another process is at (a result of status `BUSY` is).
@@ -164,6 +165,7 @@ def execute(
     if multirun and signals.received is not None:
         raise raised if isinstance(raised, Interrupted) else Interrupted(signals.received)
     if raised is not None and (isinstance(raised, Interrupted) or not multirun):
+        vars(raised)["directory"] = run.path
         raise raised
     return record
 
