@@ -134,6 +134,13 @@ def test_a_sweep_shows_its_table_its_verdicts_and_its_runs() -> None:
     assert again.path == sweep.path
 
 
+def test_a_run_is_shown_without_escape_sequences(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = probeta.train(*MOONS)
+    monkeypatch.setenv("FORCE_COLOR", "1")  # as a Jupyter kernel sets it
+    assert "test" in repr(run)
+    assert "\x1b" not in repr(run) + run._repr_html_()
+
+
 def test_a_classifier_predicts_and_a_translator_translates() -> None:
     run = probeta.load_run(probeta.train(*MOONS).path)
     answers = run.predict([[0.0, 0.5], [1.0, -0.5]])

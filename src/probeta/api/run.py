@@ -174,7 +174,8 @@ class Run:
         return Attention(text, found.text, found.source, found.tokens, np.asarray(found.attention))
 
     def __repr__(self) -> str:
-        console = plain_console(file=io.StringIO(), width=100)
+        # A kernel asks for colours, which would stand in its HTML as escape sequences.
+        console = plain_console(file=io.StringIO(), width=100, color_system=None)
         console.print(f"{self.status}: {self.path}", soft_wrap=True)
         for table in outcome_tables(self.path):
             console.print(table)
