@@ -8,11 +8,8 @@ from probeta.report.answer import Answer, Claim, Verdict
 from probeta.report.decisions import Decided
 from probeta.report.language import Language
 from probeta.report.single import describe_run, only_run, score_table
-from probeta.report.summary import MANY, Summary, megabytes, ranked, spread, states
+from probeta.report.summary import MANY, Summary, chosen_metrics, megabytes, ranked, spread, states
 from probeta.report.verdicts import failing_more, interval_subject, say_tested, verdict
-
-SHOWN = 4
-"""Metrics in the table; `groups.csv` has them all."""
 
 
 def summary_md(summary: Summary, language: Language, answer: Answer | None = None) -> str:
@@ -95,12 +92,6 @@ def groups_table(summary: Summary, language: Language, most: int = 60) -> str:
     if rest := len(summary.groups) - most:
         table += f"\n\n({language.say('{n} more in groups.csv', n=rest)})" if rest > 0 else ""
     return table
-
-
-def chosen_metrics(summary: Summary) -> list[str]:
-    """The study's own metrics, or the most telling few."""
-    asked = [m for m in summary.sweep.definition.get("metrics") or () if m in summary.metrics]
-    return asked or list(summary.metrics[:SHOWN])
 
 
 def _table(rows: Sequence[Sequence[str]]) -> str:

@@ -24,6 +24,10 @@ MANY = 40
 """Variants above which only those that matter most are compared and drawn."""
 
 
+SHOWN = 4
+"""Metrics in tables where the sweep names none; `summary.csv` has them all."""
+
+
 @dataclass(frozen=True)
 class MetricSummary:
     """One metric over a variant's completed runs."""
@@ -266,14 +270,23 @@ def runs_csv(summary: Summary) -> str:
     return format_table([header, *rows])
 
 
+def chosen_metrics(summary: Summary) -> list[str]:
+    """The study's own metrics, or the most telling few."""
+    asked = [m for m in summary.sweep.definition.get("metrics") or () if m in summary.metrics]
+    return asked or list(summary.metrics[:SHOWN])
+
+
 def groups_csv(summary: Summary) -> str:
-    """`groups.csv`: one row per variant; per metric n, mean, standard deviation, 95 % interval, best, worst."""
+    """`groups.csv`: one row per variant; per metric of its tables n, mean, standard deviation, 95 % interval, best,
+    worst. `summary.csv` has every metric of every job.
+    """
+    metrics = chosen_metrics(summary)
     fields = ("n", "mean", "std", "ci_low", "ci_high", "best", "worst")
-    header = ["variant", "jobs", "completed", "failed", *(f"{m} {f}" for m in summary.metrics for f in fields)]
+    header = ["variant", "jobs", "completed", "failed", *(f"{m} {f}" for m in metrics for f in fields)]
     rows = []
     for group in summary.groups:
         row: list[Any] = [group.variant, len(group.runs), sum(r.completed for r in group.runs), group.failed]
-        for name in summary.metrics:
+        for name in metrics:
             m = group.measured[name]
             low, high = (m.interval and m.interval.ends) or (None, None)
             row += [m.n, *("" if v is None else v for v in (m.mean, m.std, low, high, m.best, m.worst))]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from probeta.errors import RunDirectoryError
+from probeta.errors import ConfigError, RunDirectoryError
 from probeta.runs.identity import label_settings
 from probeta.runs.reading import Damaged, check_kinds, kind_of, read_json
 from probeta.runs.row import RunRow, is_number, read_row
@@ -141,6 +141,34 @@ def read_sweep(directory: str | Path, damage: list[Damaged] | None = None) -> Sw
     order = {title: i for i, title in enumerate(dict.fromkeys(filter(None, titles)))}
     runs.sort(key=lambda run: (_rank(run, order, axes), _sortable(run.replicate), run.name))
     return SweepRuns(root, runs, definition, axes, damage)
+
+
+def choose_metrics(sweep: SweepRuns, metrics: Sequence[str]) -> None:
+    """Have `sweep` compared by the first of `metrics` and tables show them all; `ConfigError` for one of no run."""
+    for metric in metrics:
+        if metric not in sweep.metric_names():
+            raise ConfigError.unknown("metric", metric, sweep.metric_names())
+    if metrics:
+        sweep.definition["metrics"] = list(metrics)
+
+
+def read_together(directories: Sequence[str | Path]) -> SweepRuns:
+    """The runs of several sweeps and single runs as one sweep, in the order given. Variants are named by their studies,
+    or by the settings in which any of the runs differ; one that several directories have, by its directory too.
+    """
+    damage: list[Damaged] = []
+    sweeps = [read_sweep(directory, damage) for directory in directories]
+    listed: dict[str, Any] = {}
+    for sweep in sweeps:
+        listed |= sweep.definition.get("jobs") or {}
+    runs = [run for sweep in sweeps for run in sweep.runs]
+    axes = _label(runs, listed)
+    homes = [(sweep.directory.name, {run.variant for run in sweep.runs}) for sweep in sweeps]
+    for sweep in sweeps:
+        for run in sweep.runs:
+            if sum(run.variant in variants for _, variants in homes) > 1:
+                run.variant = sweep.directory.name if run.variant == "all" else f"{sweep.directory.name}: {run.variant}"
+    return SweepRuns(sweeps[-1].directory, runs, {}, axes, damage)
 
 
 def read_pair(run_a: str | Path, run_b: str | Path) -> SweepRuns:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -58,8 +59,10 @@ def _changed(path: Path) -> tuple[int, int]:
     return status.st_mtime_ns, status.st_size
 
 
-def write_report(directory: str | Path, lang: str = "en") -> Written:
+def write_report(directory: str | Path, lang: str = "en", metrics: Sequence[str] = ()) -> Written:
     """Write `summary.csv`, `groups.csv`, `summary.md` and `report.html` into `directory`.
+
+    They are about `metrics`, the first of which decides, where any are given, else about those of the sweep.
 
     Where runs cross several seeds, `variance.csv` has the shares of the variance. In another language than English the
     page is `report.<lang>.html`. An exercise's page has an answer in words, and is written in every language.
@@ -80,7 +83,7 @@ def write_report(directory: str | Path, lang: str = "en") -> Written:
     from probeta.report.summary import groups_csv, ranked, runs_csv, summarise
     from probeta.report.variance import explain_variance, variance_csv
     from probeta.runs.atomic import write_atomic
-    from probeta.runs.table import read_sweep
+    from probeta.runs.table import choose_metrics, read_sweep
 
     Language(lang)
     root = Path(directory).absolute()
@@ -89,6 +92,7 @@ def write_report(directory: str | Path, lang: str = "en") -> Written:
     sweep = read_sweep(directory)
     if (single := only_run(sweep)) is not None:
         sweep.definition |= define_run(single)
+    choose_metrics(sweep, metrics)
     number = sweep.definition.get("exercise")
     asked = None if number is None else exercise(int(number))
     if asked is not None:
@@ -118,6 +122,8 @@ def write_report(directory: str | Path, lang: str = "en") -> Written:
     write_atomic(sweep.directory / "summary.md", text)
     if asked is not None:
         write_atomic(sweep.directory / ANSWER, json.dumps(told, indent=1, ensure_ascii=False) + "\n")
-    if inputs is not None:
+    if metrics:
+        (root / STAMP).unlink(missing_ok=True)  # the sweep's own report is another
+    elif inputs is not None:
         write_atomic(root / STAMP, _stamp(root, inputs))
     return Written(text, sweep.directory / page_name("report", lang))
