@@ -38,6 +38,7 @@ BESIDE = {
     "attention/none": ["model=seq2seq"],
     "decoding/none": ["data=moons"],
     "optimizer/none": ["data=separable"],
+    "data/table": ["data.target=kind"],
     "data/parallel_text": ["data.source=en", "data.target=de"],
 }
 """What an option needs beside it."""
@@ -86,6 +87,7 @@ def texts(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for stem in ("train", "val", "test", "train.lc.norm.tok", "val.lc.norm.tok", "test_2016_flickr.lc.norm.tok"):
         for language in ("en", "de"):
             (folder / f"{stem}.{language}").write_text("".join(f"{line} {language}\n" for line in words))
+    (folder / "table.csv").write_text("width,kind\n" + "".join(f"{i},{'ab'[i % 2]}\n" for i in range(20)))
     return folder
 
 
@@ -105,7 +107,8 @@ def choose(
             beside = [f"data={DATA[model.accepts]}"]
         elif not beside and group not in ("data", "experiment"):
             beside = ["data=moons"]
-        return [*beside, f"{group}={name}", *([f"data.root={texts}"] if name == "parallel_text" else [])]
+        places = {"data/parallel_text": [f"data.root={texts}"], "data/table": [f"data.path={texts / 'table.csv'}"]}
+        return [*beside, f"{group}={name}", *places.get(case, [])]
 
     return overrides
 

@@ -260,19 +260,35 @@ def evaluated(path: Path, capsys: pytest.CaptureFixture[str]) -> str:
 
 
 def test_own_points_train_and_stay_with_the_run(capsys: pytest.CaptureFixture[str], folder: Path) -> None:
-    import pandas as pd
-
     x, y = ring()
     line = ("model=mlp", "trainer=cpu", "trainer.max_epochs=3")
     run = probeta.train(*line, data=(x, y))
-    frame = pd.DataFrame(x, columns=["a", "b", "c"]).assign(target=y)
-    assert probeta.train(*line, data=frame).result["config_sha256"] == run.result["config_sha256"]
     shutil.rmtree(folder / "outputs" / ".given")
     moved = run.path.rename(folder / "moved")
     assert "the same" in evaluated(moved, capsys)
     assert list(probeta.load_run(moved).predict(x[:2]).columns) == ["class", "p0", "p1", "p2"]
     sweep = probeta.sweep(*line, "optimizer.lr=0.1,0.2", data=(x, y), seeds=range(2))
     assert sweep.runs()["status"].eq("completed").all()
+
+
+def test_a_data_frame_is_read_as_a_table_and_stays_with_the_run(
+    capsys: pytest.CaptureFixture[str], folder: Path
+) -> None:
+    import pandas as pd
+
+    x, y = ring()
+    frame = pd.DataFrame(x, columns=["a", "b", "c"]).assign(kind=y, city=["Rome", None] * (len(y) // 2))
+    frame.loc[::5, "a"] = np.nan
+    line = ("model=mlp", "trainer=cpu", "trainer.max_epochs=3", "data.target=kind")
+    run = probeta.train(*line, data=frame)
+    assert probeta.train(*line, data=frame).result["config_sha256"] == run.result["config_sha256"]
+    assert {"test/f1/far", "test/f1/middle", "test/f1/near"} <= run.metrics.keys()
+    shutil.rmtree(folder / "outputs" / ".given")
+    moved = run.path.rename(folder / "moved")
+    assert "the same" in evaluated(moved, capsys)
+    told = probeta.load_run(moved).predict(frame.drop(columns="kind"))
+    assert list(told.columns) == ["class", "p_far", "p_middle", "p_near"]
+    assert set(told["class"]) <= set(y)
 
 
 def test_own_pairs_train_and_stay_with_the_run(capsys: pytest.CaptureFixture[str], folder: Path) -> None:

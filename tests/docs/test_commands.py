@@ -53,6 +53,7 @@ class Mine(MLPClassifier):
     def __init__(self, spec, width: int) -> None:
         super().__init__(spec, width=width)
 """,
+    "drinks.csv": "id,name,width,drink\n" + "".join(f"{i},n{i},{i % 7},{'ab'[i % 2]}\n" for i in range(20)),
 }
 """What pages speak of as the reader's own; the YAML files are those that they show."""
 

@@ -44,9 +44,9 @@ def train(*overrides: str, data: Any = None, model: type[nn.Module] | None = Non
 
     Args:
         overrides: as on the command line, `"experiment=moons_mlp"`, `"optimizer.lr=0.1"`.
-        data: your own: `(X, y)`, `(N, features)` numbers and `(N,)` classes; a data frame of numbers whose classes
-            stand in the column `target`, or the last; or sentence pairs `[(source, target), …]`. They are kept in
-            the run directory.
+        data: your own: `(X, y)`, `(N, features)` numbers and `(N,)` classes; a data frame, read as `data=table` reads
+            one, whose classes stand in the column that `data.target=…` names, else in `target`, else in the last; or
+            sentence pairs `[(source, target), …]`. They are kept in the run directory.
         model: your own net, a class built as `model(in_features, classes)` that takes `(B, in_features)` points to
             `(B, classes)` logits. Its source is kept in the run directory.
 
@@ -137,12 +137,13 @@ def given(data: Any, model: type[nn.Module] | None, overrides: Sequence[str]) ->
     root = next((line.partition("=")[2] for line in reversed(overrides) if line.startswith("output_dir=")), "outputs")
     lines = []
     if data is not None:
-        from probeta.data.given import keep_pairs, keep_points
+        from probeta.data.given import keep_pairs, keep_points, keep_table
 
         if hasattr(data, "columns"):
-            target = "target" if "target" in data.columns else data.columns[-1]
-            data = (data.drop(columns=target), data[target])
-        if isinstance(data, tuple):
+            chosen = [line.partition("=")[2] for line in overrides if line.startswith("data.target=")]
+            target = chosen[-1] if chosen else "target" if "target" in data.columns else data.columns[-1]
+            lines += ["data=table", f"data.path={keep_table(data, Path(root))}", f"data.target={target}"]
+        elif isinstance(data, tuple):
             if len(data) != 2:
                 raise ConfigError(f"data is a tuple of {len(data)}: (X, y), a data frame, or a list of pairs")
             lines += ["data=given_points", f"data.file={keep_points(*data, Path(root))}"]

@@ -133,12 +133,16 @@ class Run:
     def predict(self, points: Any) -> pd.DataFrame:
         """`(N, features)` points → their most probable `class`, and the probability `p0`, `p1` … of each.
 
+        Of a run on a table a data frame with its columns → `class` and `p_<class>`.
         Raises `ConfigError` where the run is no classifier, `DataError` for points of another size.
         """
         import pandas as pd
 
         from probeta.inference.predict import predict
+        from probeta.inference.predict_table import predict_frame
 
+        if isinstance(points, pd.DataFrame) and self.loaded.kept is not None:
+            return predict_frame(self.loaded, points, "the data frame")
         probabilities = np.asarray(predict(self.loaded, np.asarray(points, dtype=float).tolist()))
         frame = pd.DataFrame(probabilities, columns=[f"p{c}" for c in range(probabilities.shape[1])])
         frame.insert(0, "class", probabilities.argmax(axis=1))

@@ -1,16 +1,26 @@
-"""`probeta predict run=DIR`: classes and probabilities of new points, as CSV."""
+"""`probeta predict run=DIR`: classes and probabilities of new points or rows of a table, as CSV."""
 
 from __future__ import annotations
 
 import csv
+import io
 import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from probeta.commands.arguments import parse, required
+from probeta.errors import ConfigError
+from probeta.runs.atomic import write_atomic
+
+if TYPE_CHECKING:
+    from probeta.inference.load_run import LoadedRun
 
 ARGUMENTS = {
     "run": "DIR: the run's directory",
     "x": "[[0.1,0.2]]: points, as JSON",
-    "input": "FILE: points, one per line, numbers separated by commas (standard input where neither is given)",
+    "input": "FILE: points, one per line, numbers separated by commas (standard input where neither is given); of a "
+    "run on a table, a table with the columns that it learned from",
+    "output": "FILE: where the table goes with class and probabilities (to standard output where it is not given)",
     "trust": "[PACKAGE]: packages of your own that the run may build from",
 }
 
@@ -19,17 +29,37 @@ def main(argv: list[str]) -> int:
     values = parse("probeta predict run=DIR x='[[0.1,0.2]]'", argv, ARGUMENTS)
     directory = required(values, "run", "DIR")
 
-    from probeta.inference.inputs import read_points
+    from probeta.inference.inputs import is_table, read_points
 
-    points = read_points(values)
+    trust, table = values.get("trust"), "input" in values and is_table(directory)
+    points = [] if table else read_points(values)
 
     from probeta.config.trust import trust_argument
     from probeta.inference.load_run import load_run
     from probeta.inference.predict import predict
 
-    probabilities = predict(load_run(directory, trust_argument(values.get("trust"))), points)
+    run = load_run(directory, trust_argument(trust))
+    if table:
+        return predict_rows(run, Path(values["input"]), values.get("output"))
+    if "output" in values:
+        raise ConfigError("output is of tables: probeta predict … > FILE")
+    probabilities = predict(run, points)
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(["class", *(f"p{c}" for c in range(len(probabilities[0])))])
     for row in probabilities:
         writer.writerow([max(range(len(row)), key=row.__getitem__), *(f"{p:.6f}" for p in row)])
+    return 0
+
+
+def predict_rows(run: LoadedRun, path: Path, output: str | None) -> int:
+    from probeta.inference.predict_table import predict_file
+
+    if output is None:
+        predict_file(run, path, sys.stdout)
+        return 0
+    if Path(output).exists():
+        raise ConfigError.value("output", output, "a file that does not exist yet")
+    told = io.StringIO()
+    predict_file(run, path, told)
+    write_atomic(Path(output), told.getvalue())
     return 0

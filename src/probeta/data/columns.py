@@ -45,9 +45,9 @@ class Column:
         return [*known, *([f"{self.name} missing"] if self.missing else [])]
 
     @classmethod
-    def fit(cls, values: pd.Series[Any], fill: str) -> Column:
+    def fit(cls, values: pd.Series[Any], fill: str, origin: str) -> Column:
         """By scikit-learn's imputer, scaler and one-hot encoder; `values` are the training rows', at least one of
-        them present, `fill` is the imputer's strategy."""
+        them present, `fill` is the imputer's strategy, `origin` the file that a number that is not finite is in."""
         from pandas.api.types import is_numeric_dtype
         from sklearn.impute import SimpleImputer
         from sklearn.preprocessing import OneHotEncoder, StandardScaler
@@ -57,7 +57,7 @@ class Column:
         if not is_numeric_dtype(values.dtype):
             encoder = OneHotEncoder().fit(values[there].astype(str).to_numpy(dtype=object)[:, None])
             return cls(name, missing, tuple(map(str, encoder.categories_[0])))
-        numbers = values.to_numpy(np.float64, na_value=np.nan)[:, None]
+        numbers = to_numbers(values, origin)[:, None]
         imputer = SimpleImputer(strategy=fill).fit(numbers)
         scaler = StandardScaler().fit(imputer.transform(numbers))
         return cls(name, missing, None, *(float(v[0]) for v in (imputer.statistics_, scaler.mean_, scaler.scale_)))

@@ -23,6 +23,9 @@ from probeta.data.tokenizers import WhitespaceTokenizer
 from probeta.errors import ConfigError, DataError, check_whole
 from probeta.runs.atomic import write_atomic
 
+KEPT_FOLDER = ".given"
+"""Of what was handed over in Python, beside the runs."""
+
 KEPT = re.compile(r"(given|[0-9a-f]{16})\.(npz|json)")
 
 
@@ -129,6 +132,12 @@ def keep_points(x: Any, y: Any, folder: Path) -> Path:
     return _kept(content.getvalue(), hashlib.sha256(digest.tobytes()).hexdigest(), folder, ".npz")
 
 
+def keep_table(frame: Any, folder: Path) -> Path:
+    """Write a data frame as `TableData` reads it."""
+    content = frame.to_csv(index=False).encode()
+    return _kept(content, hashlib.sha256(content).hexdigest(), folder, ".csv")
+
+
 def keep_pairs(pairs: Any, folder: Path) -> Path:
     """Write `[(source, target), …]` as `GivenPairs` reads them; `ConfigError` where they are no pairs of text."""
     lines = [tuple(pair) for pair in pairs]
@@ -142,7 +151,7 @@ def keep_pairs(pairs: Any, folder: Path) -> Path:
 
 
 def _kept(content: bytes, digest: str, folder: Path, ending: str) -> Path:
-    path = (folder / ".given" / f"{digest[:16]}{ending}").absolute()
+    path = (folder / KEPT_FOLDER / f"{digest[:16]}{ending}").absolute()
     if not path.is_file():
         write_atomic(path, content)
     return path

@@ -60,8 +60,9 @@ Prepared = tuple[Columns, Mapping[str, Split]]
 def prepare(source: Source, fill: str) -> Prepared:
     """The splits as tensors. Kept, since a command checks its jobs before it runs them, and jobs share their data."""
     table = source.read()
-    train, y = table.parts["train"].take()
-    columns = tuple(Column.fit(train[name], fill) for name in train.columns)
+    part = table.parts["train"]
+    train, y = part.take()
+    columns = tuple(Column.fit(train[name], fill, part.origin) for name in train.columns)
     counts = tuple(np.bincount(y, minlength=len(table.classes)).tolist())
     fitted = Columns(table.target, table.classes, counts, columns)
     splits = {}

@@ -10,6 +10,12 @@ from pathlib import Path
 
 from probeta.data.aligned_files import read_lines
 from probeta.errors import ConfigError, DataError
+from probeta.runs.directory import RunDirectory
+
+
+def is_table(directory: str) -> bool:
+    """Whether the run in `directory` learned from a table, whose columns it keeps."""
+    return RunDirectory.existing(directory).artifacts.path("columns").is_file()
 
 
 def read_points(values: dict[str, str]) -> list[list[float]]:
