@@ -7,6 +7,7 @@ import importlib
 import inspect
 import re
 import shlex
+import shutil
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -107,6 +108,7 @@ def stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         for language in ("en", "de"):
             (folder / f"{split}.{language}").write_text("a b\n")
     monkeypatch.syspath_prepend(tmp_path)
+    shutil.copytree(ROOT / "examples" / "own_package", tmp_path, dirs_exist_ok=True)
     for name, text in OWN.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text)
