@@ -21,6 +21,7 @@ from docs.options import GROUPS
 from docs.schema import read_places
 from probeta.api.isolation import restore_process
 from probeta.cli import COMMANDS
+from probeta.commands import align, translate
 from probeta.errors import RunDirectoryError, UserError
 
 ROOT = Path(__file__).parents[2]
@@ -33,8 +34,10 @@ RETURNED = {"train": probeta.Run, "probe": probeta.Run, "load_run": probeta.Run,
 RETURNED |= dict.fromkeys(("sweep", "study", "exercise", "Sweep"), probeta.Sweep)
 """Call → what it returns."""
 
-SETTINGS = {"run", "text", "input", "output", "heatmap", "x", "precision", "trust", "lang", "figures", "beam_size"}
+SETTINGS = {"run", "x", "lang", "figures", *translate.ACCEPTED, *align.ACCEPTED}
 """Arguments of commands that read a finished run or a sweep."""
+
+READING = ("evaluate", "predict", "translate", "align", "report")
 
 MISTAKES = {"optimizer.lrr"}
 """What pages show as refused."""
@@ -126,7 +129,7 @@ def compose(words: list[str]) -> None:
         assert command in COMMANDS
         return
     module = importlib.import_module(f"probeta.{COMMANDS[command][1]}")
-    reads = command in ("evaluate", "predict", "translate", "report") or any(w.startswith("resume=") for w in rest)
+    reads = command in READING or any(w.startswith("resume=") for w in rest)
     try:
         with restore_process():
             module.main(rest)
