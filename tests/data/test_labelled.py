@@ -7,9 +7,12 @@ from sklearn.datasets import make_moons
 from sklearn.model_selection import train_test_split
 
 from probeta.data.batches import LabelledBatches, epoch_order
+from probeta.data.labelled import LabelledData, Split, class_counts
 from probeta.data.moons import MoonsData
 from probeta.data.random_sequences import RandomSequencesData
 from probeta.data.separable import SeparableData
+from probeta.data.spec import PointsSpec
+from probeta.errors import ConfigError
 
 
 def test_moons_are_the_notebook_s_splits() -> None:
@@ -79,3 +82,26 @@ def test_processes_share_out_the_rows_of_every_batch() -> None:
     for whole, first, second in zip(batches(0, 1), batches(0, 2), batches(1, 2), strict=True):
         assert sorted(first + second) == sorted(whole)
         assert abs(len(first) - len(second)) <= 1
+
+
+class Drawn(LabelledData):
+    """Data that divide their examples by themselves, as a user writes them: a seed is all that they pass on."""
+
+    def __init__(self, seed: int = 0, batch_size: int | None = None) -> None:
+        super().__init__(seed, batch_size)
+
+    def draw(self) -> dict[str, Split]:
+        x = torch.randn(6, 2, generator=torch.Generator().manual_seed(self.seed))
+        return {split: Split(x, torch.arange(6) % 3) for split in ("train", "val", "test")}
+
+    @property
+    def spec(self) -> PointsSpec:
+        return PointsSpec(2, 3, class_counts(self.splits["train"], 3))
+
+
+def test_data_that_divide_themselves_need_a_seed_alone() -> None:
+    data = Drawn(seed=4)
+    data.open(1)
+    assert (data.seed, data.spec.class_counts) == (4, (2, 2, 2))
+    with pytest.raises(ConfigError, match=r"data\.seed=-1"):
+        Drawn(seed=-1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from tests.vectorized.runs import Alone, assert_close, assert_same_run, changed,
 from tests.vectorized.test_loop import MEMBER, SHARED, moons
 
 TOLERANCE = 1e-5
+CLEAR = 1e4
 STATES = ("momentum_buffer", "exp_avg", "exp_avg_sq")
 
 
@@ -60,16 +62,26 @@ class Twin:
         self.optimizer.step()
         return float(loss.detach()), {name: p.detach() for name, p in self.model.named_parameters()}
 
-    def told(self) -> dict[str, Tensor]:
-        """Which entries of the weights the gradient moved, and not the rounding of it.
+    def told(self, exact: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Which entries of the weights the gradient moved, and not the rounding of it: those whose gradient is `CLEAR`
+        times the rounding of its tensor, as the `exact` one tells.
 
         Adam's step is as long for a gradient of 1e-9 as for one of 1: where sums cancel, it follows their last digit.
         """
         grads = {name: p.grad for name, p in self.model.named_parameters() if p.grad is not None}
         if isinstance(self.optimizer, torch.optim.SGD):
             return {name: torch.ones_like(grad) for name, grad in grads.items()}
-        largest = max(float(grad.abs().max()) for grad in grads.values())
-        return {name: (grad.abs() >= 1e-3 * largest).to(grad.dtype) for name, grad in grads.items()}
+        rounding = {name: float((grad.double() - exact[name]).abs().max()) for name, grad in grads.items()}
+        return {name: (grad.abs() >= CLEAR * rounding[name]).to(grad.dtype) for name, grad in grads.items()}
+
+    def exact_gradients(self, epoch: int, i: int, step: int) -> dict[str, Tensor]:
+        """Of the loss at the weights as they are, in double precision; before `step` moves them."""
+        model = copy.deepcopy(self.model).double()
+        reseed(model, self.seed, step)
+        batch = self.loader.collate(self.loader.plan(epoch)[i])
+        measured = model.measure(type(batch)(batch.x.double(), *batch[1:]))
+        (measured.objective / measured.weight).backward()
+        return {name: p.grad for name, p in model.named_parameters() if p.grad is not None}
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.reuse, Phase.generate])
@@ -90,9 +102,10 @@ def test_each_step_from_the_same_state_is_the_single_run_s(
                 twin.copy_state()
             loss, _, _ = ensemble.step(epoch, i, step)
             for slot, twin in enumerate(twins):
+                exact = twin.exact_gradients(epoch, i, step)
                 expected, weights = twin.step(epoch, i, step, ensemble.clip)
                 assert abs(float(loss[slot]) - expected) <= TOLERANCE * max(1.0, abs(expected))
-                told = twin.told()
+                told = twin.told(exact)
                 for name, stacked in ensemble.stack.parameters.items():
                     off = (stacked[slot] - weights[name]) * told[name]
                     assert_close(weights[name] + off, weights[name], TOLERANCE, name)

@@ -34,12 +34,14 @@ class LabelledData(DataModule):
     `shuffle_seed` is the run's seed (see `open`), apart from the `seed` that says what the data are.
 
     Args:
-        division: how `draw` divides the examples; its seed is what the data are drawn by.
+        division: how `draw` divides the examples, or the seed alone where it divides them by itself. The seed is what
+            the data are drawn by.
         batch_size: examples in a training batch; null for the full batch.
     """
 
-    def __init__(self, division: Division, batch_size: int | None) -> None:
+    def __init__(self, division: Division | int, batch_size: int | None) -> None:
         super().__init__()
+        division = Division(division) if isinstance(division, int) else division
         self.division, self.seed = division, division.seed
         self.batch_size = check_whole_or_null("batch_size", batch_size, meaning="for the full batch")
         self.splits: Mapping[str, Split] = {}

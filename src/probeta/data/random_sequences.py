@@ -6,7 +6,6 @@ from collections.abc import Mapping
 
 import torch
 
-from probeta.data.division import Division
 from probeta.data.labelled import LabelledData, Split
 from probeta.data.spec import SequenceSpec
 from probeta.errors import check_whole
@@ -34,7 +33,7 @@ class RandomSequencesData(LabelledData):
         seed: int = 42,
         batch_size: int | None = None,
     ) -> None:
-        super().__init__(Division(seed), batch_size)
+        super().__init__(seed, batch_size)
         for key, value in (("n_samples", n_samples), ("length", length), ("in_features", in_features)):
             check_whole(key, value)
         check_whole("classes", classes, 2)
