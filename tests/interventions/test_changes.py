@@ -149,6 +149,22 @@ def test_a_hook_sees_every_attention_and_what_it_gives_is_read(kind: str) -> Non
         assert isinstance(module, MultiHeadAttention) == (kind == "transformer")
 
 
+def test_kernels_stand_back_while_a_hook_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`scaled_dot_product_attention` has no weights to change."""
+    monkeypatch.setattr("probeta.nn.cpu.attention.LONG", 0)
+    net = make_net("transformer")
+    subject = make_subject(net)
+    source, target = subject.batch.source, subject.batch.target[:, :-1]
+    before = net(source, target)
+    with intervene(net, Plan(net, [[Cut(kind=k) for k in ("cross", "encoder", "decoder")]] * 3, subject.lengths, 4, 6)):
+        other = net(source, target)
+    monkeypatch.setattr("probeta.nn.cpu.attention.LONG", 10**9)
+    assert torch.allclose(before, net(source, target), atol=1e-5)
+    with intervene(net, Plan(net, [[Cut(kind=k) for k in ("cross", "encoder", "decoder")]] * 3, subject.lengths, 4, 6)):
+        assert torch.equal(other, net(source, target))
+    assert not torch.allclose(before, other)
+
+
 def cases() -> list[Case]:
     rows: list[list[Change]] = [*ROWS.values(), [Cut(head=0)], [Cut(kind="encoder", layer=1)], [Cut(kind="decoder")]]
     return [(i, row) for i in range(3) for row in rows]

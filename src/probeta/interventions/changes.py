@@ -113,7 +113,8 @@ class Plan:
         steps: decoder steps at most.
         width: source positions, padding included.
 
-    In a search, which gives one step after another, `start` is the number of the step.
+    In a greedy search, which gives one step after another, `start` is the number of the step. A beam search reads the
+    prefixes of a sentence as if they were steps: it suits changes of all rows alone.
     """
 
     def __init__(self, net: nn.Module, rows: Sequence[Row], lengths: Tensor, steps: int, width: int) -> None:
