@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,9 +17,10 @@ from probeta.composition.app import launch
 from probeta.composition.job import Command
 from probeta.errors import ConfigError
 from probeta.runs.table import read_sweep
-from probeta.sweeps.deciding import refuse_replicates
+from probeta.sweeps.deciding import read_outcomes, refuse_replicates
 from probeta.sweeps.errors import SweepFailed
 from probeta.sweeps.report import write_report
+from probeta.sweeps.retries import Ended
 
 Sweep = Callable[..., Any]
 DECIDED = ("study=widths", "++study.until=decided", "++study.max_seeds=20")
@@ -105,3 +108,12 @@ def test_a_key_of_the_study_that_its_file_does_not_name_may_be_said() -> None:
 def test_a_study_that_crosses_seeds_cannot_stop_by_them() -> None:
     with pytest.raises(ConfigError, match=r"seeds\.init is not accepted with study\.until=decided"):
         refuse_replicates([], {"seeds.init": "range(3)"})
+
+
+def test_outcomes_are_the_counts_where_a_record_has_them() -> None:
+    metrics = {"test/acc": 0.9708333611488342, "test/loss": 0.1}
+    result = {"status": "completed", "metrics": metrics, "counts": {"test/acc": [233, 240]}}
+    job: Any = SimpleNamespace(name="a", variant="wide", overrides=(), resolved={"seed": 3})
+    session: Any = SimpleNamespace(ended={"a": Ended(job, result)})
+    assert read_outcomes(session, [job], "test/acc") == {"wide": {3: Fraction(233, 240)}}
+    assert read_outcomes(session, [job], "test/loss") == {"wide": {3: 0.1}}
