@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import jupytext
+import ziamath
 from latex2mathml.converter import convert
 from nbclient import NotebookClient
 from nbconvert import HTMLExporter
@@ -25,7 +27,12 @@ LESSONS = Path(__file__).parent
 ROOT = LESSONS.parent
 WRITTEN = ROOT / "outputs" / "lessons"
 
+FONT = "STIXTwoMath-Regular.ttf"
+"""Beside the pages: without a font for mathematics a browser does not lower its indices."""
+
 STYLE = """
+@font-face { font-family: "STIX Two Math"; src: url("../STIXTwoMath-Regular.ttf"); }
+math { font-family: "STIX Two Math", math; }
 body { max-width: 56rem; margin: 0 auto; }
 .jp-Notebook { padding: 1rem; }
 .jp-Cell .jp-InputPrompt, .jp-Cell .jp-OutputPrompt { display: none; }
@@ -77,6 +84,7 @@ def execute(source: Path) -> None:
     """The lesson in a kernel of its own, whose folder is the one that it is written to."""
     folder = WRITTEN / source.parent.name
     folder.mkdir(parents=True, exist_ok=True)
+    shutil.copy(Path(ziamath.__file__).parent / "fonts" / FONT, WRITTEN)
     notebook = jupytext.read(source)
     first = next(cell for cell in notebook.cells if cell.cell_type == "code")
     first.source = first.source.replace('"../.."', f'"{installs_from(folder)}"')

@@ -93,7 +93,7 @@ parts = {
 }
 variants = ", ".join(f"{name}: [{', '.join(repr(line) for line in lines)}]" for name, lines in parts.items())
 budget = [
-    "data.n_samples=300",
+    "data.n_samples=240",
     "data.n_val=60",
     "data.n_test=60",
     "data.max_depth=0",
@@ -134,7 +134,7 @@ change = "model.heads=1"
 short = [line for line in budget if "max_epochs" not in line and "launcher" not in line]
 common = ["data=grammar", "model=transformer", "optimizer=adam", "scheduler=inverse_sqrt", "data.batch_size=32"]
 mine = probeta.train(*common, *short, "trainer.max_epochs=3", change)
-mine
+mine.figure("loss")
 
 # %% [markdown]
 # ## Ejercicios

@@ -35,6 +35,9 @@ if TYPE_CHECKING:
     from probeta.inference.translator import TextTranslator
     from probeta.models.module import Module
 
+TABLE = "font-family:monospace;line-height:1.2;white-space:pre;overflow-x:auto"
+"""Frames of rich's tables close, whatever a notebook does to `<pre>`."""
+
 SHOWN = ("loss", "accuracy", "bleu", "exact_match")
 """Figures that a notebook shows of a run; of one that has none of them, as a probe, its first."""
 
@@ -191,7 +194,7 @@ class Run:
         figures = self.figures()
         names = [name for name in SHOWN if name in figures] or list(figures)[: len(SHOWN)]
         pictures = "".join(inline(figures[name], name) for name in names)
-        return f"<pre>{escape(repr(self))}</pre>{pictures}"
+        return f'<pre style="{TABLE}">{escape(repr(self))}</pre>{pictures}'
 
 
 def inline(figure: Figure, name: str) -> str:
