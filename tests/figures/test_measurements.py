@@ -27,5 +27,5 @@ def test_titles_of_panels_are_read_and_not_typeset_as_source() -> None:
     columns = {"cell": ["rnn"] * len(rows), "quantity": names, "distance": distances, "value": values}
     drawn = distance_figure(MeasurementTable({name: np.array(column) for name, column in columns.items()}), "n = 1")
     titles = [axes.get_title() for axes in drawn.axes]
-    assert titles == ["rnn\nrecurrent matrix: ρ = 0.60, σₘₐₓ = 1.10"]
+    assert titles == ["rnn\nrecurrent matrix:\nρ = 0.60, σₘₐₓ = 1.10"]
     assert drawn.axes[0].title.get_window_extent().width < drawn.bbox.width

@@ -59,7 +59,7 @@ def distance_figure(table: MeasurementTable, note: str) -> Figure:
         usable = mean[there]
         lowest, highest = min(lowest, usable.min()), max(highest, usable.max())
         label_axes(axes, "distance k (steps)", "gradient norm, log scale" if i == 0 else "",
-              f"{cell}\n{matrix}: ρ = {median_over_seeds(own, 'spectral_radius'):.2f}, "
+              f"{cell}\n{matrix}:\nρ = {median_over_seeds(own, 'spectral_radius'):.2f}, "
               f"σₘₐₓ = {median_over_seeds(own, 'largest_singular'):.2f}")  # fmt: skip
         legend(axes, loc="upper center", bbox_to_anchor=(0.5, -0.18))
     # The bound may leave the page: what was measured sets the scale.
