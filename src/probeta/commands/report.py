@@ -10,7 +10,7 @@ from probeta.errors import ConfigError
 from probeta.runs.artifacts import FIGURES
 from probeta.runs.directory import RunDirectory
 
-USAGE = """usage: probeta report DIR [metric=test/loss] [lang=es] [figures=svg]
+USAGE = """usage: probeta report DIR [metric=test/loss] [lang=es] [figures=svg] [format=latex]
        probeta report DIR_A DIR_B … [metric=test/loss] [lang=es]
 
 Writes summary.csv, groups.csv, summary.md and report.html into the sweep's folder DIR (or one run's),
@@ -18,6 +18,8 @@ from what its runs have written so far, and prints the summary. lang=es writes r
 figures=svg draws the figures of every run, too, each in its own folder (SVG and PDF beside PNG; png: that alone).
 
 metric= is what variants are compared by; several are shown by metric=test/loss,test/acc, the first of which decides.
+
+format=latex writes the table of variants into the sweep's table.tex, for a paper, and prints it.
 
 With several sweeps or runs: writes a page into the last one that compares all of their variants.
 
@@ -34,12 +36,22 @@ def main(argv: list[str]) -> int:
         raise ConfigError.value("figures", figures, ", ".join(FIGURES))
     metric = next((a.removeprefix("metric=") for a in reversed(argv) if a.startswith("metric=")), "")
     metrics = [name for name in metric.split(",") if name]
-    argv = [os.path.expanduser(a) for a in argv if not a.startswith(("lang=", "figures=", "metric="))]
+    format_ = next((a.removeprefix("format=") for a in reversed(argv) if a.startswith("format=")), "page")
+    if format_ not in ("page", "latex"):
+        raise ConfigError.value("format", format_, "page or latex")
+    argv = [os.path.expanduser(a) for a in argv if not a.startswith(("lang=", "figures=", "metric=", "format="))]
     if not argv or {"-h", "--help"} & set(argv):
         print(USAGE, end="")
         if argv:
             return 0
         raise ConfigError("DIR is missing: probeta report DIR")
+    if format_ == "latex":
+        if len(argv) > 1:
+            raise ConfigError("format=latex is the table of one sweep: probeta report DIR format=latex")
+        from probeta.sweeps.report import write_latex
+
+        print(write_latex(argv[0], lang, metrics), end="")
+        return 0
     if len(argv) == 1:
         from probeta.sweeps.report import write_report
 

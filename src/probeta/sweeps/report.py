@@ -127,3 +127,21 @@ def write_report(directory: str | Path, lang: str = "en", metrics: Sequence[str]
     elif inputs is not None:
         write_atomic(root / STAMP, _stamp(root, inputs))
     return Written(text, sweep.directory / page_name("report", lang))
+
+
+def write_latex(directory: str | Path, lang: str = "en", metrics: Sequence[str] = ()) -> str:
+    """Write the table of variants into `directory` as `table.tex`, for a paper, and return it.
+
+    Raises as `write_report`.
+    """
+    from probeta.report.language import Language
+    from probeta.report.latex import summary_tex
+    from probeta.report.summary import summarise
+    from probeta.runs.atomic import write_atomic
+    from probeta.runs.table import choose_metrics, read_sweep
+
+    language, sweep = Language(lang), read_sweep(directory)
+    choose_metrics(sweep, metrics)
+    table = summary_tex(summarise(sweep), language)
+    write_atomic(sweep.directory / "table.tex", table)
+    return table
