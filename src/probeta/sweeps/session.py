@@ -72,6 +72,7 @@ class Session:
         # Of this process: another sweep of the same jobs goes on when this one stops.
         self.stop = self.directory / f"{STOP}.{os.getpid()}"
         self._rounds: Rounds | None = None
+        self._began, self._ended_here, self._launched = 0.0, 0, 0
         self._inputs = Inputs()
         self._checked: set[str] = set()
         self._reported: set[str] | None = set()
@@ -210,6 +211,7 @@ class Session:
         return decisions
 
     def _launch(self, jobs: Sequence[SweepJob]) -> None:
+        self._began, self._ended_here, self._launched = time.perf_counter(), 0, len(jobs)
         if self._rounds is None:
             launcher = launcher_for(self.context, self.task, self.config, self.stop)
             self._rounds = Rounds(
@@ -243,7 +245,9 @@ class Session:
         else:
             status = self.language.say(str(ended.result.get("status"))).upper()
             text = f"{status} {ended.job.name}: {headline(ended.error)}"
-        print(f"{done} {text}", flush=True)
+        self._ended_here += 1
+        left = describe_time_left(time.perf_counter() - self._began, self._ended_here, self._launched)
+        print(f"{done} {text}{left}", flush=True)
 
     def _record_here(self, ended: Ended) -> None:
         path = self.directory / "failures.json"
@@ -343,6 +347,15 @@ class Session:
         """Whether a run diverged where that is a finding."""
         error = result.get("error") or {}
         return self.definition.may_diverge and error.get("type") == TrainingDiverged.__name__
+
+
+def describe_time_left(seconds: float, ended: int, jobs: int) -> str:
+    """` (about 3 min left)` at the pace of `ended` of `jobs` jobs in `seconds`; empty below 10 seconds."""
+    left = seconds / ended * (jobs - ended)
+    if left < 10:
+        return ""
+    told = f"{left:.0f} s" if left < 100 else f"{left / 60:.0f} min" if left < 6000 else f"{left / 3600:.1f} h"
+    return f" (about {told} left)"
 
 
 def default_batch(launcher: object) -> int | None:
