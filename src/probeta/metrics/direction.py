@@ -24,6 +24,7 @@ _RISING = (
     "recall",
     "margin",
     "reach",
+    "explained",
     "found",
     "located",
     "attention_coverage",

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from probeta.report.answer import Answer, Cell, Chart, Table, text_cell
 from probeta.report.charts import lines, points
 from probeta.report.language import Language
-from probeta.report.summary import Group, Summary, measured
+from probeta.report.summary import Group, Summary
 from probeta.stats.comparisons import ALPHA, holm
+from probeta.stats.intervals import UNBOUNDED, mean_interval
 from probeta.stats.ratio import Ratio, ratio_of_means, ratio_p
 from probeta.stats.variance_components import crossed_interval
 
@@ -46,6 +47,9 @@ INTERVENTIONS = {
     "all cut": "every link cut",
 }
 CHANGES = {"gender": "gender of a noun", "number": "number", "tense": "tense", "verb": "verb"}
+
+BOUNDS = {"tau": (-1.0, 1.0), "aer_of": (0.0, 1.0), "exact": (0.0, 1.0), "drop": UNBOUNDED}
+"""What the means of arrays cannot leave."""
 
 Arrays = NDArray[np.float64]
 
@@ -172,14 +176,14 @@ def _heads(variants: Sequence[Explained], language: Language) -> list[str]:
         values = [r for run in one.runs if math.isfinite(r := _alignment_matters(run))]
         if not values:
             continue
-        found = measured(values)
+        mean, interval = float(np.mean(values)), mean_interval(values, bounds=BOUNDS["tau"])
         heads = sum(str(name).startswith("cross") for name in one.runs[0]["heads/name"])
         sentences.append(
             say(
                 "{name}: whether those of its {heads} heads on the source that align better are those whose removal "
                 "costs more exact translations: rank correlation {mean} ({numbers}; {n} runs).",
-                name=say(one.name), heads=heads, mean=language.number(found.mean, 2), n=len(values),
-                numbers=language.interval_named(found.interval) if found.interval else say("no interval"),
+                name=say(one.name), heads=heads, mean=language.number(mean, 2), n=len(values),
+                numbers=language.interval_named(interval) if interval else say("no interval"),
             )
         )  # fmt: skip
     return sentences
@@ -229,17 +233,22 @@ def _means(
     for key, array in rows.items():
         stacks = [one.stack(array) for one in variants]
         if any(s is not None for s in stacks):
-            table.append([text_cell(language.say(names[key])), *(_mean_cell(s, language) for s in stacks)])
+            table.append(
+                [
+                    text_cell(language.say(names[key])),
+                    *(_mean_cell(s, language, BOUNDS[array.split("/")[0]]) for s in stacks),
+                ]
+            )
     return Table(title, ["", *(language.say(one.name) for one in variants)], table)
 
 
-def _mean_cell(values: Arrays | None, language: Language) -> Cell:
+def _mean_cell(values: Arrays | None, language: Language, bounds: tuple[float, float] = (0.0, 1.0)) -> Cell:
     if values is None:
         return Cell("–")
     mean, small = float(values.mean()), ""
     if min(values.shape) > 1:
-        small = language.interval(rounded(crossed_interval(values)))
-    elif (found := measured(values[:, 0].tolist()).interval) is not None:
+        small = language.interval(rounded(crossed_interval(values, bounds=bounds)))
+    elif (found := mean_interval(values[:, 0], bounds=bounds)) is not None:
         small = language.interval(rounded(found))
     return Cell(language.number(round(mean, 3), 3), mean, small)
 
