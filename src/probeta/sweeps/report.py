@@ -72,6 +72,7 @@ def write_report(directory: str | Path, lang: str = "en", metrics: Sequence[str]
     from probeta.exercises import answer as answer_of
     from probeta.exercises import derived, exercise
     from probeta.exercises.index import ANSWER, digest, others, page_name
+    from probeta.report.curvature import explain_curvature
     from probeta.report.explained import explain_attention
     from probeta.report.gallery import pictures
     from probeta.report.language import LANGUAGES, NAMES, Language
@@ -109,7 +110,7 @@ def write_report(directory: str | Path, lang: str = "en", metrics: Sequence[str]
     for code in (lang,) if asked is None else LANGUAGES:
         language = Language(code, None if asked is None else {**NAMES, **asked.NAMES})
         if asked is None:
-            kinds = (explain_search, explain_variance, explain_attention, explain_learning)
+            kinds = (explain_search, explain_variance, explain_attention, explain_learning, explain_curvature)
             answer = next((said for explain in kinds if (said := explain(summary, language))), None)
         else:
             answer = answer_of(asked, summary, language)
