@@ -119,25 +119,30 @@ PROBES = {
     "gradcheck": (),
     "layers": ("data=moons", "model=mlp", "model.width=8", "probe.seeds=4"),
     "curvature": ("data=moons", "data.n_samples=60", "model=mlp", "model.width=6", "probe.seeds=2"),
-}
+    "curvature, translator": (
+        *TEXT[:6], "model=seq2seq_attn", "model.hidden_size=4", "model.encoder.embedding_size=3",
+        "model.decoder.embedding_size=3", "probe.seeds=1", "probe.examples=8", "probe.steps=20",
+    ),
+}  # fmt: skip
 
 
+@pytest.mark.usefixtures("corpus")
 @pytest.mark.parametrize("probe", PROBES)
 def test_probes_measure_the_same(tmp_path: Path, probe: str) -> None:
-    tables = []
+    tables, kind = [], probe.split(",")[0]
     for device in ("cpu", "cuda"):
         GlobalHydra.instance().clear()
         folder = tmp_path / device
-        assert main(["probe", f"probe={probe}", *PROBES[probe], f"probe.device={device}", f"output_dir={folder}"]) == 0
+        assert main(["probe", f"probe={kind}", *PROBES[probe], f"probe.device={device}", f"output_dir={folder}"]) == 0
         (path,) = folder.glob("probe/*/measurements.csv")
         tables.append(pd.read_csv(path))
     one, other = tables
     assert len(one) > 0
-    if probe == "gradcheck":  # its errors are themselves rounding
+    if kind == "gradcheck":  # its errors are themselves rounding
         names = ["layer", "dtype", "verdict"]
         pd.testing.assert_frame_equal(one[names], other[names])
         return
-    if probe == "curvature":  # how many eigenvalues stand for a density depends on rounding
+    if kind == "curvature":  # how many eigenvalues stand for a density depends on rounding
         one, other = (table[table.quantity.isin(["largest", "smallest", "trace"])] for table in tables)
         one, other = (table.drop(columns=["error"]).reset_index(drop=True) for table in (one, other))
     pd.testing.assert_frame_equal(one, other, rtol=1e-3, atol=1e-5, check_exact=False)
