@@ -12,7 +12,10 @@ from probeta.config.switches import check_switches
 from probeta.errors import ConfigError
 from probeta.runs.identity import SWEEP_SWITCHES, SWITCHES
 
-ABSENT = {"train": {"probe"}, "probe": {"resume", "checkpoints", "compile", "recipe", "seeds", "trainer", "callbacks"}}
+ABSENT = {
+    "train": {"probe", "run"},
+    "probe": {"resume", "checkpoints", "compile", "recipe", "seeds", "trainer", "callbacks"},
+}
 """Keys that the other command's configuration has."""
 
 
