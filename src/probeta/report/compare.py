@@ -186,19 +186,19 @@ def compare(
     Runs with the same reference words are compared on words (`tok:none`); runs with other tokens, on running
     text (`tok:13a`). Raises `RunDirectoryError` where a run has no translations, or of other sentences.
     """
-    folders = [RunDirectory(Path(run).absolute()).artifacts for run in (run_a, run_b)]
+    folders = [RunDirectory(Path(run).absolute()).artifacts.folder for run in (run_a, run_b)]
     tokenize = "none"
     references, hypotheses = zip(*(_words(folder, split) for folder in folders), strict=True)
     if references[0] != references[1]:
         tokenize = "13a"
         references, hypotheses = (
-            tuple(_read(folder, f"{name}.{split}") for folder in folders) for name in ("references", "hypotheses")
+            tuple(_read(folder, name, split) for folder in folders) for name in ("references", "hypotheses")
         )
         _refuse_other_sentences(folders, references)
     a, b = hypotheses
     scores = paired_bootstrap(a, b, references[0], samples=samples, seed=seed, tokenize=tokenize)
     bleu_a, bleu_b = (sentence_bleu(lines, references[0], tokenize) for lines in (a, b))
-    sources = _read(folders[0], f"sources.{split}")
+    sources = _read(folders[0], "sources", split)
     order = np.argsort(np.subtract(bleu_a, bleu_b), kind="stable")
 
     def examples(rows: Sequence[int]) -> list[Example]:
@@ -221,34 +221,35 @@ def compare(
     )
 
 
-def _words(artifacts: Artifacts, split: str) -> tuple[list[str], list[str]]:
+def _words(folder: Path, split: str) -> tuple[list[str], list[str]]:
     """References and hypotheses as words joined by spaces."""
-    rows = _read(artifacts, f"errors.{split}")
+    rows = _read(folder, "errors", split)
     return [row["reference"] for row in rows], [row["hypothesis"] for row in rows]
 
 
-def _read(artifacts: Artifacts, name: str) -> list[Any]:
+def _read(folder: Path, name: str, split: str) -> list[Any]:
+    artifacts, name = Artifacts(folder), f"{name}.{split}"
     rows: list[Any] | None = artifacts.read(name)
     if rows is None:
         raise RunDirectoryError(f"{artifacts.path(name)} is missing: only finished runs of translators can be compared")
     return rows
 
 
-def _refuse_other_sentences(folders: Sequence[Artifacts], references: Sequence[list[str]]) -> None:
+def _refuse_other_sentences(folders: Sequence[Path], references: Sequence[list[str]]) -> None:
     first, second = references
     if len(first) != len(second):
         raise RunDirectoryError(
-            f"the runs translated other sentences: {len(first)} in {folders[0].folder.parent}, "
-            f"{len(second)} in {folders[1].folder.parent}"
+            f"the runs translated other sentences: {len(first)} in {folders[0].parent}, "
+            f"{len(second)} in {folders[1].parent}"
         )
     for number, (a, b) in enumerate(zip(first, second, strict=True), 1):
         if a != b:
             raise RunDirectoryError(
-                f"the runs translated other sentences: reference {number} is {a!r} in {folders[0].folder.parent} and "
-                f"{b!r} in {folders[1].folder.parent}"
+                f"the runs translated other sentences: reference {number} is {a!r} in {folders[0].parent} and "
+                f"{b!r} in {folders[1].parent}"
             )
 
 
-def _rates(artifacts: Artifacts, split: str) -> dict[str, float]:
-    found = artifacts.read(f"analysis.{split}") or {}
+def _rates(folder: Path, split: str) -> dict[str, float]:
+    found = Artifacts(folder).read(f"analysis.{split}") or {}
     return {kind: float(rate) for kind, rate in found.get("per_100_reference_words", {}).items() if kind in KINDS}
