@@ -34,10 +34,10 @@ RETURNED = {"train": probeta.Run, "probe": probeta.Run, "load_run": probeta.Run,
 RETURNED |= dict.fromkeys(("sweep", "study", "exercise", "Sweep"), probeta.Sweep)
 """Call → what it returns."""
 
-SETTINGS = {"run", "x", "lang", "figures", *translate.ACCEPTED, *align.ACCEPTED}
+SETTINGS = {"run", "x", "to", "metric", "lang", "figures", *translate.ACCEPTED, *align.ACCEPTED}
 """Arguments of commands that read a finished run or a sweep."""
 
-READING = ("evaluate", "predict", "translate", "align", "report")
+READING = ("evaluate", "predict", "translate", "align", "report", "export")
 
 MISTAKES = {"optimizer.lrr"}
 """What pages show as refused."""

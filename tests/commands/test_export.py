@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import csv
+import math
+import statistics
+from pathlib import Path
+
+import pytest
+from scipy.stats import t
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.plugins.custom_scalar import layout_pb2
+
+from probeta.commands.export import EVENTS, main
+from probeta.errors import ConfigError
+from probeta.runs.table import read_sweep
+from tests.report.synthetic import write_grid, write_run
+
+
+def read(folder: Path) -> EventAccumulator:
+    found = EventAccumulator(str(folder), size_guidance={"tensors": 0, "scalars": 0})
+    found.Reload()
+    return found
+
+
+def test_means_and_intervals_are_those_of_a_plain_loop(tmp_path: Path) -> None:
+    write_grid(tmp_path, {"optimizer.lr": [0.1, 0.2]}, [1, 2, 3, 4], epochs=5)
+    assert main([str(tmp_path), "to=tensorboard", "metric=test/acc"]) == 0
+    found = read(tmp_path / "aggregates" / "01 lr=0.1")
+    values: dict[int, list[float]] = {}
+    for file in tmp_path.glob("*lr=0.1*/metrics.csv"):
+        for row in csv.DictReader(file.open()):
+            values.setdefault(int(row["epoch"]), []).append(float(row["val/loss"]))
+    assert len(values) == 5
+    for epoch, seen in values.items():
+        mean, half = statistics.fmean(seen), t.ppf(0.975, 3) * statistics.stdev(seen) / math.sqrt(4)
+        for end, expected in (("mean", mean), ("high", mean + half)):
+            told = {event.step: event.value for event in found.Scalars(f"val/loss/{end}")}
+            assert told[epoch + 1] == pytest.approx(expected, rel=1e-5), end
+
+
+def test_the_overview_has_charts_with_margins_and_verdicts(tmp_path: Path) -> None:
+    write_grid(tmp_path, {"optimizer.lr": [0.1, 0.2]}, [1, 2, 3], epochs=3)
+    main([str(tmp_path), "metric=test/acc"])
+    main([str(tmp_path), "metric=test/acc"])
+    root = tmp_path / "aggregates"
+    assert len(list(root.glob(EVENTS))) == 1
+    found = read(root)
+    assert (
+        b"lr=0.2 and lr=0.1: no difference shown (test/acc"
+        in found.Tensors("verdicts/text_summary")[0].tensor_proto.string_val[0]
+    )
+    layout = layout_pb2.Layout.FromString(found.Tensors("custom_scalars__config__")[0].tensor_proto.string_val[0])
+    charts = {chart.title: chart.margin.series[0] for category in layout.category for chart in category.chart}
+    assert charts["val/loss"].lower == "val/loss/low"
+    assert charts["val/loss"].value == "val/loss/mean"
+    assert len(read_sweep(tmp_path).runs) == 6
+
+
+def test_a_run_without_events_gets_its_own_by_step(tmp_path: Path) -> None:
+    run = write_run(tmp_path, ["optimizer.lr=0.3", "seed=1"], {"test/acc": 0.9, "test/loss": None}, epochs=3)
+    main([str(tmp_path)])
+    assert [event.step for event in read(run).Scalars("val/loss")][:3] == [0, 1, 2]
+    assert read(run).Scalars("test/acc")[0].value == pytest.approx(0.9)
+    before = sorted(run.glob(EVENTS))
+    main([str(tmp_path)])
+    assert sorted(run.glob(EVENTS)) == before
+    assert "custom_scalars__config__" not in read(tmp_path / "aggregates").Tags()["tensors"]
+
+
+def test_a_run_that_ended_sooner_keeps_its_last_value(tmp_path: Path) -> None:
+    for seed, epochs in ((1, 2), (2, 4)):
+        write_run(tmp_path, ["optimizer.lr=0.3", f"seed={seed}"], {"test/acc": 0.9}, epochs=epochs, seed=seed)
+    main([str(tmp_path)])
+    rows = [list(csv.DictReader(file.open())) for file in tmp_path.glob("*/metrics.csv")]
+    [folder] = [path for path in (tmp_path / "aggregates").iterdir() if path.is_dir()]
+    told = {event.step: event.value for event in read(folder).Scalars("val/acc/mean")}
+    assert told[4] == pytest.approx(statistics.fmean(float(row[-1]["val/acc"]) for row in rows))
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [(["to=aim"], "to"), ([], "DIR"), (["a", "b"], "DIR"), (["metrics=test/acc", "x"], "metrics")],
+)
+def test_mistakes_are_named(words: list[str], named: str) -> None:
+    with pytest.raises(ConfigError, match=named):
+        main(words)
+
+
+def test_a_sweep_of_which_nothing_has_finished_is_refused(tmp_path: Path) -> None:
+    write_run(tmp_path, ["seed=1"], {}, status="failed")
+    with pytest.raises(ConfigError, match="has finished"):
+        main([str(tmp_path)])
