@@ -28,7 +28,7 @@ PRIVATE = {
 }  # fmt: skip
 
 
-OTHERS = {"._trial_id", "._BatchNorm", "._actions", "._fields"}
+OTHERS = {"._trial_id", "._BatchNorm", "._actions", "._fields", "._replace"}
 """Attributes of Optuna, torch, argparse and named tuples in modules that import Hydra's public parts."""
 
 

@@ -87,6 +87,8 @@ ASKS = re.compile(r"path|file|dir|command|cmd|func|fn$|url|uri|host|hook|lambda|
 HARMLESS = {
     "probeta.data.given.GivenPoints": "`file` is one that probeta kept, by its name",
     "probeta.data.given.GivenPairs": "`file` is one that probeta kept, by its name",
+    "probeta.data.table.TableData": "`path` is read as a table, as `data.root` is as text",
+    "probeta.probes.attention.AttentionProbe": "`path_steps` is a number",
     "probeta.loggers.csv.MetricsCSV": "the run supplies `directory`, which no configuration may state",
     "probeta.loggers.tensorboard.TensorBoard": "the run supplies `directory`, which no configuration may state",
     "probeta.nn.encoder.Bridge": "`directions` is a number",

@@ -19,11 +19,16 @@ MOVED = {
 GONE = {"probe": ("checkpoints", "resume")}
 """Kind of run (a top-level key that it has) → keys that such runs had and no longer have."""
 
+ADDED = {"probe": {"run": None}}
+"""Kind of run → keys that such runs have today, with what they were before."""
+
 
 def update_config(tree: dict[str, Any]) -> dict[str, Any]:
     """An earlier run's configuration, in plain containers, as it would be composed today."""
     gone = {key for kind, keys in GONE.items() if kind in tree for key in keys}
-    updated: dict[str, Any] = rename_targets({key: value for key, value in tree.items() if key not in gone})
+    added = {key: value for kind, keys in ADDED.items() if kind in tree for key, value in keys.items()}
+    kept = {key: value for key, value in tree.items() if key not in gone}
+    updated: dict[str, Any] = rename_targets({**added, **kept})
     return updated
 
 
