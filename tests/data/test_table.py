@@ -188,6 +188,8 @@ def test_predict_adds_class_and_probabilities_to_the_same_table(
     assert list(told.columns[-4:]) == ["class", "p_café, small", "p_tea", "p_water"]
     assert np.mean(told["class"] == pd.DataFrame(drinks()[1:])[5]) > 0.6
     np.testing.assert_allclose(told.iloc[:, -3:].sum(axis=1), 1, atol=1e-5)
+    assert main(["predict", f"run={tmp_path / 'run'}", f"input={new}", f"output={tmp_path / 'out.parquet'}"]) == 2
+    assert "a .csv file" in capsys.readouterr().err
     bad = write(tmp_path / "bad.csv", [["width", "height (cm)", "smoker", "city"], ["wide", 1, "true", "Köln"]])
     assert main(["predict", f"run={tmp_path / 'run'}", f"input={bad}"]) == 2
     assert "row 1, column 'width': wide is not a finite number" in capsys.readouterr().err

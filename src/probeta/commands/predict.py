@@ -57,6 +57,8 @@ def predict_rows(run: LoadedRun, path: Path, output: str | None) -> int:
     if output is None:
         predict_file(run, path, sys.stdout)
         return 0
+    if Path(output).suffix in (".parquet", ".tsv", ".gz"):
+        raise ConfigError.value("output", output, "a .csv file, which is what is written")
     if Path(output).exists():
         raise ConfigError.value("output", output, "a file that does not exist yet")
     told = io.StringIO()
