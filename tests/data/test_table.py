@@ -81,6 +81,16 @@ def test_nothing_of_validation_and_test_is_fitted(tmp_path: Path) -> None:
     assert data.splits["test"].x[0, 1:].tolist() == [0.0, 0.0]
 
 
+def test_a_text_of_the_training_file_is_text_in_the_others(tmp_path: Path) -> None:
+    """A file in which every code is a number by chance does not turn 07 into 7.0."""
+    rows = [["code", "drink"], ["a1", "tea"], ["07", "water"], ["b2", "tea"], ["07", "water"]]
+    train = write(tmp_path / "train.csv", rows)
+    other = write(tmp_path / "other.csv", [["code", "drink"], ["07", "tea"], ["", "water"]])
+    data = opened(train, val=other, test=other)
+    assert data.columns.columns[0].values == ("07", "a1", "b2")
+    assert data.splits["val"].x.tolist() == [[1, 0, 0], [0, 0, 0]]
+
+
 def test_three_files_a_tab_and_a_semicolon_read_alike(tmp_path: Path) -> None:
     rows = [["width", "drink"], *([i, "xy"[i % 2]] for i in range(12))]
     paths = [

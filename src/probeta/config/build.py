@@ -171,7 +171,7 @@ def with_full_key(error: ConfigError, path: str) -> ConfigError:
 
 
 def check(config: DictConfig) -> set[str]:
-    """Refuse what cannot be run, before anything is read or written. Draws no random numbers.
+    """Refuse what cannot be run, before anything is written; of the data only a table is read. Draws no random numbers.
 
     Returns the metrics that a finished run of it reports.
     """

@@ -44,10 +44,7 @@ class GivenFile(DataModule):
         return Path(self.file)
 
     def record(self, folder: Path) -> dict[str, str]:
-        kept = folder / f"given{Path(self.file).suffix}"
-        if not kept.is_file():
-            write_atomic(kept, self.files().read_bytes(), sync=False)
-        return {"file": f"{folder.name}/{kept.name}"}
+        return {"file": copy_given(self.files(), folder)}
 
 
 class GivenPoints(GivenFile, LabelledData):
@@ -148,6 +145,14 @@ def keep_pairs(pairs: Any, folder: Path) -> Path:
         raise ConfigError(f"data=[(source, target), …]: {len(lines)} pairs, from 3 on: each split needs one")
     content = json.dumps(lines, ensure_ascii=False).encode()
     return _kept(content, hashlib.sha256(content).hexdigest(), folder, ".json")
+
+
+def copy_given(file: Path, folder: Path) -> str:
+    """Copy what was handed over, once, into `folder` of a run; the name by which the run's directory records it."""
+    copy = folder / f"given{file.suffix}"
+    if not copy.is_file():
+        write_atomic(copy, file.read_bytes(), sync=False)
+    return f"{folder.name}/{copy.name}"
 
 
 def _kept(content: bytes, digest: str, folder: Path, ending: str) -> Path:

@@ -12,11 +12,10 @@ from numpy.typing import NDArray
 
 from probeta.data import aligned_files
 from probeta.data.division import Division
-from probeta.data.given import KEPT_FOLDER
+from probeta.data.given import KEPT_FOLDER, copy_given
 from probeta.data.table_file import check_features, read_table
 from probeta.data.tabular import Part, Source, Table, TabularData
 from probeta.errors import ConfigError, DataError
-from probeta.runs.atomic import write_atomic
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -73,12 +72,14 @@ class Files(Source):
     division: Division
 
     def read(self) -> Table:
+        from pandas.api.types import is_numeric_dtype
+
         if len(self.paths) == 1:
             return self._read_one(self.paths[0])
         frames = [read_table(self.paths[0], classes=self.target)]
         features = self._features(self.paths[0], frames[0])
         check_features(self.paths[0], frames[0][features])
-        texts = [name for name in features if frames[0][name].dtype == object]
+        texts = [name for name in features if not is_numeric_dtype(frames[0][name].dtype)]
         frames += [read_table(path, texts, self.target) for path in self.paths[1:]]
         for path, frame in zip(self.paths, frames, strict=True):
             if lacking := [name for name in (self.target, *features) if name not in frame.columns]:
@@ -220,8 +221,5 @@ class TableData(TabularData):
 
     def record(self, folder: Path) -> dict[str, str]:
         if Path(self.path).parent.name == KEPT_FOLDER:  # handed over in Python
-            kept = folder / f"given{Path(self.path).suffix}"
-            if not kept.is_file():
-                write_atomic(kept, Path(self.path).read_bytes(), sync=False)
-            return {"path": f"{folder.name}/{kept.name}"}
+            return {"path": copy_given(Path(self.path), folder)}
         return {key: str(value) for key in self.located if (value := getattr(self, key)) is not None}
