@@ -129,7 +129,7 @@ def compose(words: list[str]) -> None:
         assert command in COMMANDS
         return
     module = importlib.import_module(f"probeta.{COMMANDS[command][1]}")
-    reads = command in READING or any(w.startswith("resume=") for w in rest)
+    reads = command in READING or any(w.startswith(("resume=", "run=")) for w in rest)
     try:
         with restore_process():
             module.main(rest)
@@ -188,6 +188,7 @@ def find_calls(source: str) -> Iterator[tuple[str, list[Any], dict[str, Any]]]:
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Call) and ast.unparse(node.func).startswith("probeta."):
             words = [ast.literal_eval(a) for a in node.args if isinstance(a, ast.Constant)]
+            words += ["run=DIR" for a in node.args if ast.unparse(a).startswith("f'run={")]
             given = {str(k.arg): eval(ast.unparse(k.value)) if is_plain(k.value) else ... for k in node.keywords}
             yield ast.unparse(node.func).removeprefix("probeta."), words, given
 
@@ -205,7 +206,7 @@ def check_calls(source: str) -> None:
         call = (name, *words, str(given))
         if name in ("resume", "load_run", "load_sweep", "Sweep") or ... in given.values() or call in ACCEPTED:
             continue
-        with pytest.raises(Composed):
+        with pytest.raises(RunDirectoryError if "run=DIR" in words else Composed):
             function(*words, **given)
         ACCEPTED.add(call)
     kinds = {

@@ -6,13 +6,20 @@ from pathlib import Path
 import pytest
 
 import probeta
-from probeta.errors import ConfigError
+from probeta.errors import ConfigError, RunDirectoryError
 from probeta.probes.attention import AttentionProbe
 
 
 def test_it_asks_for_a_run() -> None:
     with pytest.raises(ConfigError, match="add run=DIR"):
         AttentionProbe(None)
+
+
+@pytest.mark.parametrize("name", ["attention", "curvature"])
+def test_a_run_that_is_not_there_is_refused_before_anything_is_written(tmp_path: Path, name: str) -> None:
+    with pytest.raises(RunDirectoryError, match="no run directory at"):
+        probeta.probe(name, f"run={tmp_path / 'nowhere'}", f"output_dir={tmp_path / 'outputs'}")
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.slow

@@ -52,7 +52,8 @@ def check(config: DictConfig) -> None:
         build.check_keys(tree)
     else:
         build.check(config)
-    make_probe(tree)
+    if (run := make_probe(tree).run) is not None:
+        RunDirectory.existing(run)
 
 
 def make_probe(tree: Mapping[str, Any]) -> Probe:
