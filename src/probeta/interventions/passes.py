@@ -84,16 +84,18 @@ def chunks(subject: Subject, rows: int) -> Iterator[slice]:
 @torch.no_grad()
 def read(subject: Subject, cases: Sequence[Case]) -> Read:
     """Every case's pass over its sentence."""
-    clean = torch.cat([_log_probs(subject, [(i, ()) for i in range(len(subject))][part])[0]
-                       for part in chunks(subject, len(subject))])  # fmt: skip
+    clean = None  # where nothing is changed, what is said is its own reference
+    if any(row for _, row in cases):
+        clean = torch.cat([_log_probs(subject, [(i, ()) for i in range(len(subject))][part])[0]
+                           for part in chunks(subject, len(subject))])  # fmt: skip
     found: list[tuple[Any, ...]] = []
     for part in chunks(subject, len(cases)):
         here = list(cases[part])
-        rows = torch.tensor([i for i, _ in here], device=clean.device)
+        rows = torch.tensor([i for i, _ in here], device=subject.batch.source.device)
         log_p, attention = _log_probs(subject, here)
         own = log_p.gather(-1, subject.batch.target[rows, 1:, None])[..., 0].double()
         outside = subject.batch.target[rows, 1:] == subject.spec.pad_id
-        divergence = jensen_shannon(clean[rows], log_p)
+        divergence = jensen_shannon(log_p if clean is None else clean[rows], log_p)
         parts = own.masked_fill(outside, math.nan), divergence.masked_fill(outside, math.nan), log_p.argmax(-1)
         found.append((*(p.cpu().numpy() for p in parts), attention))
     columns = list(zip(*found, strict=True))
