@@ -17,12 +17,9 @@ from matplotlib.image import imsave
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
-from probeta.figures.style import COLOURS, INK, escape_mathtext, figure, label_axes, own_settings, typeset
+from probeta.figures.style import COLOURS, INK, METADATA, escape_mathtext, figure, label_axes, own_settings, typeset
 
 Array = NDArray[np.float64]
-
-NO_SOFTWARE: Any = {"Software": None}
-"""Keeps matplotlib's version out of a PNG image."""
 
 AXES = (0.11, 0.26, 0.71, 0.65)
 BAR = (0.85, 0.31, 0.028, 0.55)
@@ -156,7 +153,7 @@ class BoundaryPictures:
             for artist in sorted([*axes.collections, *axes.spines.values()], key=order_of_drawing):
                 axes.draw_artist(artist)
             content = io.BytesIO()
-            imsave(content, canvas.buffer_rgba(), format="png", dpi=self.dpi, metadata=NO_SOFTWARE)
+            imsave(content, canvas.buffer_rgba(), format="png", dpi=self.dpi, metadata=METADATA["png"])
             return content.getvalue()
 
     def _draw_frame(self, drawn: Figure) -> None:

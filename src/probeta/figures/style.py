@@ -146,13 +146,16 @@ def save(drawn: Figure, path: Path, formats: Sequence[str] = ("png",)) -> list[P
     return list(written.values())
 
 
+METADATA: dict[str, Any] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": {"Software": None}}
+"""By kind of file: without dates and matplotlib's version, so that the same figure gives the same bytes."""
+
+
 def render(drawn: Figure, kind: str = "png") -> bytes:
     """The figure as a file of that kind."""
-    metadata = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": {"Software": None}}.get(kind)
     content = io.BytesIO()
     with own_settings():
         typeset(drawn)
-        drawn.savefig(content, format=kind, metadata=metadata)
+        drawn.savefig(content, format=kind, metadata=METADATA.get(kind))
     return content.getvalue()
 
 

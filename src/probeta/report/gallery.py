@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import io
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,12 +51,10 @@ def pictures(runs: Sequence[RunRow]) -> list[Picture]:
     for run in runs:
         if run.completed:
             first.setdefault(run.variant, run)
-    from probeta.figures.boundary import BoundaryPictures
-
     found: list[Picture] = []
     size = 0
     until = time.process_time() + SECONDS
-    boundaries = BoundaryPictures("Decision boundary", DPI)
+    boundaries = cache(_share_boundaries)
     for run in first.values():
         saved = (run.path / "figures").is_dir()
         if not saved and time.process_time() > until:
@@ -85,7 +83,7 @@ def figures(run: RunRow) -> Iterator[tuple[Any, ...]]:
             note(run.damage, Damaged(file, "it is no whole PNG image"))
 
 
-def draw_artifacts(artifacts: Artifacts, boundaries: BoundaryPictures) -> Iterator[tuple[Any, ...]]:
+def draw_artifacts(artifacts: Artifacts, boundaries: Callable[[], BoundaryPictures]) -> Iterator[tuple[Any, ...]]:
     """What can be seen only of a single run, drawn from its `artifacts/`: boundary or classes, and attention."""
     planar = artifacts.path("boundary").is_file()
     classes: Any = ("boundary", partial(_boundary, boundaries)) if planar else ("predictions", _classes)
@@ -97,9 +95,16 @@ def draw_artifacts(artifacts: Artifacts, boundaries: BoundaryPictures) -> Iterat
             artifacts.leave_out(Damaged(artifacts.path(name), why))
 
 
-def _boundary(boundaries: BoundaryPictures, artifacts: Artifacts) -> Iterator[tuple[str, bytes]]:
+def _share_boundaries() -> BoundaryPictures:
+    """Matplotlib takes as long to load as all else of a page: only where there is a boundary to draw."""
+    from probeta.figures.boundary import BoundaryPictures
+
+    return BoundaryPictures("Decision boundary", DPI)
+
+
+def _boundary(boundaries: Callable[[], BoundaryPictures], artifacts: Artifacts) -> Iterator[tuple[str, bytes]]:
     if (boundary := artifacts.boundary()) is not None:
-        yield "decision boundary", boundaries.png(**boundary)
+        yield "decision boundary", boundaries().png(**boundary)
 
 
 def _classes(artifacts: Artifacts) -> Iterator[tuple[str, bytes]]:
@@ -124,11 +129,11 @@ def _attention(artifacts: Artifacts) -> Iterator[tuple[str, bytes]]:
 def _png(figure: Figure) -> bytes:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-    from probeta.figures.style import own_settings, typeset
+    from probeta.figures.style import METADATA, own_settings, typeset
 
     content = io.BytesIO()
     figure.set_dpi(DPI)
     # `savefig` draws everything twice.
     with own_settings():
-        FigureCanvasAgg(typeset(figure)).print_png(content, metadata={"Software": None})
+        FigureCanvasAgg(typeset(figure)).print_png(content, metadata=METADATA["png"])
     return content.getvalue()
