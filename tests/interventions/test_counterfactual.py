@@ -1,13 +1,11 @@
 from __future__ import annotations
 
-import numpy as np
 import pytest
 
 from probeta.data.grammar import lexicon as lex
 from probeta.data.grammar.counterfactuals import CHANGES, counterfactuals
 from probeta.data.grammar.generator import Grammar
 from probeta.data.grammar.kinds import link_kinds
-from probeta.interventions.counterfactual import agreement
 
 GRAMMAR = Grammar(max_depth=0, max_length=8)
 
@@ -55,8 +53,3 @@ def test_kinds_are_those_of_the_words_that_are_linked() -> None:
             assert len(kinds & {"noun", "verb", "article", "particle"}) <= 1
             assert (word in ("nicht", ".", "heute")) <= (kinds <= {"reordered"})
     assert min(counted.values()) > 10
-
-
-def test_agreement_is_the_balanced_accuracy_of_the_attended_word() -> None:
-    rows = np.array([[0, 0, 1, 1, 1], [0, 1, 1, 0, 0], [0, 2, 0, 1, 0], [0, 3, 0, 1, 0], [1, 1, 0, 1, 1]], dtype=float)
-    assert agreement(rows) == pytest.approx((1 / 2, 2 / 3, 7 / 12))

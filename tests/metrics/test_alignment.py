@@ -9,6 +9,7 @@ import pytest
 
 from probeta.metrics.alignment import (
     AlignmentCounts,
+    agreement,
     alignment_counts,
     corpus_counts,
     hard_links,
@@ -118,3 +119,8 @@ def test_weights_without_bos_and_eos_are_refused() -> None:
 def test_gold_of_another_sentence_is_refused() -> None:
     with pytest.raises(ValueError, match="not the same sentence"):
         alignment_counts(np.ones((2, 3), bool), np.ones((3, 2), bool), np.ones((3, 2), bool))
+
+
+def test_agreement_is_the_balanced_accuracy_of_the_attended_word() -> None:
+    rows = np.array([[0, 0, 1, 1, 1], [0, 1, 1, 0, 0], [0, 2, 0, 1, 0], [0, 3, 0, 1, 0], [1, 1, 0, 1, 1]], dtype=float)
+    assert agreement(rows) == pytest.approx((1 / 2, 2 / 3, 7 / 12))

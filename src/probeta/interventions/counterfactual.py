@@ -61,11 +61,3 @@ def _targets(data: Any, pair: Counterfactual, steps: int) -> list[Floats]:
         ids = data.target.vocabulary.encode(list(words))
         padded.append(np.array([*ids, *[-1] * (steps - len(ids))]))
     return padded
-
-
-def agreement(rows: Floats) -> tuple[float, float, float]:
-    """Of words that must change the share that looked at the changed word, of the others the share that did not, and
-    the mean of the two: the balanced accuracy of "the attended word decides", ½ at chance."""
-    must = rows[:, 2] == 1
-    looked, away = float(rows[must, 4].mean()), float(1 - rows[~must, 4].mean())
-    return looked, away, (looked + away) / 2

@@ -13,7 +13,7 @@ import torch
 from probeta.data.grammar.counterfactuals import CHANGES, counterfactuals
 from probeta.data.grammar.kinds import KINDS, link_kinds
 from probeta.data.spec import TextSpec
-from probeta.interventions.counterfactual import FARTHEST, agreement, follow
+from probeta.interventions.counterfactual import FARTHEST, follow
 from probeta.interventions.effects import (
     ablate_heads,
     cut_links,
@@ -25,6 +25,7 @@ from probeta.interventions.effects import (
 )
 from probeta.interventions.explanations import NAMES, Floats, by_sentence, judge
 from probeta.interventions.passes import Subject, take
+from probeta.metrics.alignment import agreement
 from probeta.nn.translator import Translator
 
 PAIRS = 150

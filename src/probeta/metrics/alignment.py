@@ -151,3 +151,14 @@ def corpus_counts(weights: Iterable[Weights], golds: Iterable[Gold]) -> Alignmen
 def _ratio(a: NDArray[np.int64], b: NDArray[np.int64]) -> NDArray[np.float64]:
     ratio: NDArray[np.float64] = np.divide(a, b, out=np.full(np.shape(a), np.nan), where=np.asarray(b) > 0)
     return ratio
+
+
+def agreement(rows: NDArray[np.float64]) -> tuple[float, float, float]:
+    """Of words that must change the share that looked at the changed word, of the others the share that did not, and
+    the mean of the two: the balanced accuracy of "the attended word decides", ½ at chance.
+
+    `rows (n, 5)` are those of `interventions.counterfactual.follow`.
+    """
+    must = rows[:, 2] == 1
+    looked, away = float(rows[must, 4].mean()), float(1 - rows[~must, 4].mean())
+    return looked, away, (looked + away) / 2

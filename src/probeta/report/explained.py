@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from probeta.metrics.alignment import agreement
 from probeta.report.answer import Answer, Cell, Chart, Table, text_cell
 from probeta.report.charts import lines, points
 from probeta.report.language import Language
@@ -259,7 +260,7 @@ def _changes(variants: Sequence[Explained], language: Language) -> Table:
     for change, name in CHANGES.items():
         cells = [text_cell(language.say(name))]
         for one in variants:
-            values = [_balanced(run[f"change/{change}"]) for run in one.runs if f"change/{change}" in run]
+            values = [agreement(run[f"change/{change}"])[2] for run in one.runs if f"change/{change}" in run]
             cells.append(_mean_cell(np.array(values)[:, None] if values else None, language))
         if any(cell.text != "–" for cell in cells[1:]):
             rows.append(cells)
@@ -269,11 +270,6 @@ def _changes(variants: Sequence[Explained], language: Language) -> Table:
     )
     title = language.say("Does the attended word decide which words change?")
     return Table(title, [language.say("what changes"), *(language.say(one.name) for one in variants)], rows, hint)
-
-
-def _balanced(rows: Arrays) -> float:
-    must = rows[:, 2] == 1
-    return float((rows[must, 4].mean() + 1 - rows[~must, 4].mean()) / 2)
 
 
 def _pruning(variants: Sequence[Explained], language: Language) -> list[Chart]:
