@@ -55,6 +55,20 @@ def test_the_answer_says_on_which_side_of_the_line_each_variant_is(sweep: Path) 
     assert {row[0].text: row[1].text for row in table.rows} == {"rate 1.0": "2", "rate 0.1": "20", "rate 2.0": "1"}
     assert [chart.data["kind"] for chart in answer.charts] == ["lines", "lines"]
     assert len(answer.charts[1].data["series"]) == 6
+    for series in (series for chart in answer.charts for series in chart.data["series"]):
+        assert (series["x"][0], series["x"][-1]) == (1, 6)
+
+
+def test_the_line_is_that_of_the_runs_that_measured_it(tmp_path: Path) -> None:
+    jobs = {}
+    for seed, curves in enumerate([{"train/loss": [1.0, 0.5]}, sharpness([0.5, 1.0], 4), sharpness([0.5, 1.1], 4)]):
+        name = leave_run(tmp_path, "0.5", seed, curves)
+        jobs[name] = {"overrides": ["optimizer.lr=0.5", f"seed={seed}"], "variant": "rate 0.5"}
+    (tmp_path / "sweep.json").write_text(json.dumps({"name": "edges", "command": "train", "jobs": jobs}))
+    answer = explain_curvature(summarise(read_sweep(tmp_path)), Language())
+    assert answer is not None
+    [table] = answer.tables
+    assert table.rows[0][1].text == "4"
 
 
 def test_critical_batches_are_geometric_means(tmp_path: Path) -> None:

@@ -53,8 +53,8 @@ class MeasuredVariant:
 
     @cached_property
     def edge(self) -> float:
-        """What the first run's optimizer was stable up to at the end."""
-        run = self.runs[0]
+        """What the first run's optimizer was stable up to at the end, of those that measured it."""
+        run = next(run for run in self.runs if RELATIVE in run)
         sharpness = run.get(PRECONDITIONED, run[LARGEST])
         last = max(run[RELATIVE])
         return sharpness[last] / run[RELATIVE][last]
@@ -132,14 +132,14 @@ def edge_charts(variants: Sequence[MeasuredVariant], language: Language) -> list
     """Sharpness over the line; and the sharpness itself beside the lines, where the optimizer does not precondition."""
     say, epoch = language.say, language.say("epoch")
     whole = {say(v.name): band(v.curves(RELATIVE)) for v in variants}
-    last = max(max(curve) for v in variants for curve in v.curves(RELATIVE))
-    line = {"x": [0, last], "mean": [1, 1], "runs": 1}
+    ends = [1, 1 + max(max(curve) for v in variants for curve in v.curves(RELATIVE))]  # as `band` counts
+    line = {"x": ends, "mean": [1, 1], "runs": 1}
     title = say("Sharpness over what the optimizer is stable up to")
     charts = [lines(title, epoch, say("sharpness over the line"), {**whole, say("the line"): line}, log_y=True)]
     plain = [v for v in variants if not v.curves(PRECONDITIONED)]
     shown = {say(v.name): band(v.curves(LARGEST)) for v in plain}
     for v in plain:
-        shown[say("{name}: the line", name=say(v.name))] = {"x": [0, last], "mean": [v.edge, v.edge], "runs": 1}
+        shown[say("{name}: the line", name=say(v.name))] = {"x": ends, "mean": [v.edge, v.edge], "runs": 1}
     hint = say("The band is from the lowest to the highest run.")
     return [
         *charts,
