@@ -72,28 +72,30 @@ class Explained:
         return values if values.size else None
 
     def contrast(self, explanation: str, kind: str = "all") -> tuple[Arrays, Arrays] | None:
-        """What an explanation finds beyond a random order, and what leaving words out finds: `(runs, sentences)`."""
+        """What an explanation finds beyond a random order, and what leaving words out finds: `(runs, sentences)`;
+        `None` without either, or where leaving words out finds nothing."""
         names = [f"area/{name}/{kind}" for name in (explanation, "random", "left_out")]
         stacks = [self.stack(name) for name in names]
         if any(s is None or s.shape != stacks[0].shape for s in stacks):  # type: ignore[union-attr]
             return None
         own, random, most = stacks
-        return random - own, random - most  # type: ignore[operator]
+        found = random - own, random - most  # type: ignore[operator]
+        return found if found[1].mean() > 0 else None
 
     def share(self, explanation: str, kind: str = "all") -> Ratio | None:
         found = self.contrast(explanation, kind)
-        return None if found is None or found[1].mean() <= 0 else ratio_of_means(*found)
+        return None if found is None else ratio_of_means(*found)
 
     def p(self) -> float | None:
         """Of "the weight explains half of what can be explained"."""
         found = self.contrast("weight")
-        return None if found is None or found[1].mean() <= 0 else ratio_p(*found, HALF)
+        return None if found is None else ratio_p(*found, HALF)
 
 
 def explain_attention(summary: Summary, language: Language) -> Answer | None:
     """The page's answer where runs explained their words, else `None`."""
     found = [_read(group) for group in summary.groups]
-    variants = [one for one in found if one is not None and one.share("weight") is not None]
+    variants = [one for one in found if one is not None and one.contrast("weight") is not None]
     if not variants:
         return None
     say = language.say
@@ -160,11 +162,12 @@ def _verdicts(variants: Sequence[Explained], language: Language) -> list[str]:
 def _controls(variants: Sequence[Explained], language: Language) -> list[str]:
     """What the interventions must do if they do what they say."""
     say, rows = language.say, []
-    for quantity, message in (
-        ("exact", say("With every link cut, exact translations fall from {a} to {b} (mean over kinds).")),
-        ("link", say("A word's strongest link, cut alone, changes what is said by {a} bits; any other by {b}.")),
-    ):
-        names = ("exact/nothing", "exact/all cut") if quantity == "exact" else ("link/top/all", "link/others/all")
+    for names, message in (
+        (("exact/nothing", "exact/all cut"),
+         say("With every link cut, exact translations fall from {a} to {b} (mean over kinds).")),
+        (("link/top/all", "link/others/all"),
+         say("A word's strongest link, cut alone, changes what is said by {a} bits; any other by {b}.")),
+    ):  # fmt: skip
         means = [np.mean([s.mean() for one in variants if (s := one.stack(name)) is not None]) for name in names]
         rows.append(message.format(a=language.number(float(means[0]), 2), b=language.number(float(means[1]), 2)))
     return rows
