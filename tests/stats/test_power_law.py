@@ -54,3 +54,7 @@ def test_what_does_not_fall_or_has_few_sizes_is_not_fitted() -> None:
     alone = fit_power_law({0: {n: n**-0.5 for n in SIZES}})
     assert alone is not None
     assert alone.interval is None
+    falling = {n: n**-0.5 for n in SIZES}
+    of_one = fit_power_law({0: falling, 1: dict.fromkeys(SIZES, 0.5)})
+    assert of_one is not None
+    assert of_one.interval is None

@@ -155,9 +155,9 @@ def compare_pair(
     mean = float(d.mean()) if shared else math.nan
     if shared and exact:
         mean = float(sum(differences) / len(shared))
+    overlap = max(left.overlap, right.overlap)
     found = Comparison(a, b, len(shared), mean, None, None, failed=(len(left.failed), len(right.failed)),
-                       ratio=ratio, folds=max(left.overlap, right.overlap) > 0,
-                       key=comparison_key("values", left, right))  # fmt: skip
+                       ratio=ratio, folds=overlap > 0, key=comparison_key("values", left, right))  # fmt: skip
     if found.folds and lost != (0, 0):
         return replace(found, withheld=Withheld.FOLDS)
     crossed = None if found.folds else find_crossing(shared, d)
@@ -175,7 +175,6 @@ def compare_pair(
     found = replace(found, sign=int(np.sign(mean)), small=0.0 < abs(mean) < least)
     if crossed is not None:
         return replace(found, p=crossed_p(crossed.values), interval=crossed_interval(crossed.values))
-    overlap = max(left.overlap, right.overlap)
     return replace(found, p=paired_p(d, scale, overlap), interval=mean_interval(d, scale=scale, overlap=overlap))
 
 

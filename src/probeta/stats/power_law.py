@@ -5,7 +5,7 @@ al. 2017, arXiv 1712.00409), with an interval of c over seeds.
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +29,7 @@ class PowerLaw:
     factor: float
     exponent: float
     interval: Interval | None = None
-    """95 %, of the exponent, over seeds; `None` of a single one."""
+    """95 %, of the exponent, over seeds; `None` of a single one, and where the error of the others does not fall."""
 
     def __call__(self, n: Sequence[float] | Floats) -> Floats:
         return self.floor + self.factor * np.asarray(n, np.float64) ** -self.exponent
@@ -45,7 +45,7 @@ def fit_power_law(curves: Mapping[Hashable, Mapping[int, float]], level: float =
     Args:
         curves: seed → training examples → error, above 0; sizes that some seed lacks are left out.
 
-    Returns `None` where there are fewer than `SIZES` sizes, or where the error does not fall.
+    Returns `None` where there are fewer than `SIZES` sizes, or where the mean error does not fall or reaches 0.
     """
     sizes = sorted(set.intersection(*(set(curve) for curve in curves.values()))) if curves else []
     if len(sizes) < SIZES:
@@ -59,7 +59,7 @@ def fit_power_law(curves: Mapping[Hashable, Mapping[int, float]], level: float =
         return found
     without = [_fit(n, np.delete(values, i, axis=0).mean(axis=0)) for i in range(len(values))]
     if any(law is None for law in without):
-        return PowerLaw(found.floor, found.factor, found.exponent)
+        return found
     from scipy.special import stdtrit
 
     k = len(values)
@@ -67,8 +67,7 @@ def fit_power_law(curves: Mapping[Hashable, Mapping[int, float]], level: float =
     half = float(stdtrit(k - 1, (1 + level) / 2)) * float(
         np.sqrt((k - 1) / k * np.sum((exponents - exponents.mean()) ** 2))
     )
-    interval = Interval(max(found.exponent - half, 0.0), found.exponent + half, k)
-    return PowerLaw(found.floor, found.factor, found.exponent, interval)
+    return replace(found, interval=Interval(max(found.exponent - half, 0.0), found.exponent + half, k))
 
 
 def _fit(n: Floats, y: Floats) -> PowerLaw | None:
