@@ -11,8 +11,8 @@ from probeta.api.run import Run, inline
 from probeta.errors import ConfigError
 from probeta.report.charts import band
 from probeta.report.language import Language
-from probeta.report.markdown import chosen_metrics, summary_md
-from probeta.report.summary import Summary, ranked, spread, summarise
+from probeta.report.markdown import summary_md
+from probeta.report.summary import Summary, chosen_metrics, ranked, spread, summarise
 from probeta.report.verdicts import verdict
 from probeta.runs.frame import load_sweep
 from probeta.runs.row import read_curves

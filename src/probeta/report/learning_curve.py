@@ -11,8 +11,7 @@ from probeta.metrics.direction import bounds, direction, is_maximised
 from probeta.report.answer import Answer, Cell, Chart, Table
 from probeta.report.charts import lines, short
 from probeta.report.language import Language
-from probeta.report.markdown import chosen_metrics
-from probeta.report.summary import Summary
+from probeta.report.summary import Summary, chosen_metrics
 from probeta.runs.identity import label_settings
 from probeta.runs.row import RunRow
 from probeta.stats.intervals import mean_interval

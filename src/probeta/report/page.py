@@ -22,9 +22,9 @@ from probeta.report.answer import Answer
 from probeta.report.charts import band
 from probeta.report.gallery import Picture
 from probeta.report.language import Language
-from probeta.report.markdown import chosen_metrics, decisions_of
+from probeta.report.markdown import decisions_of
 from probeta.report.single import describe_run, only_run, run_tables
-from probeta.report.summary import MANY, Group, Summary, megabytes, ranked, spread, states
+from probeta.report.summary import MANY, Group, Summary, chosen_metrics, megabytes, ranked, spread, states
 from probeta.report.verdicts import failing_more, interval_subject, no_difference, say_tested
 from probeta.runs.record import headline
 from probeta.runs.row import RunRow

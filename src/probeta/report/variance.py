@@ -14,8 +14,7 @@ from typing import Any
 from probeta.report.answer import Answer, Cell, Chart, Table
 from probeta.report.charts import bars
 from probeta.report.language import Language
-from probeta.report.markdown import chosen_metrics
-from probeta.report.summary import Group, Summary, cross, ranked
+from probeta.report.summary import Group, Summary, chosen_metrics, cross, ranked
 from probeta.runs.cells import format_table
 from probeta.runs.row import REPLICATES
 from probeta.stats.variance_components import Crossed, Share, VarianceComponents, decompose
