@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from probeta.errors import ConfigError
 
@@ -30,6 +30,21 @@ def parse(usage: str, argv: list[str], accepted: Mapping[str, str]) -> dict[str,
         is_path = accepted[key].split(":")[0] in ("DIR", "FILE")
         values[key] = os.path.expanduser(value) if is_path else value
     return values
+
+
+def split_folders(argv: list[str], accepted: Collection[str]) -> tuple[list[str], dict[str, str]]:
+    """The folders of `argv`, and its arguments by key, of which the last counts.
+
+    A folder is whatever has none of the keys `accepted`: its name may hold a `=`, as jobs of a sweep are called.
+    """
+    folders, values = [], {}
+    for argument in argv:
+        key, equals, value = argument.partition("=")
+        if equals and key in accepted:
+            values[key] = value
+        else:
+            folders.append(os.path.expanduser(argument))
+    return folders, values
 
 
 def required(values: Mapping[str, str], key: str, meaning: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -10,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from probeta.commands.arguments import split_folders
 from probeta.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -29,19 +29,17 @@ EVENTS = "events.out.tfevents*"
 
 def main(argv: list[str]) -> int:
     """Returns the exit status. Raises `UserError` where DIR holds no runs, or none that has finished."""
-    keys = ("to", "metric")
-    given = {key: value for key, equals, value in (a.partition("=") for a in argv) if equals and key in keys}
-    folders = [a for a in argv if a.partition("=")[0] not in keys]
+    folders, values = split_folders(argv, ("to", "metric"))
     if {"-h", "--help"} & set(argv):
         print(USAGE, end="")
         return 0
-    if given.get("to", "tensorboard") != "tensorboard":
-        raise ConfigError.value("to", given["to"], "tensorboard")
+    if values.get("to", "tensorboard") != "tensorboard":
+        raise ConfigError.value("to", values["to"], "tensorboard")
     if len(folders) != 1:
         raise ConfigError(
             f"one DIR is exported, not {' and '.join(folders) or 'none'}: probeta export DIR to=tensorboard"
         )
-    written = export_tensorboard(Path(os.path.expanduser(folders[0])), [m for m in [given.get("metric", "")] if m])
+    written = export_tensorboard(Path(folders[0]), [values["metric"]] if values.get("metric") else [])
     print(f"{written}: tensorboard --logdir {written.parent}")
     return 0
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from probeta.commands.arguments import split_folders
 from probeta.errors import ConfigError
 from probeta.runs.artifacts import FIGURES
 from probeta.runs.directory import RunDirectory
@@ -24,48 +24,45 @@ format=latex writes the table of variants into the sweep's table.tex, for a pape
 With several sweeps or runs: writes a page into the last one that compares all of their variants.
 
 With two runs of translators: compares their translations of the test split by paired bootstrap, and writes a page
-into RUN_B that puts them side by side, word by word.
+into the second that puts them side by side, word by word.
 """
 
 
 def main(argv: list[str]) -> int:
     """Returns the exit status. Raises `UserError` where DIR holds no runs."""
-    lang = next((a.removeprefix("lang=") for a in reversed(argv) if a.startswith("lang=")), "en")
-    figures = next((a.removeprefix("figures=") for a in reversed(argv) if a.startswith("figures=")), "none")
+    folders, values = split_folders(argv, ("lang", "figures", "metric", "format"))
+    lang, figures, form = values.get("lang", "en"), values.get("figures", "none"), values.get("format", "page")
     if figures not in FIGURES:
         raise ConfigError.value("figures", figures, ", ".join(FIGURES))
-    metric = next((a.removeprefix("metric=") for a in reversed(argv) if a.startswith("metric=")), "")
-    metrics = [name for name in metric.split(",") if name]
-    format_ = next((a.removeprefix("format=") for a in reversed(argv) if a.startswith("format=")), "page")
-    if format_ not in ("page", "latex"):
-        raise ConfigError.value("format", format_, "page or latex")
-    argv = [os.path.expanduser(a) for a in argv if not a.startswith(("lang=", "figures=", "metric=", "format="))]
-    if not argv or {"-h", "--help"} & set(argv):
+    metrics = [name for name in values.get("metric", "").split(",") if name]
+    if form not in ("page", "latex"):
+        raise ConfigError.value("format", form, "page or latex")
+    if not folders or {"-h", "--help"} & set(folders):
         print(USAGE, end="")
-        if argv:
+        if folders:
             return 0
         raise ConfigError("DIR is missing: probeta report DIR")
-    if format_ == "latex":
-        if len(argv) > 1:
+    if form == "latex":
+        if len(folders) > 1:
             raise ConfigError("format=latex is the table of one sweep: probeta report DIR format=latex")
         from probeta.sweeps.report import write_latex
 
-        print(write_latex(argv[0], lang, metrics), end="")
+        print(write_latex(folders[0], lang, metrics), end="")
         return 0
-    if len(argv) == 1:
+    if len(folders) == 1:
         from probeta.sweeps.report import write_report
 
         if formats := FIGURES[figures]:
-            draw_all(argv[0], formats)
-        written = write_report(argv[0], lang, metrics)
-    elif len(argv) == 2 and not metrics and all(is_translation(directory) for directory in argv):
+            draw_all(folders[0], formats)
+        written = write_report(folders[0], lang, metrics)
+    elif len(folders) == 2 and not metrics and all(is_translation(directory) for directory in folders):
         from probeta.report.compare import write_comparison
 
-        written = write_comparison(argv[0], argv[1], lang)
+        written = write_comparison(folders[0], folders[1], lang)
     else:
         from probeta.report.together import write_together
 
-        written = write_together(argv, lang, metrics)
+        written = write_together(folders, lang, metrics)
     print(written.text)
     from probeta.report.language import Language
 
