@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from probeta.data.codec import LanguageCodec
 from probeta.data.pairs import EncodedPairs
 from probeta.data.tokenizers import SentencePieceTokenizer
 from probeta.data.vocabulary import BOS_ID, EOS_ID
@@ -49,10 +50,12 @@ class Aligner:
 
     def __call__(self, sources: Sequence[str], targets: Sequence[str], first: int = 1) -> Iterator[Links]:
         """The links of each pair, in order; `first` is the number of the first line, for messages."""
-        tokens = [self._tokens(0, sources, first), self._tokens(1, targets, first)]
-        codec = self.translator.codec
-        sides = zip((codec.source, codec.target), tokens, strict=True)
-        ids = [[[BOS_ID, *side.vocabulary.encode(line), EOS_ID] for line, _ in lines] for side, lines in sides]
+        sides = self.translator.codec.source, self.translator.codec.target
+        tokens = [self._tokens(side, lines, first) for side, lines in zip(sides, (sources, targets), strict=True)]
+        ids = [
+            [[BOS_ID, *side.vocabulary.encode(line), EOS_ID] for line, _ in lines]
+            for side, lines in zip(sides, tokens, strict=True)
+        ]
         pairs = EncodedPairs.from_lists(*ids)
         order = sorted(range(len(sources)), key=lambda row: -len(ids[0][row]))
         found: dict[int, Links] = {}
@@ -83,15 +86,16 @@ class Aligner:
             raise ConfigError(f"run: this {type(net).__name__} has no attention, and so nothing to align with")
         return weights[:, None, None] if whole else weights
 
-    def _tokens(self, side: int, lines: Sequence[str], first: int) -> list[tuple[list[str], NDArray[np.int64]]]:
+    def _tokens(
+        self, side: LanguageCodec, lines: Sequence[str], first: int
+    ) -> list[tuple[list[str], NDArray[np.int64]]]:
         """Tokens of each line and the words that they are of."""
-        tokenizer = (self.translator.codec.source, self.translator.codec.target)[side].tokenizer
-        longest = self.translator.longest
+        tokenizer, longest = side.tokenizer, self.translator.longest
+        space = SentencePieceTokenizer.SPACE if isinstance(tokenizer, SentencePieceTokenizer) else None
         found = []
         for number, (line, tokens) in enumerate(zip(lines, tokenizer.tokenize_all(lines), strict=True), first):
             if len(tokens) > longest:
                 raise DataError(f"line {number}: {len(tokens)} tokens, where this model reads {longest} at most")
-            space = SentencePieceTokenizer.SPACE if isinstance(tokenizer, SentencePieceTokenizer) else None
             words = number_words(tokens, line, space)
             if words is None:
                 raise DataError(f"line {number}: its tokens {' '.join(tokens)!r} are not its words cut in pieces")
