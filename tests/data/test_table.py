@@ -200,6 +200,8 @@ def test_predict_adds_class_and_probabilities_to_the_same_table(
     np.testing.assert_allclose(told.iloc[:, -3:].sum(axis=1), 1, atol=1e-5)
     assert main(["predict", f"run={tmp_path / 'run'}", f"input={new}", f"output={tmp_path / 'out.parquet'}"]) == 2
     assert "a .csv file" in capsys.readouterr().err
+    assert main(["predict", f"run={tmp_path / 'run'}", f"input={new}", f"output={output}"]) == 2
+    assert "a file that does not exist yet" in capsys.readouterr().err
     bad = write(tmp_path / "bad.csv", [["width", "height (cm)", "smoker", "city"], ["wide", 1, "true", "Köln"]])
     assert main(["predict", f"run={tmp_path / 'run'}", f"input={bad}"]) == 2
     assert "row 1, column 'width': wide is not a finite number" in capsys.readouterr().err

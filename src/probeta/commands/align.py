@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from probeta.commands.arguments import parse, required
+from probeta.commands.arguments import check_new, parse, required
 from probeta.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -37,8 +37,7 @@ def main(argv: list[str]) -> int:
     values = parse(USAGE, argv, ACCEPTED)
     for key, meaning in (("run", "DIR"), ("source", "FILE"), ("target", "FILE")):
         required(values, key, meaning)
-    if values.get("output") and Path(values["output"]).exists():
-        raise ConfigError.value("output", values["output"], "a file that does not exist yet")
+    check_new(values, "output")
     links = align_files(values)
     if "gold" in values:
         links, counts = score(links, Path(values["gold"]))

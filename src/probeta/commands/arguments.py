@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Mapping
+from pathlib import Path
 
 from probeta.errors import ConfigError
 
@@ -45,6 +46,12 @@ def split_folders(argv: list[str], accepted: Collection[str]) -> tuple[list[str]
         else:
             folders.append(os.path.expanduser(argument))
     return folders, values
+
+
+def check_new(values: Mapping[str, str], key: str) -> None:
+    """`ConfigError` where the file that `key` names is there already."""
+    if key in values and Path(values[key]).exists():
+        raise ConfigError.value(key, values[key], "a file that does not exist yet")
 
 
 def required(values: Mapping[str, str], key: str, meaning: str) -> str:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from probeta.commands.arguments import parse, required
+from probeta.commands.arguments import check_new, parse, required
 from probeta.errors import ConfigError
 from probeta.runs.atomic import write_atomic
 
@@ -32,6 +33,7 @@ def main(argv: list[str]) -> int:
     from probeta.inference.inputs import is_table, read_points
 
     trust, table = values.get("trust"), "input" in values and is_table(directory)
+    check_output(values, table)
     points = [] if table else read_points(values)
 
     from probeta.config.trust import trust_argument
@@ -40,9 +42,8 @@ def main(argv: list[str]) -> int:
 
     run = load_run(directory, trust_argument(trust))
     if table:
-        return predict_rows(run, Path(values["input"]), values.get("output"))
-    if "output" in values:
-        raise ConfigError("output is of tables: probeta predict … > FILE")
+        predict_rows(run, Path(values["input"]), values.get("output"))
+        return 0
     probabilities = predict(run, points)
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(["class", *(f"p{c}" for c in range(len(probabilities[0])))])
@@ -51,17 +52,23 @@ def main(argv: list[str]) -> int:
     return 0
 
 
-def predict_rows(run: LoadedRun, path: Path, output: str | None) -> int:
+def check_output(values: Mapping[str, str], table: bool) -> None:
+    """`ConfigError` where `output` cannot be written, before any work is done."""
+    if "output" not in values:
+        return
+    if not table:
+        raise ConfigError("output is of tables: probeta predict … > FILE")
+    if Path(values["output"]).suffix in (".parquet", ".tsv", ".gz"):
+        raise ConfigError.value("output", values["output"], "a .csv file, which is what is written")
+    check_new(values, "output")
+
+
+def predict_rows(run: LoadedRun, path: Path, output: str | None) -> None:
     from probeta.inference.predict_table import predict_file
 
     if output is None:
         predict_file(run, path, sys.stdout)
-        return 0
-    if Path(output).suffix in (".parquet", ".tsv", ".gz"):
-        raise ConfigError.value("output", output, "a .csv file, which is what is written")
-    if Path(output).exists():
-        raise ConfigError.value("output", output, "a file that does not exist yet")
+        return
     told = io.StringIO()
     predict_file(run, path, told)
     write_atomic(Path(output), told.getvalue())
-    return 0
