@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from probeta.report.language import Language
 from probeta.sweeps.session import describe_time_left
 
 
@@ -17,4 +18,8 @@ from probeta.sweeps.session import describe_time_left
     ],
 )
 def test_what_is_left_goes_on_at_the_pace_so_far(seconds: float, ended: int, jobs: int, told: str) -> None:
-    assert describe_time_left(seconds, ended, jobs) == told
+    assert describe_time_left(seconds, ended, jobs, Language()) == told
+
+
+def test_what_is_left_is_told_in_the_reader_s_language() -> None:
+    assert describe_time_left(3600.0, 1, 4, Language("es")) == " (quedan unos 3,0 h)"

@@ -198,7 +198,7 @@ class Session:
                 if found.action is Action.RERUN and not rerun:
                     before = read_sound_result(job.path) or {}
                     if self._accepted(before):
-                        found = JobPlan(Action.SKIP, "diverged before, and would again", result=before)
+                        found = JobPlan(Action.SKIP, phrase("diverged before, and would again"), result=before)
                 if found.action in (Action.SKIP, Action.CONTINUE):
                     recorded = found.result if found.action is Action.SKIP else None
                     self._inputs.refuse_changed(RunDirectory(job.path), job.resolved, recorded)
@@ -246,7 +246,7 @@ class Session:
             status = self.language.say(str(ended.result.get("status"))).upper()
             text = f"{status} {ended.job.name}: {headline(ended.error)}"
         self._ended_here += 1
-        left = describe_time_left(time.perf_counter() - self._began, self._ended_here, self._launched)
+        left = describe_time_left(time.perf_counter() - self._began, self._ended_here, self._launched, self.language)
         print(f"{done} {text}{left}", flush=True)
 
     def _record_here(self, ended: Ended) -> None:
@@ -349,13 +349,14 @@ class Session:
         return self.definition.may_diverge and error.get("type") == TrainingDiverged.__name__
 
 
-def describe_time_left(seconds: float, ended: int, jobs: int) -> str:
+def describe_time_left(seconds: float, ended: int, jobs: int, language: Language) -> str:
     """` (about 3 min left)` at the pace of `ended` of `jobs` jobs in `seconds`; empty below 10 seconds."""
     left = seconds / ended * (jobs - ended)
     if left < 10:
         return ""
-    told = f"{left:.0f} s" if left < 100 else f"{left / 60:.0f} min" if left < 6000 else f"{left / 3600:.1f} h"
-    return f" (about {told} left)"
+    hours = f"{language.decimals(left / 3600, 1)} h"
+    told = f"{left:.0f} s" if left < 100 else f"{left / 60:.0f} min" if left < 6000 else hours
+    return f" ({language.say('about {time} left', time=told)})"
 
 
 def default_batch(launcher: object) -> int | None:
