@@ -25,6 +25,7 @@ from omegaconf import OmegaConf
 
 import probeta
 from probeta import cli
+from probeta.api import calls
 from probeta.errors import ConfigError
 
 MOONS = ("experiment=moons_mlp", "trainer=cpu", "trainer.max_epochs=3")
@@ -332,3 +333,9 @@ def test_a_file_that_was_not_handed_over_is_not_read(folder: Path) -> None:
     (folder / "secret.npz").write_bytes(b"")
     with pytest.raises(ConfigError, match="a file that probeta kept"):
         probeta.train("data=given_points", f"data.file={folder / 'secret.npz'}")
+
+
+def test_data_handed_over_are_kept_in_the_folder_that_the_run_is_in(folder: Path, monkeypatch: Any) -> None:
+    monkeypatch.setenv("HOME", str(folder / "home"))
+    [_, line] = calls.given((np.eye(10), [0, 1] * 5), None, ["output_dir=~/runs"])
+    assert Path(line.removeprefix("data.file=")).is_relative_to(folder / "home" / "runs")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from probeta.composition.app import as_typed, expand_home, parse_arguments
+from probeta.composition.app import as_typed, expand_home, find_value, parse_arguments
 from probeta.errors import ConfigError
 
 
@@ -35,6 +35,12 @@ def test_a_folder_s_name_is_no_expression(monkeypatch: pytest.MonkeyPatch) -> No
     assert expand_home("text=~ about") == "text=~ about"
     assert as_typed("hydra.run.dir=out[/x]") == "hydra.run.dir='out[/x]'"
     assert as_typed("data.root=a,b") == "data.root=a,b"
+
+
+def test_a_value_is_that_of_the_last_line_as_hydra_is_given_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/ada")
+    assert find_value(["output_dir=a", "seed=1", "output_dir=~/runs"], "output_dir") == "/home/ada/runs"
+    assert find_value(["output_dirs=a"], "output_dir") is None
 
 
 def test_brackets_dollars_and_colons_of_a_corpus_are_printed_and_drawn(capsys, tmp_path: Path) -> None:

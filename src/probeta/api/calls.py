@@ -19,7 +19,7 @@ from probeta.api.sweep import Sweep
 from probeta.commands.failures import one_line
 from probeta.commands.outcome import shorten_path
 from probeta.commands.plugins import register_plugins
-from probeta.composition.app import launch, sweeps
+from probeta.composition.app import find_value, launch, sweeps
 from probeta.composition.job import Command
 from probeta.config import build
 from probeta.errors import ConfigError
@@ -134,21 +134,22 @@ def load_run(directory: str | Path, trust: Sequence[str] | None = None, model: t
 
 def given(data: Any, model: type[nn.Module] | None, overrides: Sequence[str]) -> list[str]:
     """The overrides that choose data and a model which were handed over; the data are written to a file first."""
-    root = next((line.partition("=")[2] for line in reversed(overrides) if line.startswith("output_dir=")), "outputs")
+    root = Path(find_value(overrides, "output_dir") or "outputs")
     lines = []
     if data is not None:
         from probeta.data.given import keep_pairs, keep_points, keep_table
 
         if hasattr(data, "columns"):
-            chosen = [line.partition("=")[2] for line in overrides if line.startswith("data.target=")]
-            target = chosen[-1] if chosen else "target" if "target" in data.columns else data.columns[-1]
-            lines += ["data=table", f"data.path={keep_table(data, Path(root))}", f"data.target={target}"]
+            target = find_value(overrides, "data.target")
+            if target is None:
+                target = "target" if "target" in data.columns else data.columns[-1]
+            lines += ["data=table", f"data.path={keep_table(data, root)}", f"data.target={target}"]
         elif isinstance(data, tuple):
             if len(data) != 2:
                 raise ConfigError(f"data is a tuple of {len(data)}: (X, y), a data frame, or a list of pairs")
-            lines += ["data=given_points", f"data.file={keep_points(*data, Path(root))}"]
+            lines += ["data=given_points", f"data.file={keep_points(*data, root)}"]
         else:
-            lines += ["data=given_pairs", f"data.file={keep_pairs(data, Path(root))}"]
+            lines += ["data=given_pairs", f"data.file={keep_pairs(data, root)}"]
     if model is not None:
         lines += ["model=given_net", f"model.net={model.__name__}", f"model.source_sha256={hash_source(model)}"]
     return lines

@@ -29,10 +29,10 @@ def main(argv: list[str]) -> int:
     known = commands()
     numbers = list(known) if asked == ["all"] else [parse_number(a, known) for a in asked]
     failed = [n for n in numbers if run_study(known[n], [f"study=exercise_{n:02d}", *overrides])]
-    root = next((Path(a.partition("=")[2]) for a in reversed(overrides) if a.startswith("output_dir=")), None)
+    from probeta.composition.app import find_value
     from probeta.exercises.index import write_index
 
-    print(f"index: {write_index(root or Path('outputs/exercises'))}")
+    print(f"index: {write_index(Path(find_value(overrides, 'output_dir') or 'outputs/exercises'))}")
     if failed:
         print(f"jobs failed in: {', '.join(map(str, failed))}; the same command tries them again", file=sys.stderr)
     return int(bool(failed))

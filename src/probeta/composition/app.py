@@ -8,7 +8,7 @@ import secrets
 import shlex
 import sys
 from argparse import Namespace
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -122,6 +122,12 @@ def expand_home(argument: str) -> str:
     """`output_dir=~/runs` → `output_dir=/home/…/runs`: no shell does that behind an equals sign."""
     found = re.fullmatch(r"([\w.@/+-]+=)([\"']?)(~/.*)", argument, re.DOTALL)
     return argument if found is None else found[1] + found[2] + os.path.expanduser(found[3])
+
+
+def find_value(arguments: Iterable[str], key: str) -> str | None:
+    """What the last `key=value` of `arguments` says, as Hydra is given it; `None` where there is none."""
+    said = [expand_home(line).partition("=")[2] for line in arguments if line.startswith(f"{key}=")]
+    return said[-1] if said else None
 
 
 PATHS = ("output_dir", "hydra.run.dir", "hydra.sweep.dir", "data.root", "data.cache", "data.file")
