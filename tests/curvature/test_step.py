@@ -106,6 +106,29 @@ def test_adams_edge_is_that_of_the_preconditioned_hessian() -> None:
     assert not diverges(0.99 * edge * scale)
 
 
+def step_twice(optimizer: str, gradients: tuple[float, float], **options: Any) -> torch.optim.Optimizer:
+    theta = torch.nn.Parameter(torch.ones(2, dtype=torch.float64))
+    chosen: torch.optim.Optimizer = getattr(torch.optim, optimizer)([theta], lr=0.01, **options)
+    for gradient in gradients:
+        theta.grad = torch.full_like(theta, gradient)
+        chosen.step()
+    return chosen
+
+
+@pytest.mark.parametrize("optimizer", ["RMSprop", "NAdam", "RAdam", "Adamax", "Adagrad"])
+def test_an_optimizer_with_another_edge_has_none_here(optimizer: str) -> None:
+    assert find_stability(step_twice(optimizer, (0.5, 0.5))) is None
+
+
+def test_with_amsgrad_the_preconditioner_is_of_the_greatest_second_moment() -> None:
+    stability = find_stability(step_twice("Adam", (1.0, 0.0), amsgrad=True))
+    assert stability is not None
+    assert stability.scale is not None
+    # v is 0.001 after the first step and less after the second; it is corrected by 1 − β₂².
+    root = (0.001 / (1 - 0.999**2)) ** 0.5
+    assert stability.scale.tolist()[0] == pytest.approx([((1 - 0.9**2) * (root + 1e-8)) ** -0.5] * 2, rel=1e-6)
+
+
 def test_members_of_an_ensemble_have_the_preconditioner_of_their_single_runs() -> None:
     weights = [torch.randn(3, 2), torch.randn(4)]
     single = [torch.nn.Parameter(w.clone()) for w in weights]

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.optim import Optimizer
+from torch.optim import SGD, Adam, AdamW, Optimizer
 
 from probeta.curvature.lanczos import Product
 
@@ -36,7 +36,10 @@ class Stability:
 
 
 def find_stability(optimizer: Optimizer, stacked: bool = False) -> Stability | None:
-    """Of SGD, Adam and AdamW of torch, or `stacked` for K members; `None` for another one and before its first step."""
+    """Of SGD, Adam (with `amsgrad`, too) and AdamW of torch, or `stacked` for K members; `None` for another optimizer,
+    and for Adam before its first step."""
+    if not (stacked or isinstance(optimizer, SGD | Adam | AdamW)):
+        return None  # NAdam and RMSprop have settings of the same names and other edges
     group: dict[str, Any] = optimizer.param_groups[0]
     states = [optimizer.state[p] for p in group["params"] if optimizer.state.get(p)]
     rate = column(group["lr"])
@@ -45,11 +48,12 @@ def find_stability(optimizer: Optimizer, stacked: bool = False) -> Stability | N
         nesterov = getattr(optimizer, "nesterov", group.get("nesterov"))
         edge = 2 * (1 + momentum) / (rate * (1 + 2 * momentum if nesterov else 1 - dampening * (momentum > 0)))
         return Stability(edge, column(group["weight_decay"]))
-    if not states or "exp_avg_sq" not in states[0]:
+    if not states:
         return None
     beta1, beta2 = (column(group[f"beta{i + 1}"] if stacked else group["betas"][i]) for i in range(2))
     count = float(optimizer.count if stacked else states[0]["step"])  # type: ignore[attr-defined]
-    second = [state["exp_avg_sq"] if stacked else state["exp_avg_sq"][None] for state in states]
+    kept = "max_exp_avg_sq" if group.get("amsgrad") else "exp_avg_sq"
+    second = [state[kept] if stacked else state[kept][None] for state in states]
     flat = torch.cat([v.flatten(1) for v in second], 1)
     roots = (1 - beta2**count).sqrt().to(flat)[:, None]
     scale = (1 - beta1**count).to(flat)[:, None] * (flat.sqrt() / roots + column(group["eps"]).to(flat)[:, None])
