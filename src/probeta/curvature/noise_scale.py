@@ -44,20 +44,22 @@ def measure_noise(loss: StackedLoss, batch: Any, own: bool = False) -> NoiseScal
     n = tree_leaves(batch)[0].shape[int(own)]
     K, P = loss.flat.shape
     members = torch.arange(K, device=loss.flat.device)
-    weight = loss.at(batch, own=own, statistics=False).weight.detach().cpu().double()
     rows = max(1, CHUNK // (K * P))
-    total, squares = torch.zeros(K, P, dtype=torch.float64), torch.zeros(K, dtype=torch.float64)
+    total = torch.zeros(K, P, dtype=torch.float64)
+    squares, weight = torch.zeros(2, K, dtype=torch.float64)
     for start in range(0, n, rows):
         count = min(rows, n - start)
         each = tree_map(lambda x, start=start, count=count: split(x, K, start, count, own), batch)
         whose = members.repeat_interleave(count)
         point = loss.at(each, loss.flat.index_select(0, whose), own=True, members=whose, statistics=False)
         [gradients] = torch.autograd.grad(point.objective.sum(), point.flat)
-        scaled = gradients.cpu().double().view(K, count, P) * (n / weight)[:, None, None]
-        total += scaled.sum(1)
-        squares += scaled.square().sum((1, 2))
-    mean_square = (total / n).square().sum(1)
-    variance = (squares - n * mean_square) / (n - 1)
+        gradients = gradients.cpu().double().view(K, count, P)
+        total += gradients.sum(1)
+        squares += gradients.square().sum((1, 2))
+        weight += point.weight.detach().cpu().double().view(K, count).sum(1)
+    # gᵢ is n / Σ w times the gradient of its objective.
+    mean_square = (total / weight[:, None]).square().sum(1)
+    variance = (squares * (n / weight) ** 2 - n * mean_square) / (n - 1)
     return NoiseScale(mean_square - variance / n, variance, n)
 
 
