@@ -173,11 +173,6 @@ class StackedLoss:
             objective, weight = call(outputs)
         return Point(flat, outputs, Measured(objective, weight, {}))
 
-    def unflatten(self, flat: Tensor) -> dict[str, Tensor]:
-        """`(n, P)` → `(n, …)` of each trained parameter."""
-        parts = flat.split([shape.numel() for shape in self.shapes], dim=1)
-        return {n: p.reshape(-1, *s) for n, p, s in zip(self.names, parts, self.shapes, strict=True)}
-
     def _name(self, row: Tensor) -> dict[str, Tensor]:
         parts = row.split([shape.numel() for shape in self.shapes])
         named = {n: p.reshape(s) for n, p, s in zip(self.names, parts, self.shapes, strict=True)}
