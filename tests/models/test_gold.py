@@ -7,7 +7,16 @@ import pytest
 import torch
 
 from probeta.data.grammar.data import GrammarData
-from probeta.models.gold import GoldData, GoldScores, gold_links, group_metrics, score_groups
+from probeta.models.gold import (
+    DISTANCES,
+    GROUPED,
+    LENGTHS,
+    GoldData,
+    GoldScores,
+    gold_links,
+    group_metrics,
+    score_groups,
+)
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +71,8 @@ def test_translations_are_grouped_by_length_and_by_reordering(data: GrammarData)
     for group in found.values():
         assert sum(part["count"] for part in group) == 200
     metrics = group_metrics(found)
+    assert set(metrics) <= set(GROUPED)
+    assert len(set(GROUPED)) == 2 * (len(LENGTHS) + 1 + len(DISTANCES) + 1)
     assert metrics["exact_match_length_10"] == metrics["exact_match_length_15"] == 1.0
     assert metrics["exact_match_length_20"] == metrics["exact_match_length_30"] == 0.0
     assert any(name.startswith("bleu_reordering_") for name in metrics)

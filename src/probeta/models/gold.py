@@ -19,18 +19,27 @@ LABELS = ("diagonal", "jumps", "repetitions")
 LENGTHS = (5, 10, 15, 20, 30, 40)
 DISTANCES = (0, 2, 4, 6, 8, 12)
 """Upper edges of the groups by source length and by reordering distance."""
+GROUPS = {"length": LENGTHS, "reordering": DISTANCES}
+GROUP_SCORES = ("bleu", "exact_match")
 FEWEST = 10
 """Sentences that a group must have to be a metric: one sentence of 500 makes a point on a chart, and no evidence."""
-
 
 ALIGNED = ("aer", "alignment_precision", "alignment_recall", "attention_entropy", "attention_coverage",
            *(f"attention_{name}" for name in LABELS))  # fmt: skip
 """The names of `GoldScores.metrics`, but for those of heads."""
+
+
+def group_metric(name: str, by: str, to: int) -> str:
+    """After the upper edge of a group, or the last one of all: `exact_match_length_10`, `bleu_reordering_over_12`."""
+    edges = GROUPS[by]
+    return f"{name}_{by}_{to:02d}" if to in edges else f"{name}_{by}_over_{edges[-1]}"
+
+
 GROUPED = tuple(
-    f"{name}_{by}_{edge}"
-    for by, edges in (("length", LENGTHS), ("reordering", DISTANCES))
-    for edge in (*(f"{edge:02d}" for edge in edges), f"over_{edges[-1]}")
-    for name in ("bleu", "exact_match")
+    group_metric(name, by, to)
+    for by, edges in GROUPS.items()
+    for to in (*edges, edges[-1] + 1)
+    for name in GROUP_SCORES
 )
 """The names of `group_metrics`."""
 
@@ -121,19 +130,17 @@ def score_groups(
 
 
 def group_metrics(scores: dict[str, list[dict[str, Any]]]) -> dict[str, float]:
-    """`groups` as metrics, named after upper edges: `exact_match_length_10`, `bleu_reordering_over_12`.
+    """`scores` as metrics, named by `group_metric`.
 
     Those of fewer than `FEWEST` sentences are none; the artifact has them, with their counts.
     """
-    metrics = {}
-    for by, edges in (("length", LENGTHS), ("reordering", DISTANCES)):
-        for group in scores[by]:
-            if group["count"] < FEWEST:
-                continue
-            edge = f"{group['to']:02d}" if group["to"] in edges else f"over_{edges[-1]}"
-            for name in ("bleu", "exact_match"):
-                metrics[f"{name}_{by}_{edge}"] = float(group[name])
-    return metrics
+    return {
+        group_metric(name, by, group["to"]): float(group[name])
+        for by in GROUPS
+        for group in scores[by]
+        if group["count"] >= FEWEST
+        for name in GROUP_SCORES
+    }
 
 
 def gold_links(data: Any, split: str, row: int, hypothesis: Sequence[str]) -> list[list[int]] | None:
