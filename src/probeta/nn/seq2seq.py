@@ -96,12 +96,15 @@ class Seq2Seq(Translator):
         return logits
 
     def prepare(self, prefixes: int = 1) -> Stepper | None:
-        return Stepper(self.decoder, prefixes) if enabled() else None
+        return Stepper(self.decoder, prefixes) if enabled() and not self.hooked else None
+
+    @property
+    def hooked(self) -> bool:
+        """Whether something changes the attention, which prepared weights, those of a faster form, would not ask."""
+        return self.decoder.attention is not None and self.decoder.attention.hook is not None
 
     def start(self, memory: DecoderStart, prepared: Stepper | None = None) -> Progress:
-        stepper = self.prepare() if prepared is None else prepared
-        if self.decoder.attention is not None and self.decoder.attention.hook is not None:
-            stepper = None  # prepared weights are those of a faster form
+        stepper = self.prepare() if prepared is None or self.hooked else prepared
         if stepper is None:
             return Progress(PerSource(memory.attended), self.decoder.begin(memory), None)
         attended, carry = stepper.begin(memory)
