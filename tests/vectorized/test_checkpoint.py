@@ -94,7 +94,9 @@ class Chunk:
         for member in ensemble.members:
             member.checkpoint_minutes = 1.0
         with pytest.raises(Interrupted):
-            ensemble.fit(ChunkCheckpoint(self.jobs, ensemble, ["data"] * len(self.jobs), request).check)
+            ensemble.fit(
+                ChunkCheckpoint(self.jobs, ensemble, [{"data_sha256": "data"}] * len(self.jobs), request).check
+            )
 
     def go_on(self, company: Sequence[Sequence[int]]) -> dict[int, Member]:
         """Train the members from what is kept, in ensembles of the given numbers."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from probeta.config.trust import sources_sha256
 from probeta.errors import ConfigError
 from probeta.vectorized.train_jobs import MemberBuilder
 from tests.vectorized.runs import Alone, assert_same_run, changed, train_together, tree_of
@@ -166,6 +168,20 @@ def test_teacher_forcing_is_drawn_for_every_member() -> None:
     trees = [changed(tree, {"seed": s}) for s in (0, 1)]
     for single, member in zip(trees, train_together(trees), strict=True):
         assert_same_run(member, Alone(single), 1e-9)
+
+
+def test_the_inputs_of_a_member_are_those_it_was_built_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "ownlab.py"
+    file.write_text("SIZE = 2")
+    monkeypatch.syspath_prepend(tmp_path)
+    members, tree = MemberBuilder(), changed(moons(), {"trust": ["ownlab"]})
+    member, plain = members.make(tree), members.make(moons())
+    before = members.inputs(member)
+    assert before == {"data_sha256": member.data.sha256(), "sources_sha256": sources_sha256(["ownlab"])}
+    assert members.inputs(plain) == {**before, "sources_sha256": None}
+    file.write_text("SIZE = 3")
+    assert members.inputs(member) == before
+    assert MemberBuilder().inputs(member) != before
 
 
 def test_a_last_batch_of_one_under_batch_norm_is_refused_as_for_one_run() -> None:

@@ -37,12 +37,16 @@ class ChunkCheckpoint:
 
     Args:
         jobs: of the members, in their order.
-        inputs: a hash of what each member reads, its data and classes.
+        inputs: the hashes of what each member reads, its data and classes.
         request: raises `Interrupted` where a signal asks to end.
     """
 
     def __init__(
-        self, jobs: Sequence[Job], ensemble: Ensemble, inputs: Sequence[str], request: Callable[[], None]
+        self,
+        jobs: Sequence[Job],
+        ensemble: Ensemble,
+        inputs: Sequence[Mapping[str, str | None]],
+        request: Callable[[], None],
     ) -> None:
         self.path = jobs[0].path.parent / f".members-{digest(sorted(job.path.name for job in jobs))}.ckpt"
         self.labels = [{"config_sha256": job.sha256, "inputs": read} for job, read in zip(jobs, inputs, strict=True)]

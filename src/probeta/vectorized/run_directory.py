@@ -11,7 +11,6 @@ from typing import Any
 import torch
 
 from probeta.config.build import make_logger
-from probeta.config.trust import get_trusted, sources_sha256
 from probeta.data.datamodule import DataModule
 from probeta.errors import TrainingDiverged
 from probeta.models.module import Module
@@ -42,8 +41,8 @@ def evaluate(model: Module, data: DataModule, device: torch.device) -> dict[str,
     return {name: value for split in loaders for name, value in model.evaluated[split].items()}
 
 
-def write_run(member: Member, run: RunDirectory, size: int, data_sha256: str) -> Outcome:
-    """Test the kept weights and write everything but logs and `result.json`."""
+def write_run(member: Member, run: RunDirectory, size: int, inputs: Mapping[str, str | None]) -> Outcome:
+    """Test the kept weights and write everything but logs and `result.json`. `inputs`: the hashes of what it read."""
     tree, data, model = member.tree, member.data, member.model
     data.save(run.artifacts.folder)
     if places := data.record(run.artifacts.folder):
@@ -61,14 +60,14 @@ def write_run(member: Member, run: RunDirectory, size: int, data_sha256: str) ->
         metrics=metrics,
         fit_s=member.fit_s,
         device=member.accelerator,
-        data_sha256=data_sha256,
+        data_sha256=inputs["data_sha256"],
         best_checkpoint="checkpoints/best.ckpt" if run.best.is_file() else None,
         extra={
             "threads": torch.get_num_threads(),
             "weights_sha256": weights_sha256(model.state_dict()),
             **model.facts(),
             **data.facts(),
-            "sources_sha256": sources_sha256(get_trusted(tree)),
+            "sources_sha256": inputs["sources_sha256"],
             "ensemble_size": size,
         },
     )

@@ -200,7 +200,7 @@ def finish_run(job: Job, member: Member, members: MemberBuilder, size: int) -> l
         write_rows(member, run)
         if member.error is not None:
             raise member.error
-        outcome = write_run(member, run, size, members.sha256(member))
+        outcome = write_run(member, run, size, members.inputs(member))
         metrics = outcome.metrics
         complete_record(record, outcome)
         if formats := FIGURES[member.tree.get("figures") or "none"]:
@@ -220,6 +220,7 @@ class MemberBuilder:
         self._data: dict[str, Any] = {}
         self._loaders: dict[tuple[str, int], Any] = {}
         self._hashes: dict[int, str] = {}
+        self._sources: dict[tuple[str, ...], str | None] = {}
 
     def make(self, tree: dict[str, Any]) -> Member:
         key = json.dumps([tree["data"], double_precision(tree)], sort_keys=True, default=str)
@@ -237,16 +238,14 @@ class MemberBuilder:
         check_last_batch(data, model)
         return Member(tree, data, loader, model, minutes)
 
-    def sha256(self, member: Member) -> str:
-        key = id(member.data)
+    def inputs(self, member: Member) -> dict[str, str | None]:
+        """The hashes of what the member reads, its data and the source of classes in trust, as first asked for."""
+        key, trust = id(member.data), tuple(get_trusted(member.tree))
         if key not in self._hashes:
             self._hashes[key] = member.data.sha256()
-        return self._hashes[key]
-
-    def inputs(self, member: Member) -> str:
-        """A hash of what the member reads: its data, and the source of classes in trust."""
-        sources = sources_sha256(get_trusted(member.tree))
-        return self.sha256(member) if sources is None else f"{self.sha256(member)} {sources}"
+        if trust not in self._sources:
+            self._sources[trust] = sources_sha256(trust)
+        return {"data_sha256": self._hashes[key], "sources_sha256": self._sources[trust]}
 
     def drop_foreign(self, runs: Sequence[tuple[Job, Member]]) -> None:
         """Where the data or sources are not those that a checkpoint was made with, begin anew."""
