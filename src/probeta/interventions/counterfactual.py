@@ -26,21 +26,17 @@ def follow(subject: Subject, data: Any, pairs: Sequence[Counterfactual]) -> Floa
     The net reads each reference's own words. The distance is that of the word's nearest link from the changed word
     (at most `FARTHEST`; NaN for a word without a link). Words are `<unk>` where training had none.
     """
-    sides = [
-        read(encode(subject, data, [getattr(pair, side) for pair in pairs]), [(i, ()) for i in range(len(pairs))])
-        for side in ("before", "after")
-    ]
+    sides = [encode(subject, data, [getattr(pair, side) for pair in pairs]) for side in ("before", "after")]
+    found = [read(side, [(i, ()) for i in range(len(pairs))]) for side in sides]
+    right = [one.best == side.batch.target[:, 1:].cpu().numpy() for one, side in zip(found, sides, strict=True)]
+    weights = found[0].attention
     rows = []
     for i, pair in enumerate(pairs):
-        right = [
-            found.best[i] == ids for found, ids in zip(sides, _targets(data, pair, len(sides[0].best[i])), strict=True)
-        ]
         for t in range(len(pair.before.target)):
             away = [abs(s - pair.position) for s, target in pair.before.alignment if target == t]
-            weights = sides[0].attention
             attended = weights is not None and int(weights[i, t].argmax()) == pair.position + 1
             distance = min(*away, FARTHEST) if away else np.nan
-            rows.append((i, distance, t in pair.must, bool(right[0][t] and right[1][t]), attended))
+            rows.append((i, distance, t in pair.must, right[0][i, t] and right[1][i, t], attended))
     return np.array(rows, dtype=float)
 
 
@@ -53,11 +49,3 @@ def encode(subject: Subject, data: Any, pairs: Sequence[Gold]) -> Subject:
     device = subject.batch.source.device
     batch = EncodedPairs.from_lists(*ids).batch(np.arange(len(pairs)))
     return replace(subject, batch=PairBatch(*(part.to(device) for part in batch)), golds=list(pairs))
-
-
-def _targets(data: Any, pair: Counterfactual, steps: int) -> list[Floats]:
-    padded = []
-    for words in (pair.before.target, pair.after.target):
-        ids = data.target.vocabulary.encode(list(words))
-        padded.append(np.array([*ids, *[-1] * (steps - len(ids))]))
-    return padded

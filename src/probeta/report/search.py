@@ -7,6 +7,7 @@ import shlex
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -180,7 +181,7 @@ def _importance_table(done: Sequence[TrialRuns], known: Mapping[str, Any], langu
 def _progress(trials: Sequence[TrialRuns], metric: str, language: Language) -> Chart:
     say, pick = language.say, max if is_maximised(metric) else min
     done = [(trial.number, trial.value) for trial in trials if trial.value is not None]
-    best = [pick(value for _, value in done[: i + 1]) for i in range(len(done))]
+    best = list(accumulate((value for _, value in done), pick))
     at = [number for number, _ in done]
     drawn: dict[str, dict[str, Any] | None] = {
         say("trials"): {"x": at, "mean": [short(value) for _, value in done]},
