@@ -1,11 +1,17 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
+import torch
 
 from probeta.data.grammar import lexicon as lex
 from probeta.data.grammar.counterfactuals import CHANGES, counterfactuals
+from probeta.data.grammar.data import GrammarData
 from probeta.data.grammar.generator import Grammar
 from probeta.data.grammar.kinds import link_kinds
+from probeta.interventions.counterfactual import FARTHEST, encode, follow
+from probeta.interventions.passes import take
+from probeta.nn.transformer import Transformer
 
 GRAMMAR = Grammar(max_depth=0, max_length=8)
 
@@ -53,3 +59,42 @@ def test_kinds_are_those_of_the_words_that_are_linked() -> None:
             assert len(kinds & {"noun", "verb", "article", "particle"}) <= 1
             assert (word in ("nicht", ".", "heute")) <= (kinds <= {"reordered"})
     assert min(counted.values()) > 10
+
+
+def test_rows_say_what_a_net_writes_and_looks_at_in_passes_of_one_sentence() -> None:
+    data = GrammarData(n_samples=200, n_val=2, n_test=2, max_depth=0, max_length=8)
+    data.setup()
+    spec = data.spec
+    torch.manual_seed(0)
+    net = Transformer(spec.source_vocab_size, spec.target_vocab_size, 0, hidden_size=16, encoder_layers=1,
+                      decoder_layers=1, heads=2, feed_forward=16, dropout=0.0)  # fmt: skip
+    pairs = counterfactuals(data.grammar, "tense", 20, 0)
+    subject = take(net, spec, data, "test", 2)
+    source, target, _ = encode(subject, data, [pair.before for pair in pairs]).batch
+    optimizer = torch.optim.Adam(net.parameters(), 0.02)
+    for _ in range(30):  # so that some words are right
+        optimizer.zero_grad()
+        logits = net(source, target[:, :-1])
+        torch.nn.functional.cross_entropy(logits.mT, target[:, 1:], ignore_index=0).backward()
+        optimizer.step()
+    net.eval()
+    rows = follow(subject, data, pairs)
+    expected = []
+    for i, pair in enumerate(pairs):
+        right, looked = [], []
+        for side in (pair.before, pair.after):
+            ids = [[1, *lang.vocabulary.encode(list(words)), 2]
+                   for lang, words in ((data.source, side.source), (data.target, side.target))]  # fmt: skip
+            inputs = torch.tensor(ids[1][:-1])[None]
+            decoded = net.decode(net.encode(torch.tensor(ids[0])[None]), inputs, need_weights=True)
+            assert decoded.attention is not None
+            right.append(net.project(decoded.features)[0].argmax(-1).tolist())
+            looked.append(decoded.attention[0].argmax(-1).tolist())
+            right[-1] = [word == wanted for word, wanted in zip(right[-1], ids[1][1:], strict=True)]
+        for t in range(len(pair.before.target)):
+            both, attended = right[0][t] and right[1][t], looked[0][t] == pair.position + 1
+            away = min((abs(s - pair.position) for s, word in pair.before.alignment if word == t), default=np.nan)
+            expected.append((i, away if not away > FARTHEST else FARTHEST, t in pair.must, both, attended))
+    np.testing.assert_array_equal(rows, np.array(expected, dtype=float))
+    assert (rows[:, 2:].mean(0) > 0).all()
+    assert (rows[:, 2:].mean(0) < 1).all()
