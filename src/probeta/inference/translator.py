@@ -190,5 +190,5 @@ def make_translator(run: LoadedRun, device: str = "auto") -> TextTranslator:
     """`load_translator` of a run whose weights are loaded."""
     if not isinstance(run.model, TranslatorModule):
         raise RunDirectoryError(f"{run.path} is no run of a translator: its model is a {type(run.model).__name__}")
-    codec = TextCodec.load(RunDirectory(run.path).artifacts.text)
+    codec = run.kept if isinstance(run.kept, TextCodec) else TextCodec.load(RunDirectory(run.path).artifacts.text)
     return TextTranslator(run.model.net.to(pick_device("device", device)), codec, run.model.decoding)
