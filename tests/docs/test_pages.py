@@ -13,7 +13,8 @@ from probeta.config.build import check
 from probeta.runs.artifacts import FORMS
 from probeta.runs.record import new_record
 
-REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
+ROOT = Path(__file__).parents[2]
+REFERENCE = ROOT / "docs" / "reference"
 
 
 def named(page: str) -> set[str]:
@@ -35,3 +36,12 @@ def test_every_artifact_and_every_entry_of_a_result_is_told() -> None:
     told = named("run_directory.md")
     assert {name.partition(".")[0] for name in told} >= set(FORMS)
     assert told >= set(new_record("", 0, [], "basic"))
+
+
+@pytest.mark.parametrize("page", ["README.md", "README.es.md"])
+def test_every_room_is_in_the_tree(page: str) -> None:
+    rooms = {file.parent.name for file in (ROOT / "src" / "probeta").glob("*/__init__.py")}
+    lines = (ROOT / page).read_text().partition("\nsrc/probeta/ ")[2].partition("```")[0].splitlines()
+    named = {name.removesuffix("/") for line in lines for name in line.strip().split("   ")[0].split()}
+    assert len(rooms) > 15
+    assert rooms - named == set()
