@@ -25,11 +25,9 @@ def print_outcome(path: Path) -> None:
     for table in outcome_tables(path):
         print_table(table)
     console = plain_console()
-    places: list[tuple[str, Path | str]] = [
-        ("run", path),
-        ("figures", path / "figures"),
-        ("TensorBoard", shlex.join(["tensorboard", "--logdir", shorten_path(path)])),
-    ]
+    places: list[tuple[str, Path | str]] = [("run", path), ("figures", path / "figures")]
+    if any(path.glob("events.out.tfevents*")):
+        places.append(("TensorBoard", shlex.join(["tensorboard", "--logdir", shorten_path(path)])))
     for name, place in places:
         if not isinstance(place, Path) or place.exists():
             console.print(f"{name:<12}{shorten_path(place)}", highlight=False, soft_wrap=True)
