@@ -87,8 +87,9 @@ class CurvatureProbe(Probe):
         subject = self.require(subject)
         nets = subject.nets(seed, self.seeds)
         batch = subject.examples(self.examples, self.device)
-        size = sum(p.numel() for p in nets[0].model.parameters()) * min(self.steps, 1000) * self.dtype.itemsize
-        group = max(1, MOST_BYTES // size)
+        size = sum(p.numel() for p in nets[0].model.parameters())
+        vectors = min(max(self.steps, self.density_steps), size)
+        group = max(1, MOST_BYTES // (vectors * size * self.dtype.itemsize))
         rows: list[Row] = []
         for start in range(0, len(nets), group):
             part = nets[start : start + group]
