@@ -5,10 +5,12 @@ from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
 
 from probeta.curvature import noise_scale
-from probeta.curvature.loss import StackedLoss
+from probeta.curvature.loss import Point, StackedLoss
 from probeta.curvature.noise_scale import measure_noise
+from probeta.models.module import Measured
 from tests.curvature.subjects import SIZES, Dense, make, to_double
 
 
@@ -47,15 +49,23 @@ def test_noise_is_that_of_one_gradient_after_the_other(
             assert float(found.signal_to_noise(6)[k]) == 0.0
 
 
+class Linear:
+    """The losses θᵀ x, of which the examples x are the gradients."""
+
+    def __init__(self, members: int) -> None:
+        self.flat = torch.zeros(members, 2, dtype=torch.float64)
+
+    def at(self, batch: Tensor, flat: Tensor, **_: object) -> Point:
+        leaf = flat.detach().requires_grad_()
+        objective = (leaf[:, None] * batch).sum((1, 2))
+        return Point(leaf, None, Measured(objective, torch.full_like(objective, batch.shape[1]), {}))
+
+
 def test_both_estimates_are_right_on_average() -> None:
     """Of a linear loss, whose gradients are the examples: their squared mean and their variance are known."""
     generator = torch.Generator().manual_seed(0)
     mean, deviation = torch.tensor([1.0, -0.5], dtype=torch.float64), 2.0
-    squared, variance = [], []
-    for _ in range(2000):
-        x = mean + deviation * torch.randn(8, 2, generator=generator, dtype=torch.float64)
-        center, spread = x.mean(0), float(x.var(0).sum())
-        squared.append(float(center.square().sum()) - spread / 8)
-        variance.append(spread)
-    assert sum(variance) / 2000 == pytest.approx(2 * deviation**2, rel=0.05)
-    assert sum(squared) / 2000 == pytest.approx(1.25, rel=0.1)
+    x = mean + deviation * torch.randn(2000, 8, 2, generator=generator, dtype=torch.float64)
+    found = measure_noise(Linear(2000), x, own=True)  # type: ignore[arg-type]
+    assert float(found.variance.mean()) == pytest.approx(2 * deviation**2, rel=0.05)
+    assert float(found.squared_norm.mean()) == pytest.approx(1.25, rel=0.1)
