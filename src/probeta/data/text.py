@@ -20,8 +20,6 @@ from probeta.data.spec import TextSpec
 from probeta.errors import check_whole, check_whole_or_null
 from probeta.runs.artifacts import Artifacts
 
-SPLITS = ("train", "val", "test")
-
 
 class TextData(DataModule):
     """A subclass fills `codec`, `pairs` and `texts` in `prepare()`; all else is here.
