@@ -123,7 +123,7 @@ def order_of_drawing(artist: Artist) -> tuple[float, bool]:
 
 
 class BoundaryPictures:
-    """The boundaries of several runs as PNG images. What surrounds a boundary (axes, legend, colour bar) takes ten
+    """The boundaries of several runs as PNG images. What surrounds a boundary (axes, legend, colour bar) takes several
     times as long to draw as what differs between runs: it is drawn once for all that share their points."""
 
     def __init__(self, title: str, dpi: int) -> None:

@@ -122,7 +122,11 @@ def jensen_shannon(log_p: Tensor, log_q: Tensor) -> Tensor:
 
 @torch.no_grad()
 def translate(subject: Subject, cases: Sequence[Case], extra: int = 5) -> list[list[int]]:
-    """Each case's greedy translation, at most `extra` words longer than the longest reference."""
+    """Each case's greedy translation, at most `extra` words longer than the longest reference.
+
+    Sentences that are finished stay in the batch, from which `nn.decoding.greedy` removes them: a plan has a row for
+    each sentence, in its place.
+    """
     net, spec, found = subject.net, subject.spec, []
     steps = subject.batch.target.shape[1] + extra
     for part in chunks(subject, len(cases)):
