@@ -5,8 +5,7 @@ Seconds are the process's own (CPU): both sides do the same work in one thread.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -15,21 +14,12 @@ from probeta.curvature.draws import Draws
 from probeta.curvature.lanczos import lanczos
 from probeta.curvature.loss import StackedLoss, first_examples
 from probeta.models.module import Module
-from tests.benchmarks._timing import Timed, alternate
+from tests.benchmarks._timing import alternate, timed
 from tests.vectorized.runs import Alone, changed, members_of, train_together, tree_of
 
 MEMBERS = 64
 RUN = ("experiment=moons_mlp", "callbacks.early_stopping.patience=null")
 CALLBACK = {"_target_": "probeta.callbacks.curvature.Curvature", "every_n_epochs": 20}
-
-
-def timed(work: Callable[[], Any]) -> Timed:
-    def side() -> float:
-        started = time.process_time()
-        work()
-        return time.process_time() - started
-
-    return side
 
 
 def find_largest(models: Sequence[Module], batch: Any) -> torch.Tensor:

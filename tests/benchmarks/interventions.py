@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +9,7 @@ from probeta.data.grammar.data import GrammarData
 from probeta.interventions.changes import Cut
 from probeta.interventions.passes import Case, read, take, translate
 from probeta.nn.transformer import Transformer
-from tests.benchmarks._timing import alternate
+from tests.benchmarks._timing import alternate, timed
 
 
 def run() -> dict[str, Any]:
@@ -28,20 +27,15 @@ def run() -> dict[str, Any]:
         (0, (Cut(row=t, column=s),)) for t in range(int(one.steps[0])) for s in range(1, int(one.lengths[0]) - 1)
     ]
 
-    def batched() -> float:
-        start = time.process_time()
+    def intervene(cases: list[Case]) -> None:
         read(one, cases)
         translate(one, cases)
-        return time.process_time() - start
 
-    def alone() -> float:
-        start = time.process_time()
+    def alone() -> None:
         for case in cases:
-            read(one, [case])
-            translate(one, [case])
-        return time.process_time() - start
+            intervene([case])
 
-    medians = alternate({"batched": batched, "alone": alone}, repeats=3)
+    medians = alternate({"batched": timed(lambda: intervene(cases)), "alone": timed(alone)}, repeats=3)
     return {
         "name": "interventions",
         "ratio": medians["batched"] / medians["alone"],
