@@ -119,8 +119,11 @@ def test_every_option_composes_and_is_accepted(case: str, configure: Any, choose
 
 
 @pytest.mark.parametrize("name", options("probe"))
-def test_every_probe_composes_and_is_accepted(name: str, configure: Any) -> None:
-    run = ["run=outputs/train/DIR"] if name == "attention" else []
+def test_every_probe_composes_and_is_accepted(name: str, configure: Any, tmp_path: Path) -> None:
+    config = tmp_path / ".hydra" / "config.yaml"
+    config.parent.mkdir()
+    config.touch()
+    run = [f"run={tmp_path}"] if name == "attention" else []
     check_probe(configure(f"probe={name}", *run, config="probe"))
 
 
