@@ -292,6 +292,24 @@ def test_a_data_frame_is_read_as_a_table_and_stays_with_the_run(
     assert set(told["class"]) <= set(y)
 
 
+def test_text_columns_of_a_data_frame_stay_text_though_they_are_digits(folder: Path) -> None:
+    import pandas as pd
+
+    x, y = ring()
+    codes = ["07", "7", None, "12"]
+    frame = pd.DataFrame(x, columns=["a", "b, [c]", "c"]).assign(
+        code=codes * (len(y) // 4), size=pd.Categorical([1, 2] * (len(y) // 2)), **{"it's a {class}": y}
+    )
+    line = ("model=mlp", "trainer=cpu", "trainer.max_epochs=1")
+    run = probeta.train(*line, data=frame)  # the last column is the target
+    columns = {column.name: column for column in run.loaded.kept.columns}
+    assert columns["code"].values == ("07", "12", "7")
+    assert columns["size"].values == ("1", "2")
+    assert columns["b, [c]"].values is None
+    seven, other = (run.predict(frame.assign(code=code))["p_far"] for code in ("7", "07"))
+    assert (seven != other).any()
+
+
 def test_own_pairs_train_and_stay_with_the_run(capsys: pytest.CaptureFixture[str], folder: Path) -> None:
     from probeta.data.toy_pairs import PAIRS
 

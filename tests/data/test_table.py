@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +90,61 @@ def test_a_text_of_the_training_file_is_text_in_the_others(tmp_path: Path) -> No
     data = opened(train, val=other, test=other)
     assert data.columns.columns[0].values == ("07", "a1", "b2")
     assert data.splits["val"].x.tolist() == [[1, 0, 0], [0, 0, 0]]
+
+
+def test_codes_in_digits_are_text_where_it_is_said(tmp_path: Path) -> None:
+    rows = [["code", "drink"], *([["07", "7", ""][i % 3], "xy"[i % 2]] for i in range(30))]
+    path = write(tmp_path / "t.csv", rows)
+    assert opened(path, categorical=["code"]).columns.columns[0].values == ("07", "7")
+    with pytest.raises(ConfigError, match=r"unknown column data.categorical 'kode': did you mean 'code'"):
+        opened(path, categorical=["kode"])
+
+
+def test_a_whole_number_of_its_own_in_every_row_is_warned_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    rows = [[500 - i, i % 7, i / 7, "xy"[i % 2]] for i in range(30)]
+    opened(write(tmp_path / "t.csv", [["customer", "week", "size", "drink"], *rows]))
+    [told] = [record.getMessage() for record in caplog.records]
+    assert "column 'customer'" in told
+    assert "data.drop=[customer]" in told
+
+
+def test_a_table_as_parquet_is_that_table_as_csv(
+    train: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The same splits bit for bit, the same weights, the same predictions."""
+    pytest.importorskip("pyarrow")
+    from probeta.cli import main
+
+    path = write(tmp_path / "drinks.csv", drinks())
+    frame = pd.read_csv(path, na_values=["NA"], float_precision="round_trip")
+    frame["smoker"] = frame["smoker"].astype(object).where(frame.index != 3, None)
+    frame["tens"] = np.random.default_rng(1).normal(size=len(frame)) / 3
+    frame.to_csv(path, index=False)
+    frame.to_parquet(tmp_path / "drinks.parquet")
+    told = {}
+    for ending in ("csv", "parquet"):
+        file, run = tmp_path / f"drinks.{ending}", tmp_path / ending
+        result = train("data=table", f"data.path={file}", "data.target=drink", "data.drop=[name]", "trainer=cpu",
+                       "trainer.max_epochs=3", "model=mlp", into=ending)  # fmt: skip
+        told[f"{ending} metrics"] = result["metrics"]
+        capsys.readouterr()
+        assert main(["predict", f"run={run}", f"input={file}"]) == 0
+        told[ending] = pd.read_csv(io.StringIO(capsys.readouterr().out)).iloc[:, -4:]
+        data = opened(str(file), drop=["name"])
+        told[f"{ending} splits"] = {name: split.x.numpy().tobytes() for name, split in data.splits.items()}
+    assert told["csv splits"] == told["parquet splits"]
+    assert told["csv metrics"] == told["parquet metrics"]
+    pd.testing.assert_frame_equal(told["csv"], told["parquet"], check_exact=True)
+
+
+def test_parquet_without_pyarrow_says_how_to_install_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unable(_: Path) -> None:
+        raise ImportError("Unable to find a usable engine")
+
+    monkeypatch.setattr(pd, "read_parquet", unable)
+    (tmp_path / "t.parquet").write_bytes(b"")
+    with pytest.raises(DataError, match=r"pip install 'probeta\[parquet\]'"):
+        opened(str(tmp_path / "t.parquet"))
 
 
 def test_three_files_a_tab_and_a_semicolon_read_alike(tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ from probeta.exercises import commands, study_command
 from probeta.inference import probe as probing
 from probeta.models.given import hand_over, hash_source
 from probeta.runs.directory import RunDirectory
+from probeta.runs.identity import quote
 from probeta.runs.signals import Interrupted
 from probeta.sweeps.errors import SweepFailed
 from probeta.training import task as training
@@ -137,13 +138,16 @@ def given(data: Any, model: type[nn.Module] | None, overrides: Sequence[str]) ->
     root = Path(find_value(overrides, "output_dir") or "outputs")
     lines = []
     if data is not None:
-        from probeta.data.given import keep_pairs, keep_points, keep_table
+        from probeta.data.given import keep_pairs, keep_points, keep_table, list_texts
 
         if hasattr(data, "columns"):
             target = find_value(overrides, "data.target")
             if target is None:
-                target = "target" if "target" in data.columns else data.columns[-1]
+                target = quote(str("target" if "target" in data.columns else data.columns[-1]))
             lines += ["data=table", f"data.path={keep_table(data, root)}", f"data.target={target}"]
+            texts = [quote(name) for name in list_texts(data) if name != target.strip("'\"")]
+            if texts and find_value(overrides, "data.categorical") is None:
+                lines.append(f"data.categorical=[{','.join(texts)}]")
         elif isinstance(data, tuple):
             if len(data) != 2:
                 raise ConfigError(f"data is a tuple of {len(data)}: (X, y), a data frame, or a list of pairs")

@@ -32,7 +32,7 @@ from probeta.composition.job import Command, drop_hydra, get_outcome, record_res
 from probeta.config.switches import check_recipe, check_switches
 from probeta.errors import ConfigError, RunDirectoryError, UserError
 from probeta.runs.atomic import name_failures
-from probeta.runs.identity import parse
+from probeta.runs.identity import parse, quote
 
 CONFIG = "pkg://probeta.conf"
 
@@ -130,7 +130,8 @@ def find_value(arguments: Iterable[str], key: str) -> str | None:
     return said[-1] if said else None
 
 
-PATHS = ("output_dir", "hydra.run.dir", "hydra.sweep.dir", "data.root", "data.cache", "data.file")
+PATHS = ("output_dir", "hydra.run.dir", "hydra.sweep.dir",
+         *(f"data.{key}" for key in ("root", "cache", "file", "path", "val", "test")))  # fmt: skip
 
 
 def as_typed(argument: str) -> str:
@@ -141,8 +142,7 @@ def as_typed(argument: str) -> str:
     try:
         OverridesParser.create().parse_override(argument)
     except HydraException:
-        escaped = value.replace("\\", "\\\\").replace("'", "\\'")
-        return f"{key}='{escaped}'"
+        return f"{key}={quote(value)}"
     return argument
 
 

@@ -130,9 +130,17 @@ def keep_points(x: Any, y: Any, folder: Path) -> Path:
 
 
 def keep_table(frame: Any, folder: Path) -> Path:
-    """Write a data frame as `TableData` reads it."""
+    """Write a data frame as `TableData` reads it; what type a column has is told apart, by `list_texts`."""
     content = frame.to_csv(index=False).encode()
     return _kept(content, hashlib.sha256(content).hexdigest(), folder, ".csv")
+
+
+def list_texts(frame: Any) -> list[str]:
+    """The columns of a data frame that hold text, or are of type category: digits are no numbers there."""
+    from pandas.api.types import infer_dtype
+
+    kinds = {name: infer_dtype(frame[name], skipna=True) for name in frame.columns}
+    return [name for name, kind in kinds.items() if kind == "string" or kind.startswith(("mixed", "categ"))]
 
 
 def keep_pairs(pairs: Any, folder: Path) -> Path:

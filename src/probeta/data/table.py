@@ -67,6 +67,7 @@ class Files(Source):
     target: str
     features: Names | None
     drop: Names
+    categorical: Names
     split: str | None
     shares: tuple[float, ...]
     division: Division
@@ -76,7 +77,7 @@ class Files(Source):
 
         if len(self.paths) == 1:
             return self._read_one(self.paths[0])
-        frames = [read_table(self.paths[0], classes=self.target)]
+        frames = [read_table(self.paths[0], self.categorical, self.target)]
         features = self._features(self.paths[0], frames[0])
         check_features(self.paths[0], frames[0][features])
         texts = [name for name in features if not is_numeric_dtype(frames[0][name].dtype)]
@@ -91,7 +92,7 @@ class Files(Source):
         })  # fmt: skip
 
     def _read_one(self, path: Path) -> Table:
-        frame = read_table(path, [self.split] if self.split else [], self.target)
+        frame = read_table(path, [*self.categorical, *([self.split] if self.split else [])], self.target)
         features = self._features(path, frame)
         check_features(path, frame[features])
         if self.split is None:
@@ -126,7 +127,8 @@ class Files(Source):
 
     def _features(self, path: Path, frame: pd.DataFrame) -> list[str]:
         """The columns that are learned from, in the file's order; `ConfigError` names one that there is not."""
-        named = {"target": (self.target,), "features": self.features or (), "drop": self.drop}
+        named = {"target": (self.target,), "features": self.features or (), "drop": self.drop,
+                 "categorical": self.categorical}  # fmt: skip
         for key, names in {**named, "split": (self.split,) if self.split else ()}.items():
             for name in names:
                 if name not in frame.columns:
@@ -152,6 +154,7 @@ class TableData(TabularData):
         target: the column of the classes, 2 to 100 of them.
         features: the columns to learn from; null for all others.
         drop: columns not to learn from.
+        categorical: columns that are text whatever they look like: codes that are written in digits.
         split: a column that says `train`, `val` or `test`; null: by `shares`.
         val: a file of the validation rows, null without.
         test: a file of the test rows, null without.
@@ -170,6 +173,7 @@ class TableData(TabularData):
         target: str,
         features: list[str] | None = None,
         drop: list[str] | None = None,
+        categorical: list[str] | None = None,
         split: str | None = None,
         val: str | None = None,
         test: str | None = None,
@@ -194,6 +198,7 @@ class TableData(TabularData):
         self.path = str(Path(path).expanduser().absolute())
         self.val, self.test = (None if p is None else str(Path(p).expanduser().absolute()) for p in (val, test))
         self.target, self.features, self.drop = target, features, drop or []
+        self.categorical = categorical or []
         self.split_column, self.shares, self.fill = split, tuple(shares), fill
 
     @property
@@ -210,8 +215,8 @@ class TableData(TabularData):
         stats = [path.stat() for path in self.files()]
         stamps = tuple((stat.st_mtime_ns, stat.st_size) for stat in stats)
         features = None if self.features is None else tuple(self.features)
-        return Files(self.paths, stamps, self.target, features, tuple(self.drop), self.split_column, self.shares,
-                     self.division)  # fmt: skip
+        return Files(self.paths, stamps, self.target, features, tuple(self.drop), tuple(self.categorical),
+                     self.split_column, self.shares, self.division)  # fmt: skip
 
     def fingerprint(self) -> str:
         return aligned_files.sha256(self.files())

@@ -7,21 +7,30 @@ from __future__ import annotations
 
 import csv
 import gzip
+import logging
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from numbers import Number
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
+
+import numpy as np
 
 from probeta.errors import DataError
 
 if TYPE_CHECKING:
     import pandas as pd
 
+log = logging.getLogger(__name__)
+
 MISSING = ["", "?", "-", "#N/A", "N/A", "NA", "n/a", "NaN", "nan", "NULL", "null", "None", "<NA>"]
 """Cells that hold no value; of a class only the empty one, since any word may name a class."""
 
 MOST_TEXTS = 200
 """Different texts of a column, each of which is a feature; and no more than half of the rows."""
+
+FEWEST_IDS = 20
+"""Rows from which on a whole number that never repeats is taken for an id rather than for chance."""
 
 
 def open_text(path: Path) -> TextIO:
@@ -85,10 +94,10 @@ def read_table(path: Path, texts: Collection[str] = (), classes: str | None = No
     frame.index = frame.index + 1
     for name in frame.columns:
         there = frame[name].dropna()
-        if frame[name].dtype == object and len(there) and all(isinstance(value, bool) for value in there):
-            frame[name] = frame[name].astype(float)
-        elif name in texts or name == classes:
+        if name in texts or name == classes:
             frame[name] = frame[name].astype("string").astype(object)
+        elif frame[name].dtype == object and len(there) and all(isinstance(value, Number) for value in there):
+            frame[name] = frame[name].astype(float)  # truth values beside missing ones, decimals
     return frame
 
 
@@ -106,7 +115,8 @@ def _read_text(path: Path, texts: Collection[Any], classes: str | None) -> pd.Da
         missing = {name: [""] if name == classes else MISSING for name in header}
         kinds: Any = {name: object for name in header if name in texts}
         return pd.read_csv(
-            stream, sep=mark, dtype=kinds, na_values=missing, keep_default_na=False, low_memory=False, index_col=False
+            stream, sep=mark, dtype=kinds, na_values=missing, keep_default_na=False, low_memory=False, index_col=False,
+            float_precision="round_trip",
         )  # fmt: skip
 
 
@@ -127,7 +137,7 @@ def _read_parquet(path: Path) -> pd.DataFrame:
     try:
         frame = pd.read_parquet(path).reset_index(drop=True)
     except ImportError:
-        raise DataError(f"{path} is Parquet, which pyarrow reads: pip install pyarrow, or write it as CSV") from None
+        raise DataError(f"{path} is Parquet: pip install 'probeta[parquet]' reads it, or write it as CSV") from None
     except Exception as error:  # pyarrow's own, of several kinds
         raise DataError(f"{path} cannot be read as Parquet: {' '.join(str(error).split())[:160]}") from None
     check_header(path, [str(name) for name in frame.columns])
@@ -136,9 +146,12 @@ def _read_parquet(path: Path) -> pd.DataFrame:
 
 
 def check_features(path: Path, frame: pd.DataFrame) -> None:
-    """`DataError` for a column that no net can learn from: without values, of dates, of as many texts as rows."""
+    """`DataError` for a column that no net can learn from: without values, of dates, of as many texts as rows.
+
+    A whole number that is another in every row is warned of: it may number the rows.
+    """
     import pandas as pd
-    from pandas.api.types import is_datetime64_any_dtype, is_numeric_dtype
+    from pandas.api.types import is_datetime64_any_dtype, is_integer_dtype, is_numeric_dtype
 
     for name in frame.columns:
         values = frame[name]
@@ -148,7 +161,11 @@ def check_features(path: Path, frame: pd.DataFrame) -> None:
         if is_datetime64_any_dtype(values.dtype):
             raise DataError(f"{where}: it holds dates; turn them into numbers, or {without}")
         if is_numeric_dtype(values.dtype):
+            if is_integer_dtype(values.dtype) and len(values) >= FEWEST_IDS and values.is_unique:
+                log.warning("%s: a different whole number in each of %d rows (an id?); %s", where, len(values), without)
             continue
+        if values.map(lambda value: isinstance(value, (list, dict, np.ndarray))).any():
+            raise DataError(f"{where}: its cells hold several values; {without}")
         there = values.dropna().astype(str)
         different = there.nunique()
         if different <= min(MOST_TEXTS, max(10, len(there) // 2)):

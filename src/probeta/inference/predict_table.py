@@ -39,6 +39,7 @@ def predict_file(run: LoadedRun, path: Path, out: TextIO) -> None:
     told = predict_frame(run, frame, str(path))
     names = [f"predicted_{name}" if name in frame.columns else name for name in told.columns]
     if path.suffix == ".parquet":
+        told = told.astype(object).map(lambda v: v if isinstance(v, str) else f"{v:.6f}")
         frame.assign(**dict(zip(names, (told[name] for name in told.columns), strict=True))).to_csv(out, index=False)
         return
     writer = csv.writer(out, lineterminator="\n")

@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override, OverrideType, ValueType
+from hydra.core.override_parser.types import Override, OverrideType, Quote, QuotedString, ValueType
 from omegaconf import DictConfig, OmegaConf
 
 from probeta.errors import ConfigError, check_whole, check_whole_or_null
@@ -94,6 +94,12 @@ def parse_cached(line: str) -> Override:
         return Override(OverrideType.CHANGE, found[1], ValueType.ELEMENT, int(found[2]), None, line)
     overrides: list[Override] = OverridesParser.create().parse_overrides([line])
     return overrides[0]
+
+
+def quote(value: str) -> str:
+    """`value` as it stands in an override line to mean exactly this text, whatever characters it holds."""
+    quoted: str = QuotedString(text=value, quote=Quote.single).with_quotes()
+    return quoted
 
 
 def is_switch(key: str) -> bool:

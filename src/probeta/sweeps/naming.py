@@ -9,10 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from hydra.core.override_parser.types import Quote, QuotedString
-
 from probeta.errors import ConfigError
-from probeta.runs.identity import digest, identity, shorten_setting
+from probeta.runs.identity import digest, identity, quote, shorten_setting
 
 READABLE = 100
 """Characters of the readable part: far below the 255 bytes that file systems allow a name."""
@@ -61,7 +59,7 @@ def check_plain_name(key: str, name: str) -> str:
 
 def quote_override(key: str, value: str) -> str:
     """The override line that sets `key` to exactly `value`, whatever characters it holds."""
-    return f"{key}={QuotedString(text=value, quote=Quote.single).with_quotes()}"
+    return f"{key}={quote(value)}"
 
 
 def _named(parts: Sequence[str], suffix: str) -> str:
