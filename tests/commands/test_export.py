@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import math
 import statistics
 from pathlib import Path
@@ -10,9 +11,11 @@ from scipy.stats import t
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.custom_scalar import layout_pb2
 
-from probeta.commands.export import EVENTS, main
+from probeta.commands.export import main
 from probeta.errors import ConfigError
 from probeta.runs.table import read_sweep
+from probeta.sweeps.export import EVENTS
+from probeta.sweeps.report import write_report
 from tests.report.synthetic import write_grid, write_run
 
 
@@ -75,6 +78,34 @@ def test_a_run_that_ended_sooner_keeps_its_last_value(tmp_path: Path) -> None:
     [folder] = [path for path in (tmp_path / "aggregates").iterdir() if path.is_dir()]
     told = {event.step: event.value for event in read(folder).Scalars("val/acc/mean")}
     assert told[4] == pytest.approx(statistics.fmean(float(row[-1]["val/acc"]) for row in rows))
+
+
+def told(root: Path) -> str:
+    """The Markdown under TEXT."""
+    main([str(root)])
+    [text] = read(root / "aggregates").Tensors("verdicts/text_summary")[0].tensor_proto.string_val
+    return text.decode()
+
+
+def test_who_fails_more_often_is_told(tmp_path: Path) -> None:
+    for seed in range(8):
+        write_run(tmp_path, ["model.width=2", f"seed={seed}"], {"test/loss": 1.0 + seed / 100})
+        write_run(tmp_path, ["model.width=4", f"seed={seed}"], {"test/loss": None if seed else 0.5})
+    assert "width=4 (7 failed) is worse than width=2 (0 failed)" in told(tmp_path)
+    assert "width=4 fails more often than width=2 (alone at 7 and at 0 of 8 seeds" in told(tmp_path)
+
+
+def test_a_study_that_stopped_by_its_decisions_tells_them(tmp_path: Path) -> None:
+    write_grid(tmp_path, {"optimizer.lr": [0.1, 0.9]}, range(1, 21))
+    for path in tmp_path.glob("*lr=0.9*/result.json"):
+        result = json.loads(path.read_text())
+        result["metrics"]["test/acc"] -= 0.5
+        path.write_text(json.dumps(result))
+    (tmp_path / "sweep.json").write_text(json.dumps({"until": "decided", "max_seeds": 20, "metrics": ["test/acc"]}))
+    text = told(tmp_path)
+    assert "## Decisions" in text
+    assert "lr=0.9 is worse than lr=0.1, decided after" in text
+    assert text.strip() in write_report(tmp_path).text
 
 
 @pytest.mark.parametrize(

@@ -53,3 +53,10 @@ def test_a_logger_that_is_null_is_none(configure: Any) -> None:
     check(config)
     assert list(resolve_config(config)["logger"]) == ["csv"]
     assert resolve_config(configure("data=moons", "logger=none"))["logger"] is None
+
+
+def test_loggers_are_chosen_by_name_one_or_several(configure: Any) -> None:
+    default = resolve_config(configure("data=moons"))["logger"]
+    assert list(default) == ["csv", "tensorboard"]
+    assert resolve_config(configure("data=moons", "logger=[csv,tensorboard]"))["logger"] == default
+    assert list(resolve_config(configure("data=moons", "logger=[tensorboard]"))["logger"]) == ["tensorboard"]

@@ -11,7 +11,7 @@ from tensorboard.plugins.base_plugin import TBContext
 from tensorboard.plugins.hparams.backend_context import Context
 
 from probeta.loggers.tensorboard import TensorBoard
-from probeta.vectorized.tensorboard_events import make_events, write_events
+from probeta.loggers.tensorboard_events import make_events, write_events
 
 
 def differing(folder: Path) -> dict[str, bool]:

@@ -12,23 +12,31 @@ POINTS = 200
 """Points of a curve: a wider screen shows no more."""
 
 
-def band(curves: Sequence[Mapping[int, float]], *, keep: bool = True) -> dict[str, Any] | None:
-    """Mean, lowest and highest over the runs at each epoch: the curves' keys count from 0, as files do, `x` from 1.
+def align(curves: Sequence[Mapping[int, float]], *, keep: bool = True) -> dict[int, dict[int, float]]:
+    """Epoch → position of a curve → its value there, for every epoch of any curve.
 
     Where `keep`, a run that early stopping ended sooner keeps its last value: a mean of those that go on would be one
     of survivors. The last value of one that diverged says nothing.
     """
-    epochs = sorted({epoch for curve in curves for epoch in curve})
+    last: dict[int, float] = {}
+    found = {}
+    for epoch in sorted({epoch for curve in curves for epoch in curve}):
+        last = (last if keep else {}) | {i: curve[epoch] for i, curve in enumerate(curves) if epoch in curve}
+        found[epoch] = last
+    return found
+
+
+def band(curves: Sequence[Mapping[int, float]], *, keep: bool = True) -> dict[str, Any] | None:
+    """Mean, lowest and highest over the runs at each epoch, as `align` has them: the curves' keys count from 0, as
+    files do, `x` from 1.
+    """
+    values = align(curves, keep=keep)
+    epochs = list(values)
     if len(epochs) < 2:
         return None
     step = math.ceil(len(epochs) / POINTS)
     kept = epochs[::step] if (len(epochs) - 1) % step == 0 else [*epochs[::step], epochs[-1]]
-    last: dict[int, float] = {}
-    rows = []
-    for epoch in epochs:
-        last = (last if keep else {}) | {i: curve[epoch] for i, curve in enumerate(curves) if epoch in curve}
-        rows.append(list(last.values()))
-    rows = [row for epoch, row in zip(epochs, rows, strict=True) if epoch in set(kept)]
+    rows = [list(values[epoch].values()) for epoch in kept]
     return {
         "x": [epoch + 1 for epoch in kept],
         "mean": [short(sum(r) / len(r)) for r in rows],

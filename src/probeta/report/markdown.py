@@ -35,6 +35,21 @@ def summary_md(summary: Summary, language: Language, answer: Answer | None = Non
         parts.append("\n".join(f"- {name}: {value}" for name, value in describe_run(single, language)))
     parts.append(" ".join(interval_subject(summary, chosen_metrics(summary), language)))
     parts += [f"- {note}" for note in summary.notes(language)]
+    parts += verdicts(summary, language)
+    if summary.failures:
+        from probeta.report.summary import _error
+
+        failed = "\n".join(f"- `{run.name}`: {_error(run)}" for run in summary.failures)
+        parts.append(f"## {say('Failed')}\n\n{failed}")
+    if definition.get("command"):
+        parts.append(f"## {say('Command')}\n\n```\n{definition['command']}\n```")
+    return "\n\n".join(filter(None, parts)) + "\n"
+
+
+def verdicts(summary: Summary, language: Language) -> list[str]:
+    """What the tests say: of differences, of failures, and of a study that stopped by its decisions."""
+    say = language.say
+    parts = []
     if summary.comparisons and summary.primary:
         hint = say("Paired t-test over shared seeds, Holm's correction over all comparisons of this page ({k}).",
                    k=len(summary.family))  # fmt: skip
@@ -44,14 +59,7 @@ def summary_md(summary: Summary, language: Language, answer: Answer | None = Non
     if (decided := decisions_of(summary)) is not None:
         told = "\n".join(f"- {sentence}" for sentence in decided.sentences(language))
         parts += [f"## {say('Decisions')}", decided.table(language).hint, told]
-    if summary.failures:
-        from probeta.report.summary import _error
-
-        failed = "\n".join(f"- `{run.name}`: {_error(run)}" for run in summary.failures)
-        parts.append(f"## {say('Failed')}\n\n{failed}")
-    if definition.get("command"):
-        parts.append(f"## {say('Command')}\n\n```\n{definition['command']}\n```")
-    return "\n\n".join(filter(None, parts)) + "\n"
+    return [part for part in parts if part]
 
 
 def decisions_of(summary: Summary) -> Decided | None:

@@ -134,3 +134,20 @@ def shorten_setting(key: str, value: Any) -> str:
 def label_settings(settings: Mapping[str, Any]) -> str:
     """What a reader calls a variant: `lr=0.1, width=64`."""
     return ", ".join(shorten_setting(key, settings[key]) for key in sorted(settings))
+
+
+def flatten_settings(tree: Mapping[str, Any]) -> dict[str, Any]:
+    """The configuration as flat keys: what the HPARAMS tab lists."""
+    flat: dict[str, Any] = {}
+
+    def visit(node: Any, path: str) -> None:
+        if isinstance(node, Mapping):
+            for key, value in node.items():
+                if key not in ("_target_", "_partial_"):
+                    visit(value, f"{path}.{key}" if path else str(key))
+        elif node is not None:
+            flat[path] = node
+
+    for key in ("data", "model", "optimizer", "scheduler", "seed", "seeds"):
+        visit(tree.get(key), key)
+    return flat

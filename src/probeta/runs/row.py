@@ -12,10 +12,13 @@ from pathlib import Path
 from typing import Any, cast
 
 from hydra.errors import HydraException
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
+from probeta.errors import RunDirectoryError
 from probeta.runs.artifacts import Artifacts
 from probeta.runs.directory import RunDirectory, is_locked
-from probeta.runs.identity import Seeds, parse
+from probeta.runs.identity import Seeds, flatten_settings, parse
 from probeta.runs.identity import is_switch as is_switch_key
 from probeta.runs.reading import Damaged, note, read_lines, read_raw, read_table
 from probeta.runs.record import read_result
@@ -95,6 +98,30 @@ class RunRow:
     def curves(self, wanted: Iterable[str] | None = None) -> dict[str, dict[int, float]]:
         """`read_curves` of the run."""
         return read_curves(self.path, wanted, None if self.status == "running" else self.damage)
+
+    def rows(self) -> list[tuple[int, dict[str, float]]]:
+        """Optimizer step → the metrics logged there; none where `metrics.csv` is damaged."""
+        try:
+            names, *rows = read_table(self.path / "metrics.csv", ("step",)) or [["step"]]
+            cells = [dict(zip(names, row, strict=True)) for row in rows]
+            return [
+                (int(row["step"]), {k: float(v) for k, v in row.items() if v and k != "step"})
+                for row in cells
+                if row["step"]
+            ]
+        except Damaged as damaged:
+            note(self.damage, damaged)
+        except ValueError as error:
+            note(self.damage, Damaged(self.path / "metrics.csv", str(error)))
+        return []
+
+    def flat_settings(self) -> dict[str, Any]:
+        """Its recorded configuration as flat keys, resolved; what it overrides, where no configuration can be read."""
+        try:
+            tree: Any = OmegaConf.to_container(RunDirectory(self.path).load_config(), resolve=True)
+        except (Damaged, RunDirectoryError, OmegaConfBaseException):
+            return self.settings | self.seeds
+        return flatten_settings(tree)
 
     @cached_property
     def measurements(self) -> list[dict[str, str]]:

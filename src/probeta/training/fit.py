@@ -30,6 +30,7 @@ from probeta.models.weights import load_archive, save_archive, weights_sha256
 from probeta.nn.devices import slow_in_bfloat16
 from probeta.runs.artifacts import FIGURES
 from probeta.runs.directory import RunDirectory
+from probeta.runs.identity import flatten_settings
 from probeta.runs.memory import keep_freed_memory
 from probeta.runs.record import Outcome
 from probeta.runs.signals import Interrupted, Signals
@@ -232,20 +233,3 @@ def log_final(experiment: Experiment, tree: Mapping[str, Any], metrics: Mapping[
     for logger in experiment.loggers:
         if hasattr(logger, "log_final"):
             logger.log_final(flatten_settings(tree), metrics)
-
-
-def flatten_settings(tree: Mapping[str, Any]) -> dict[str, Any]:
-    """The configuration as flat keys: what the HPARAMS tab lists."""
-    flat: dict[str, Any] = {}
-
-    def visit(node: Any, path: str) -> None:
-        if isinstance(node, Mapping):
-            for key, value in node.items():
-                if key not in ("_target_", "_partial_"):
-                    visit(value, f"{path}.{key}" if path else str(key))
-        elif node is not None:
-            flat[path] = node
-
-    for key in ("data", "model", "optimizer", "scheduler", "seed", "seeds"):
-        visit(tree.get(key), key)
-    return flat

@@ -17,12 +17,13 @@ import torch
 from probeta.config.build import build_data, build_model, check_last_batch, double_precision, make
 from probeta.config.trust import get_trusted, sources_sha256
 from probeta.errors import UserError
+from probeta.loggers.tensorboard_events import make_events, write_events
 from probeta.runs.artifacts import FIGURES
 from probeta.runs.directory import PATIENCE, RunDirectory
-from probeta.runs.identity import Seeds
+from probeta.runs.identity import Seeds, flatten_settings
 from probeta.runs.record import INTERRUPTED, complete_record, describe, write_result
 from probeta.runs.signals import Interrupted, Signals
-from probeta.training.fit import draw_figures, flatten_settings, quiet
+from probeta.training.fit import draw_figures, quiet
 from probeta.vectorized.checkpoint import ChunkCheckpoint, remove_spent, restore, take_up
 from probeta.vectorized.chunk_size import choose_chunk_size, choose_device
 from probeta.vectorized.grouping import group_trees, reason_against
@@ -33,7 +34,6 @@ from probeta.vectorized.member import Member
 from probeta.vectorized.processes import processes, run_in_processes, share_out
 from probeta.vectorized.program import Program
 from probeta.vectorized.run_directory import logs_to_tensorboard, write_notes, write_rows, write_run
-from probeta.vectorized.tensorboard_events import make_events, write_events
 
 log = logging.getLogger(__name__)
 

@@ -22,7 +22,6 @@ from tensorboard.compat.proto.summary_pb2 import Summary
 from torch.utils.tensorboard.summary import hparams
 
 from probeta.runs.atomic import write_atomic
-from probeta.vectorized.curves import Row
 
 _numbers = itertools.count()
 
@@ -66,7 +65,7 @@ def frame_records(payloads: Sequence[bytes]) -> list[bytes]:
 
 
 def make_events(
-    rows: Sequence[tuple[int, Row]], settings: Mapping[str, Any], metrics: Mapping[str, float]
+    rows: Sequence[tuple[int, Mapping[str, float]]], settings: Mapping[str, Any], metrics: Mapping[str, float]
 ) -> list[bytes]:
     """A run's events: its curves, and (where it was finished) what the HPARAMS tab shows and the test's metrics."""
     now = time.time()
