@@ -35,6 +35,8 @@ def test_a_folder_s_name_is_no_expression(monkeypatch: pytest.MonkeyPatch) -> No
     assert expand_home("text=~ about") == "text=~ about"
     assert as_typed("hydra.run.dir=out[/x]") == "hydra.run.dir='out[/x]'"
     assert as_typed("data.root=a,b") == "data.root=a,b"
+    member = "outputs/study/depth=2,optimizer.lr=0.1-41d5039615"  # as a sweep names its runs
+    assert [as_typed(f"{key}={member}") for key in ("run", "data.path")] == [f"run='{member}'", f"data.path='{member}'"]
 
 
 def test_a_value_is_that_of_the_last_line_as_hydra_is_given_it(monkeypatch: pytest.MonkeyPatch) -> None:

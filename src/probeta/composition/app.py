@@ -130,7 +130,7 @@ def find_value(arguments: Iterable[str], key: str) -> str | None:
     return said[-1] if said else None
 
 
-PATHS = ("output_dir", "hydra.run.dir", "hydra.sweep.dir",
+PATHS = ("run", "output_dir", "hydra.run.dir", "hydra.sweep.dir",
          *(f"data.{key}" for key in ("root", "cache", "file", "path", "val", "test")))  # fmt: skip
 
 
