@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import signal
@@ -23,9 +24,22 @@ def restore_process() -> Iterator[None]:
     with ExitStack() as stack:
         stack.enter_context(warnings.catch_warnings())
         stack.enter_context(restore_hydra())
-        for restored in (restore_logging, restore_environment, restore_signals, restore_torch):
+        for restored in (set_aside_objects, restore_logging, restore_environment, restore_signals, restore_torch):
             stack.enter_context(restored())
         yield
+
+
+@contextmanager
+def set_aside_objects() -> Iterator[None]:
+    """Garbage is looked for among the call's own objects: the caller's, and those of torch, are half a million."""
+    if gc.get_freeze_count():
+        yield  # the caller has set aside objects, and `unfreeze` would bring back those too
+        return
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 @contextmanager

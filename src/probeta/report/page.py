@@ -9,7 +9,7 @@ import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -122,16 +122,23 @@ def render_template(
     Its policy lets the browser run the files `scripts`, which the page ends with, and what these insert (the hashes
     `inserted`), and nothing else: whatever a text in it may be taken for, the page loads and sends nothing.
     """
-    loader = PackageLoader("probeta.report", "templates")
-    environment = Environment(loader=loader, autoescape=select_autoescape(["html"]), trim_blocks=True)
-    environment.globals |= {"_": language.say, "say": language.say, "lang": language.code}
+    templates = _load_templates()
+    assert templates.loader is not None
     # As the browser reads them, wherever they were checked out.
-    sources = [loader.get_source(environment, script)[0].replace("\r\n", "\n") for script in scripts]
+    sources = [templates.loader.get_source(templates, script)[0].replace("\r\n", "\n") for script in scripts]
     hashes = [*(_hash_script(source.encode()) for source in sources), *inserted]
     # Plotly writes styles of its own.
     policy = f"default-src 'none'; script-src {' '.join(hashes)}; style-src 'unsafe-inline'; img-src data:"
     policy += "; base-uri 'none'; form-action 'none'"
-    return environment.get_template(name).render(policy=policy, scripts=sources, **values)
+    words = {"_": language.say, "say": language.say, "lang": language.code}
+    return templates.get_template(name).render(policy=policy, scripts=sources, **words, **values)
+
+
+@cache
+def _load_templates() -> Environment:
+    """Which keeps each compiled."""
+    loader = PackageLoader("probeta.report", "templates")
+    return Environment(loader=loader, autoescape=select_autoescape(["html"]), trim_blocks=True)
 
 
 def _hash_script(source: bytes) -> str:

@@ -33,4 +33,5 @@ def format_table(rows: Iterable[Sequence[Any]]) -> str:
 
 def parse_table(text: str) -> list[list[str]]:
     """The rows of `format_table`'s text, the first of which names the columns. Raises `csv.Error`."""
-    return [[unmark_text(cell) for cell in row] for row in csv.reader(io.StringIO(text, newline=""), strict=True)]
+    rows = csv.reader(io.StringIO(text, newline=""), strict=True)
+    return [[unmark_text(cell) for cell in row] for row in rows] if "'" in text else [*rows]

@@ -66,13 +66,13 @@ class Program:
     def _call(
         self, kind: str, params: list[Tensor], buffers: list[Tensor], batch: Any, forced: Tensor | None, shared: bool
     ) -> list[Tensor]:
-        self.stack.template.train(kind == "train")
         inputs = [*params, *buffers, *batch, *([] if forced is None else [forced])]
         key = (kind, shared, forced is None, len(params[0]), *(tuple(t.shape) for t in batch))
         if (graph := self.recorded.get(key)) is not None:
             with torch.no_grad():
                 outputs: list[Tensor] = graph(*inputs)
             return outputs
+        self.stack.template.train(kind == "train")
         function = self._function(kind, len(params), len(buffers), type(batch), len(batch), shared)
         self.seen[key] = self.seen.get(key, 0) + 1
         # Free-running decoding is data-dependent, so it cannot be traced.
