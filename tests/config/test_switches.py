@@ -14,7 +14,7 @@ from probeta.runs.identity import SWEEP_SWITCHES, SWITCHES
 
 ABSENT = {
     "train": {"probe", "run"},
-    "probe": {"resume", "checkpoints", "compile", "recipe", "seeds", "trainer", "callbacks"},
+    "probe": {"resume", "extend", "checkpoints", "compile", "recipe", "seeds", "trainer", "callbacks"},
 }
 """Keys that the other command's configuration has."""
 

@@ -105,6 +105,7 @@ HARMLESS = {
     "torch.nn.modules.transformer.TransformerEncoderLayer": "what is called is a node: a module of a net",
     "torch.optim.Muon": "`adjust_lr_fn` is the name of one of its own",
     "torch.optim.lbfgs.LBFGS": "`line_search_fn` is the name of one of its own",
+    "probeta.models.schedules.Schedule": "what is called is a node: a module of a net",
     "torch.optim.lr_scheduler.LambdaLR": "what is called is a node: a module of a net",
     "torch.optim.lr_scheduler.MultiplicativeLR": "what is called is a node: a module of a net",
     "torch.optim.lr_scheduler.CyclicLR": "what is called is a node: a module of a net",

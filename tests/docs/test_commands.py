@@ -129,7 +129,7 @@ def compose(words: list[str]) -> None:
         assert command in COMMANDS
         return
     module = importlib.import_module(f"probeta.{COMMANDS[command][1]}")
-    reads = command in READING or any(w.startswith(("resume=", "run=")) for w in rest)
+    reads = command in READING or any(w.startswith(("resume=", "extend=", "run=")) for w in rest)
     try:
         with restore_process():
             module.main(rest)
@@ -206,7 +206,7 @@ def check_calls(source: str) -> None:
         call = (name, *words, str(given))
         if name in ("resume", "load_run", "load_sweep", "Sweep") or ... in given.values() or call in ACCEPTED:
             continue
-        with pytest.raises(RunDirectoryError if "run=DIR" in words else Composed):
+        with pytest.raises(RunDirectoryError if {"run=DIR", "extend=DIR"} & set(words) else Composed):
             function(*words, **given)
         ACCEPTED.add(call)
     kinds = {

@@ -32,6 +32,7 @@ VALUES: dict[str, Any] = {
     "explanations": {"sentence": np.arange(3), "weight": np.eye(2)},
     "columns": {"classes": ["größer", "kleiner"]},
     "model": "class Net:\n    pass\n",
+    "origin": {"run": "/outputs/a", "epochs": 4},
     "data": {"root": "/data"},
 }
 

@@ -19,6 +19,7 @@ from probeta.api.sweep import Sweep
 from probeta.commands.failures import one_line
 from probeta.commands.outcome import shorten_path
 from probeta.commands.plugins import register_plugins
+from probeta.commands.train import extend_run
 from probeta.composition.app import find_value, launch, sweeps
 from probeta.composition.job import Command
 from probeta.config import build
@@ -44,7 +45,8 @@ def train(*overrides: str, data: Any = None, model: type[nn.Module] | None = Non
     """`probeta train` with these overrides: one run.
 
     Args:
-        overrides: as on the command line, `"experiment=moons_mlp"`, `"optimizer.lr=0.1"`.
+        overrides: as on the command line, `"experiment=moons_mlp"`, `"optimizer.lr=0.1"`; or
+            `"extend=DIR", "trainer.max_epochs=N"`, which trains a finished run further as a new one.
         data: your own: `(X, y)`, `(N, features)` numbers and `(N,)` classes; a data frame, read as `data=table` reads
             one, whose classes stand in the column that `data.target=…` names, else in `target`, else in the last; or
             sentence pairs `[(source, target), …]`. They are kept in the run directory.
@@ -57,6 +59,11 @@ def train(*overrides: str, data: Any = None, model: type[nn.Module] | None = Non
             ends a run that has begun, `run` is the run.
     """
     with hand_over(model):
+        if find_value(overrides, "extend") is not None:
+            if data is not None:
+                raise ConfigError("data is not accepted: a run that is trained further keeps its own")
+            with _called():
+                return Run(extend_run(overrides)["path"], model=model)
         run = _once("train", [*overrides, *given(data, model, overrides)])
     return Run(run.path, model=model)
 

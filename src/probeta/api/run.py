@@ -80,6 +80,12 @@ class Run:
         [row] = read_sweep(self.path).runs
         return command(row)
 
+    @property
+    def origin(self) -> Run | None:
+        """The run that this one trained further (`extend=DIR`), where it still is; `None` where there is none."""
+        path = (self.result.get("extended_from") or {}).get("run")
+        return Run(path, self.trust, self.net) if path and Path(path).is_dir() else None
+
     def curves(self) -> pd.DataFrame:
         """What was logged in each epoch: a row for each epoch (from 1), a column for each metric."""
         import pandas as pd

@@ -81,6 +81,8 @@ class Checkpoint(LightningCheckpoint):
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         # In memory: whether it is kept is decided when the run has been tested.
         self.final = trainer._checkpoint_connector.dump_checkpoint()
+        # The best weights are put back into the same memory.
+        self.final["state_dict"] = {name: value.clone() for name, value in self.final["state_dict"].items()}
 
     def save_final(self, path: Path) -> None:
         """Write the state at the end of training, taken before the best weights were put back."""

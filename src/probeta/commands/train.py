@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from omegaconf import DictConfig
 
 from probeta.commands.plugins import register_plugins
-from probeta.composition.app import launch
+from probeta.composition.app import find_value, launch
 from probeta.composition.job import Command
 from probeta.config.imports import pause_garbage_collection
 from probeta.errors import ConfigError
+from probeta.runs.identity import parse
 from probeta.runs.record import COMPLETED
 from probeta.training.task import resume, task
 
@@ -22,6 +25,27 @@ def check(config: DictConfig) -> set[str]:
     with pause_garbage_collection():
         from probeta.config import build
     return build.check(config)
+
+
+PLACES = ("output_dir", "hydra.run.dir")
+
+
+def extend_run(argv: Sequence[str]) -> dict[str, Any]:
+    """`extend=DIR trainer.max_epochs=N`, with where the new run goes and whom to trust."""
+    from probeta.config.trust import trust_argument
+    from probeta.training.extend import CHANGES, extend
+
+    lines = [argument.lstrip("+") for argument in argv]
+    accepted = ("extend", *CHANGES, *PLACES, "trust")
+    if others := [line for line in lines if line.partition("=")[0] not in accepted]:
+        raise ConfigError(
+            f"{others[0]} is not accepted: a run that is trained further keeps its configuration; beside extend=DIR "
+            f"stand {', '.join(accepted[1:])}"
+        )
+    changes = {o.key_or_group: o.value() for o in parse([a for a in lines if a.partition("=")[0] in CHANGES])}
+    places = [line for line in lines if line.partition("=")[0] in PLACES]
+    directory, trust = find_value(lines, "extend"), trust_argument(find_value(lines, "trust"))
+    return extend(str(directory), changes, places, trust)
 
 
 def main(argv: list[str]) -> int:
@@ -38,6 +62,9 @@ def main(argv: list[str]) -> int:
         from probeta.config.trust import trust_argument
 
         result = resume(os.path.expanduser(resumed[-1]), trust_argument(trust[-1] if trust else None))
+    elif find_value(plain, "extend") not in (None, "null"):
+        register_plugins()
+        result = extend_run(argv)
     else:
         register_plugins()
         result = launch(Command("train", task, check), argv)

@@ -21,11 +21,11 @@ from hydra._internal.utils import _run_hydra, create_config_search_path, get_arg
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.utils import JobRuntime, JobStatus, run_job
+from hydra.core.utils import JobRuntime, JobStatus, configure_log, run_job
 from hydra.errors import ConfigCompositionException, HydraException
 from hydra.types import HydraContext, RunMode
 from hydra.version import VersionBase
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from probeta.composition.composer import check_choices
 from probeta.composition.job import Command, drop_hydra, get_outcome, record_resolved
@@ -208,22 +208,39 @@ def compose(hydra: Hydra, name: str, overrides: list[str]) -> DictConfig:
         )
 
 
-def compose_tree(name: str, argv: list[str]) -> dict[str, Any]:
-    """The configuration `name` as `argv` says it, its interpolations resolved; `???` where a value has to be given.
-
-    Of Hydra's own keys those of a launcher or a sweeper that `argv` chooses, as they stand.
-    """
+@contextmanager
+def composed(name: str, argv: list[str]) -> Iterator[tuple[DictConfig, list[str]]]:
+    """The whole configuration `name` as `argv` says it, and its overrides, while Hydra is open to resolve it."""
     version.setbase("1.3")
     register_resolvers()
     args = parse_arguments([as_typed(expand_home(argument)) for argument in argv])
     hydra = open_hydra(args, name)
     try:
-        config = compose(hydra, name, args.overrides)
-        tree = OmegaConf.to_container(drop_hydra(config), resolve=True)
+        yield compose(hydra, name, args.overrides), args.overrides
     finally:
         GlobalHydra.instance().clear()
+
+
+def begin_run(name: str, argv: list[str]) -> Path:
+    """The folder of a single run of `name` with `argv`, empty and writable; from here on it has the log, too."""
+    with composed(name, argv) as (config, _):
+        path = Path(config.hydra.run.dir).absolute()
+        prepare_directory(path)
+        with read_write(config.hydra.runtime), open_dict(config.hydra.runtime):
+            config.hydra.runtime.output_dir = str(path)
+        configure_log(config.hydra.job_logging, config.hydra.verbose)
+    return path
+
+
+def compose_tree(name: str, argv: list[str]) -> dict[str, Any]:
+    """The configuration `name` as `argv` says it, its interpolations resolved; `???` where a value has to be given.
+
+    Of Hydra's own keys those of a launcher or a sweeper that `argv` chooses, as they stand.
+    """
+    with composed(name, argv) as (config, overrides):
+        tree = OmegaConf.to_container(drop_hydra(config), resolve=True)
     assert isinstance(tree, dict)
-    chosen = {part for part in ("launcher", "sweeper") if any(f"hydra/{part}=" in line for line in args.overrides)}
+    chosen = {part for part in ("launcher", "sweeper") if any(f"hydra/{part}=" in line for line in overrides)}
     if chosen:
         tree["hydra"] = {part: OmegaConf.to_container(config.hydra[part]) for part in sorted(chosen)}
     return {str(key): value for key, value in tree.items()}

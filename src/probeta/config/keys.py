@@ -19,7 +19,7 @@ from probeta.config.trust import get_trusted, resolve
 
 TYPES: Mapping[str, Any] = {
     **dict.fromkeys(("seeds.init", "seeds.order", "seeds.noise", "recipe.patience"), int | None),
-    **dict.fromkeys(("name", "resume"), str | None),
+    **dict.fromkeys(("name", "resume", "extend"), str | None),
     "checkpoints": Literal["all", "best", "none"] | None,
     "figures": Literal["all", "none", "png", "svg", "pdf"] | None,
     "recipe.gradient_clip": float | None,

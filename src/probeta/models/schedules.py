@@ -34,7 +34,17 @@ def cosine_factor(t: float, minimum: float) -> float:
     return minimum + (1 - minimum) * 0.5 * (1 + math.cos(math.pi * min(t, 1.0)))
 
 
-class Cosine(LambdaLR):
+class Schedule(LambdaLR):
+    """The rate of step t is a function of t alone, whatever came before."""
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Also set the rate of this step: in a longer run than the state is of, it is another."""
+        super().load_state_dict(state_dict)
+        for group, rate, factor in zip(self.optimizer.param_groups, self.base_lrs, self.lr_lambdas, strict=True):
+            group["lr"] = rate * factor(self.last_epoch)
+
+
+class Cosine(Schedule):
     """Half a cosine from the initial rate to `minimum` times it, over the whole run or over `length` intervals.
 
     Args:
@@ -57,7 +67,7 @@ class Cosine(LambdaLR):
         super().__init__(optimizer, lambda t: cosine_factor(t / span, minimum))
 
 
-class WarmupCosine(LambdaLR):
+class WarmupCosine(Schedule):
     """Linear from 0 over the first `warmup` share of the run, then half a cosine (Goyal et al. 2017, §2.2).
 
     With w steps of warm-up the factors are 1/(w + 1), 2/(w + 1), …, and 1 at the step after them: there always is one.
@@ -88,7 +98,7 @@ class WarmupCosine(LambdaLR):
         super().__init__(optimizer, factor)
 
 
-class InverseSquareRoot(LambdaLR):
+class InverseSquareRoot(Schedule):
     """Linear up to the optimizer's learning rate in `warmup_steps`, then it falls as 1/√step.
 
     factor(s) = min(s / w, √(w / s)) at step s = 1, 2, … (Vaswani et al. 2017, eq. 3; the learning rate of that

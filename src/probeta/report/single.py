@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
 from itertools import islice
 from typing import Any
 
@@ -41,7 +42,12 @@ def define_run(run: RunRow) -> dict[str, Any]:
 
 
 def command(run: RunRow) -> str:
-    """The command that makes this run anew: a study's job is made by the study's own, the one of its folder."""
+    """The command that makes this run anew: a study's job is made by the study's own, the one of its folder; one that
+    trained another further, from that one."""
+    if (origin := find_origin(run)) is not None:
+        return shlex.join(
+            ["probeta", "train", f"extend={origin['run']}", *(f"{k}={v}" for k, v in origin["changes"].items())]
+        )
     if any(line.startswith("study=") for line in run.overrides):
         try:
             return str((read_json(run.path.parent / "sweep.json", dict) or {}).get("command") or "")
@@ -52,6 +58,27 @@ def command(run: RunRow) -> str:
     known = [argument for folder in folders for argument in ("--config-dir", folder)]
     kind = "probe" if "probe" in choices(run) else "train"
     return shlex.join(["probeta", kind, *known, *run.overrides])
+
+
+def find_origin(run: RunRow) -> dict[str, Any] | None:
+    """`run`, `epochs`, `changes` of the run that this one trained further; `None` where there is none."""
+    origin: Any = run.result.get("extended_from")
+    match origin:
+        case {"run": str(), "epochs": int(), "changes": dict()}:
+            return dict(origin)
+    return None
+
+
+def explain_differences(origin: Mapping[str, Any], language: Language) -> list[str]:
+    """Why a run that trained another further is not the one that its configuration makes at once; of most nothing."""
+    say, n, told = language.say, origin["epochs"], []
+    if origin.get("follows_length"):
+        told.append(
+            say("the schedule follows the length of the run; up to epoch {n} it was that of the shorter run", n=n)
+        )
+    if origin.get("measured_last"):
+        told.append(say("epoch {n} was translated because it was the last", n=n))
+    return told
 
 
 def choices(run: RunRow) -> dict[str, str]:
@@ -79,6 +106,10 @@ def describe_run(run: RunRow, language: Language) -> list[tuple[str, str]]:
     """Name and value of what is known of the run beside its scores."""
     say, result = language.say, run.result
     told = [(say("configuration"), " ".join(f"{name}={option}" for name, option in choices(run).items()))]
+    if (origin := find_origin(run)) is not None:
+        where = say("{run}, after {n} epochs", run=origin["run"], n=origin["epochs"])
+        told.append((say("trained further from"), where))
+        told.append((say("not the run of all epochs at once"), "; ".join(explain_differences(origin, language))))
     if isinstance(result.get("parameters"), int):
         told.append((say("parameters"), language.whole(result["parameters"])))
     told.append((say("seed"), run.seed_label))

@@ -125,6 +125,7 @@ FORMS = {
     "groups": _json(_read_mapping),  # by split: scores by properties of the gold sentence
     # of every run
     "model": SOURCE,  # of a net that was handed over in Python: to be read, never executed
+    "origin": _json(_read_mapping, indent=1),  # of one that trains another further: which, and from where
     "data": _json(_read_mapping),  # arguments of the data whose meaning depends on where the command was given
 }
 

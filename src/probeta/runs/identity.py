@@ -15,7 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from probeta.errors import ConfigError, check_whole, check_whole_or_null
 
-SWEEP_SWITCHES = ("resume", "rerun", "retries", "fail_fast", "name", "lang", "zip")
+SWEEP_SWITCHES = ("resume", "extend", "rerun", "retries", "fail_fast", "name", "lang", "zip")
 """Top-level keys that a command or a sweep obeys itself: its jobs do not see them."""
 
 SWITCHES = (*SWEEP_SWITCHES, "output_dir", "logger", "study", "hydra")

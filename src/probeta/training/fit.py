@@ -59,7 +59,7 @@ def train(
     # A run may go on, or be evaluated, from another folder than it was started in.
     if places := run.recorded_places():
         tree = relocate(tree, places)
-    resume = load_archive(run.last) if run.last.is_file() else None
+    resume, origin = load_archive(run.last) if run.last.is_file() else None, run.artifacts.read("origin")
     if rank.number > 0:
         tree["logger"] = None  # rank 0 writes for all
     experiment = build(tree, directory=run.path, **where_to_resume(resume))
@@ -117,6 +117,7 @@ def train(
             **model.facts(),
             **data.facts(),
             "sources_sha256": inputs["sources_sha256"],
+            **({"extended_from": origin} if origin else {}),
         },
     )
 
