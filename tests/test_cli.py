@@ -44,7 +44,7 @@ def test_help_imports_nothing_heavy(tmp_path: Path) -> None:
         (["train", "optimizer=0.1"], ["optimizer=0.1 is not accepted: one of adam, adamw, none, sgd"]),
         (["keys", "optimizer.lrr"], ["'optimizer.lrr'", "did you mean 'optimizer.lr'"]),
         (["keys", "model=mpl"], ["'mpl'", "'mlp'"]),
-        (["probe", "probe=zzz"], ["'zzz'", "accepted: attention, bug_hunt, curvature, depth, gradcheck, layers, "]),
+        (["probe", "probe=zzz"], ["'zzz'", "accepted: attention, bug_hunt, curvature, depth, gradcheck, landscape, "]),
         (["train", "data=moons", "optimizer.lrr=1"], ["'optimizer.lrr'", "did you mean 'optimizer.lr'"]),
         (["train", "-m", "data=moons", "optimizer.lrr=1,2"], ["'optimizer.lrr'", "did you mean 'optimizer.lr'"]),
         (["train", "-m", "data=moons", "model.dropout=0.1,1.5"], ["model.dropout=1.5", "0 <= p < 1"]),

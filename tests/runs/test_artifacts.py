@@ -30,6 +30,8 @@ VALUES: dict[str, Any] = {
         {"split": "test", "number": 0, "base": "größer", "links": {"0-0": "x"}, "words": {}, "heads": {}}
     ],
     "explanations": {"sentence": np.arange(3), "weight": np.eye(2)},
+    "path": {"epoch": np.arange(2), "weights": np.eye(2)},
+    "landscape": {"a": np.arange(2), "b": np.arange(2), "loss": np.eye(2)},
     "columns": {"classes": ["größer", "kleiner"]},
     "model": "class Net:\n    pass\n",
     "origin": {"run": "/outputs/a", "epochs": 4},
@@ -45,7 +47,7 @@ def test_every_kind_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert sorted(path.name for path in artifacts.folder.iterdir()) == sorted(artifacts.path(n).name for n in VALUES)
     for name, value in VALUES.items():
         read = artifacts.read(name)
-        if name in ("predictions", "boundary", "explanations"):
+        if name in ("predictions", "boundary", "explanations", "path", "landscape"):
             assert read.keys() == value.keys()
             assert all(np.array_equal(read[key], value[key]) for key in value)
         elif name == "errors.test":

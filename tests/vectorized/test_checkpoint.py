@@ -31,6 +31,7 @@ from tests.vectorized.test_launcher import sweep
 from tests.vectorized.test_loop import OPTIMIZER_NODES, SCHEDULES, moons
 
 SGD, NESTEROV, ADAM, _ = OPTIMIZER_NODES
+PATH = {"_target_": "probeta.callbacks.path.WeightPath", "most": 3}
 
 
 def small_moons(optimizer: dict[str, Any], **shared: Any) -> list[dict[str, Any]]:
@@ -71,7 +72,7 @@ def translators() -> list[dict[str, Any]]:
 KINDS: dict[str, Callable[[], list[dict[str, Any]]]] = {
     "sgd": lambda: small_moons(SGD, model__batch_norm=True, model__dropout=0.2),
     "nesterov": lambda: small_moons(NESTEROV, trainer__gradient_clip_val=0.5),
-    "adam": lambda: small_moons(ADAM, trainer__precision="32-true"),
+    "adam": lambda: small_moons(ADAM, trainer__precision="32-true", callbacks__path=PATH),
     "translators": translators,
 }
 
@@ -127,6 +128,9 @@ def assert_equal(mine: Member, theirs: Member) -> None:
     assert mine.weights.keys() == theirs.weights.keys()
     for name, weights in theirs.weights.items():
         assert torch.equal(mine.weights[name], weights), name
+    paths = [{} if member.path is None else member.path.kept for member in (mine, theirs)]
+    assert paths[0].keys() == paths[1].keys()
+    assert all(torch.equal(weights, paths[1][epoch]) for epoch, weights in paths[0].items())
 
 
 @pytest.mark.parametrize("kind", [*list(KINDS)[:-1], pytest.param("translators", marks=pytest.mark.slow)])

@@ -12,7 +12,7 @@ from torch import Tensor
 from probeta.curvature.draws import Draws
 from probeta.curvature.hutchinson import estimate_trace
 from probeta.curvature.lanczos import Product, lanczos
-from probeta.curvature.loss import StackedLoss, first_examples
+from probeta.curvature.loss import StackedLoss, first_examples, flatten_trained
 from probeta.curvature.noise_scale import measure_noise
 from probeta.curvature.stability import Stability, find_stability
 from probeta.curvature.step import measure_step
@@ -119,8 +119,7 @@ class Curvature(pl.Callback):
 
     def on_before_optimizer_step(self, trainer: pl.Trainer, pl_module: pl.LightningModule, optimizer: object) -> None:
         if self.needs_step(trainer.current_epoch):
-            trained = [p.detach().flatten() for p in pl_module.parameters() if p.requires_grad]
-            self.before = torch.cat(trained)[None]
+            self.before = flatten_trained(pl_module)[None]
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         assert isinstance(pl_module, Module)

@@ -193,9 +193,8 @@ def check(config: DictConfig) -> set[str]:
     unvalidated = (tree.get("trainer") or {}).get("limit_val_batches") == 0
     check_monitors(tree, [name for name in model.logged() if not (unvalidated and name.startswith("val/"))])
     check_optimizer(tree, model)
-    for name in tree.get("callbacks") or {}:
-        make(tree, f"callbacks.{name}")
-    return model.reported(data)
+    callbacks = [make(tree, f"callbacks.{name}") for name in tree.get("callbacks") or {}]
+    return model.reported(data).union(*(c.reported() for c in callbacks if hasattr(c, "reported")))
 
 
 def find_absent_seeds(config: DictConfig) -> tuple[str, ...]:

@@ -146,6 +146,7 @@ class StackedLoss:
         own: bool = False,
         members: Tensor | None = None,
         statistics: bool = True,
+        graph: bool = True,
     ) -> Point:
         """The losses on `batch` of the nets with the parameters `flat`.
 
@@ -154,8 +155,9 @@ class StackedLoss:
             flat: `(n, P)`; `None`: where the K nets stand.
             members: `(n,)` the net of each row, of which its buffers are taken; `None`: n = K, in their order.
             statistics: whether batch norm takes those of `batch`, as training does, or its running ones.
+            graph: whether derivatives are wanted too, and not the losses alone.
         """
-        flat = (self.flat if flat is None else flat).detach().requires_grad_()
+        flat = (self.flat if flat is None else flat).detach().requires_grad_(graph)
         batch = tree_map(lambda x: self._cast(x) if torch.is_tensor(x) else x, batch)
         # Batch norm writes into its buffers: into copies.
         held = {n: b.clone() if members is None else b.index_select(0, members) for n, b in self.held.items()}
@@ -168,7 +170,7 @@ class StackedLoss:
             over = (0, 0, dims, None if outputs is None else 0)
             return self._map(one, over)(flat, held, batch, outputs)
 
-        with torch.enable_grad(), set_enabled(False), measuring(self.template, statistics):
+        with torch.set_grad_enabled(graph), set_enabled(False), measuring(self.template, statistics):
             outputs = call(None) if self.has_outputs else None
             objective, weight = call(outputs)
         return Point(flat, outputs, Measured(objective, weight, {}))
@@ -222,3 +224,8 @@ def first_examples(data: Any, examples: int | None) -> Any:
     loader: Batches[Any] = data.batches("train", shuffle_seed=0)
     rows = [np.arange(r.start, r.stop) if isinstance(r, slice) else np.asarray(r) for r in loader.plan(0)]
     return loader.collate(np.concatenate(rows)[:examples])
+
+
+def flatten_trained(model: nn.Module) -> Tensor:
+    """`(P,)` the trained parameters, in their order."""
+    return torch.cat([p.detach().flatten() for p in model.parameters() if p.requires_grad])

@@ -12,6 +12,7 @@ from probeta.figures.curvature import curvature_figures
 from probeta.figures.depth import depth_figures
 from probeta.figures.explained import explained_figures
 from probeta.figures.gradcheck import gradcheck_figures
+from probeta.figures.landscape import landscape_figures
 from probeta.figures.layers import layers_figures
 from probeta.figures.length import length_figures
 from probeta.figures.measurements import MeasurementTable
@@ -23,6 +24,7 @@ DRAWN: dict[str, Callable[[MeasurementTable], dict[str, Figure]]] = {
     "curvature": curvature_figures,
     "depth": depth_figures,
     "gradcheck": gradcheck_figures,
+    "landscape": landscape_figures,
     "layers": layers_figures,
     "length": length_figures,
     "state_machine": state_machine_figures,

@@ -17,6 +17,7 @@ from probeta.figures.boundary import boundary_figure
 from probeta.figures.confusion import confusion_figure
 from probeta.figures.curves import Curve, layers_figure, line_figure, mark_best
 from probeta.figures.heads import head_figures
+from probeta.figures.landscape import artifact_figures
 from probeta.figures.probes import probe_figures
 from probeta.figures.reliability import reliability_figure
 from probeta.figures.style import save
@@ -62,6 +63,8 @@ def make_figures(run_dir: Path, best_epoch: float | None = None) -> dict[str, Fi
         if boundary is None:
             figures["confusion"] = classes_figure(arrays)
         figures["reliability"] = calibration_figure(arrays)
+    if (arrays := artifacts.read("landscape")) is not None:
+        figures |= artifact_figures(arrays)
     for i, sentence in enumerate(select_attended(artifacts)):
         figures[f"attention_{i + 1}"] = attention_figure(
             f"Attention, {SPLITS.get(sentence['split'], sentence['split'])} sentence",

@@ -124,6 +124,8 @@ FORMS = {
     "explanations": ARRAYS,  # what interventions on attention tell: see `interventions.survey.Survey`
     "groups": _json(_read_mapping),  # by split: scores by properties of the gold sentence
     # of every run
+    "path": ARRAYS,  # epoch (E,), and weights (E, P) after it: where training went
+    "landscape": ARRAYS,  # loss (G, G) at a (G,), b (G,); path_…: in the path's plane, path_at (E, 2)
     "model": SOURCE,  # of a net that was handed over in Python: to be read, never executed
     "origin": _json(_read_mapping, indent=1),  # of one that trains another further: which, and from where
     "data": _json(_read_mapping),  # arguments of the data whose meaning depends on where the command was given

@@ -19,6 +19,7 @@ from probeta.callbacks.checkpoint import Checkpoint
 from probeta.callbacks.early_stopping import EarlyStopping
 from probeta.callbacks.inputs_kept import InputsKept
 from probeta.callbacks.interruption import Interruption
+from probeta.callbacks.path import WeightPath
 from probeta.callbacks.progress import EpochProgress
 from probeta.config.build import Experiment, build, resolve_config
 from probeta.config.processes import choose_strategy, processes
@@ -98,6 +99,8 @@ def train(
         if trainer.is_global_zero:
             write_weights(experiment, trainer, run, tree.get("checkpoints") or ("best" if multirun else "all"))
             run.artifacts.write(model.artifacts(data))
+            if isinstance(path := experiment.callbacks.get("path"), WeightPath):
+                metrics |= path.finish(model, data, run.artifacts)
             log_final(experiment, tree, metrics)
         for logger in experiment.loggers:
             logger.finalize("success")

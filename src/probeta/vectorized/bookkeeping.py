@@ -33,9 +33,13 @@ class Bookkeeping:
         """As single runs' `callback_metrics`: each metric's value in the epoch that ends, `(slots,)`."""
         self.best: dict[str, Tensor] = {}
         for member in members:
-            if (member.tree.get("callbacks") or {}).get("early_stopping"):
+            callbacks = member.tree.get("callbacks") or {}
+            if callbacks.get("early_stopping"):
                 early = make(member.tree, "callbacks.early_stopping")
                 member.early = early if early.active else None
+            if callbacks.get("path"):
+                member.path = make(member.tree, "callbacks.path")
+        self.keep_paths(0)
 
     def active_slots(self) -> list[int]:
         """The first slot of every member that still trains."""
@@ -63,6 +67,7 @@ class Bookkeeping:
         self.curves.epochs.append(
             Epoch(epoch, step, [self.slots[s] for s in slots], {name: v[slots] for name, v in logged.items()})
         )
+        self.keep_paths(epoch + 1)
         improved = [slot for slot in slots if self.observe(slot, epoch)]
         if improved:
             self.keep_best(improved)
@@ -71,6 +76,14 @@ class Bookkeeping:
             if self.training[self.slots[slot]] and early is not None and early.exhausted:
                 self.members[self.slots[slot]].notes.append(early.describe_stop(epoch))
                 self.finish(slot, epoch + 1)
+
+    def keep_paths(self, epochs: int) -> None:
+        """Show the weights after `epochs` to the members that keep a path."""
+        paths = {slot: path for slot in self.active_slots() if (path := self.members[self.slots[slot]].path)}
+        if paths:
+            flat = torch.cat([p.flatten(1) for p in self.stack.parameters.values()], 1)
+            for slot, path in paths.items():
+                path.keep(epochs, flat[slot])
 
     def observe(self, slot: int, epoch: int) -> bool:
         """Whether the epoch improved on the best of the member in `slot`, whose plateau schedule observes it too."""

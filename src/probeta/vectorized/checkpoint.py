@@ -91,7 +91,10 @@ def get_states(ensemble: Ensemble) -> list[State]:
         get_training(ensemble, k, slots[k]) if k in slots else get_ended(member)
         for k, member in enumerate(ensemble.members)
     ]
-    return [{**state, "rows": rows[k], "notes": ensemble.members[k].notes} for k, state in enumerate(own)]
+    paths = [None if m.path is None else m.path.state_dict() for m in ensemble.members]
+    return [
+        {**state, "rows": rows[k], "notes": ensemble.members[k].notes, "path": paths[k]} for k, state in enumerate(own)
+    ]
 
 
 def get_training(ensemble: Ensemble, k: int, slot: int) -> State:
@@ -137,8 +140,10 @@ def restore(ensemble: Ensemble, states: Sequence[State]) -> None:
     else:
         raise ValueError(f"{steps} steps of {ensemble.max_steps}")
     ensemble.bookkeeping.curves.earlier = dict(enumerate(rows))
-    for member, own in zip(ensemble.members, notes, strict=True):
+    for member, own, state in zip(ensemble.members, notes, states, strict=True):
         member.notes = own
+        if member.path is not None:
+            member.path.load_state_dict(state["path"])
 
 
 def restore_training(ensemble: Ensemble, states: Sequence[State]) -> None:

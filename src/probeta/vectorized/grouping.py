@@ -20,6 +20,7 @@ CALLBACKS = {
         ("learning_rate.LearningRate", "learning rate"),
         ("gradient_norm.GradientNorm", "gradient norm"),
         ("curvature.Curvature", "curvature"),
+        ("path.WeightPath", "path"),
     )
 }
 """What `loop` does for every member; any other callback needs the Trainer."""

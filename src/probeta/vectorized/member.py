@@ -10,6 +10,7 @@ from typing import Any
 from torch import Tensor
 
 from probeta.callbacks.early_stopping import EarlyStopping
+from probeta.callbacks.path import WeightPath
 from probeta.data.datamodule import DataModule
 from probeta.models.module import Module
 from probeta.vectorized.curves import Row
@@ -30,6 +31,7 @@ class Member:
     checkpoint_minutes: float = math.inf
     """How often its state is kept; infinity: never."""
     early: EarlyStopping | None = None
+    path: WeightPath | None = None
     rows: list[tuple[int, Row]] = field(default_factory=list)
     weights: dict[str, Tensor] = field(default_factory=dict)
     """What is tested and kept."""

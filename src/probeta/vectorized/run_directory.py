@@ -56,6 +56,8 @@ def write_run(member: Member, run: RunDirectory, size: int, inputs: Mapping[str,
     metrics |= {"epochs": float(member.epochs), "best_epoch": float(member.best_epoch)}
     write_weights(member, run, tree.get("checkpoints") or "best")
     run.artifacts.write(model.artifacts(data))
+    if member.path is not None:
+        metrics |= member.path.finish(model, data, run.artifacts)
     return Outcome(
         metrics=metrics,
         fit_s=member.fit_s,
