@@ -38,7 +38,7 @@ def surveyed(subject: Subject) -> Survey:
     """As `make_survey`, of sentences that are no data's."""
     found = Survey()
     bare = Subject(subject.net, subject.spec, subject.batch)
-    _explanations(bare, found, 2, 8, 0)
+    _explanations(bare, bare, found, 2, 8, 0)
     return found
 
 

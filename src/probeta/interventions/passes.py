@@ -51,9 +51,9 @@ class Subject:
         return (self.batch.target != self.spec.pad_id).sum(1) - 1
 
 
-def take(net: Translator, spec: TextSpec, data: Any, split: str, count: int) -> Subject:
-    """The first `count` pairs of `split` (all, where there are fewer)."""
-    rows = np.arange(min(count, len(data.pairs[split])))
+def take(net: Translator, spec: TextSpec, data: Any, split: str, count: int, more: Sequence[int] = ()) -> Subject:
+    """The first `count` pairs of `split` (all, where there are fewer), then those of the rows `more`."""
+    rows = np.array([*range(min(count, len(data.pairs[split]))), *more])
     device = net.output_weight.device
     batch = PairBatch(*(part.to(device) for part in data.pairs[split].batch(rows)))
     golds = [data.gold(split, row) for row in rows.tolist()] if hasattr(data, "gold") else None

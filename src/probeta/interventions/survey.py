@@ -123,10 +123,12 @@ def make_survey(
 ) -> Survey:
     """Of the first `sentences` of the test set; heads are ordered for pruning on as many of validation.
 
-    Kinds of link, counterfactuals and alignment need the grammar's data; everything else needs none.
+    Kinds of link, counterfactuals and alignment need the grammar's data; everything else needs none. A kind of link
+    that fewer than half of those sentences have is told of as many of the test set's first that have it.
     """
     subject, found = take(net, spec, data, "test", sentences), Survey()
-    _explanations(subject, found, deletions, path_steps, seed)
+    more = find_more(data, "test", sentences) if hasattr(data, "grammar") else []
+    _explanations(subject, take(net, spec, data, "test", sentences, more), found, deletions, path_steps, seed)
     for name, effect in measure(subject, whole_sentences(subject, seed)).items():
         for quantity, value in vars(effect).items():
             found.arrays[f"{quantity}/{name}"] = value
@@ -144,27 +146,42 @@ def make_survey(
     return found
 
 
-def _explanations(subject: Subject, found: Survey, deletions: int, path_steps: int, seed: int) -> None:
-    judged = judge(subject, deletions, seed=seed, path_steps=path_steps)
-    first, others = top_and_random(judged.scores["weight"], cut_links(subject).divergence)
-    chosen = choose_steps(subject)
-    for kind, steps in chosen.items():
+def _explanations(subject: Subject, wide: Subject, found: Survey, deletions: int, path_steps: int, seed: int) -> None:
+    """`wide` has sentences behind those of `subject`, for rare kinds of link alone."""
+    judged = judge(wide, deletions, seed=seed, path_steps=path_steps)
+    first, others = top_and_random(judged.scores["weight"], cut_links(wide).divergence)
+    for kind, steps in choose_steps(wide, len(subject)).items():
         for quantity, arrays in (("area", judged.area), ("tau", judged.correlation)):
             for name, values in arrays.items():
                 found.arrays[f"{quantity}/{name}/{kind}"] = by_sentence(values, steps)
         found.arrays[f"link/top/{kind}"] = by_sentence(first, steps)
         found.arrays[f"link/others/{kind}"] = by_sentence(others, steps)
     for name, scores in judged.scores.items():
-        found.arrays[f"aer_of/{name}"] = error_rate(subject, np.maximum(scores, 0.0))
+        found.arrays[f"aer_of/{name}"] = error_rate(subject, np.maximum(scores[: len(subject)], 0.0))
 
 
-def choose_steps(subject: Subject) -> dict[str, Any]:
-    """Kind of link → `(n, T)` bool: the steps that write a word of that kind; `all`: every word, not `<eos>`."""
+def find_more(data: Any, split: str, count: int) -> list[int]:
+    """Rows behind the first `count` that each kind of link needs for half as many sentences."""
+    size = len(data.pairs[split])
+    has = {kind: [] for kind in KINDS}  # type: dict[str, list[int]]
+    for row in range(size):
+        for kind in frozenset().union(*link_kinds(data.gold(split, row))):
+            has[kind].append(row)
+    return sorted({row for rows in has.values() for row in rows[: count // 2] if row >= count})
+
+
+def choose_steps(subject: Subject, count: int) -> dict[str, Any]:
+    """Kind of link → `(n, T)` bool: the steps that write a word of that kind; `all`: every word, not `<eos>`.
+
+    Of the sentences behind the first `count` those alone that a kind needs to have `count // 2`.
+    """
     steps, T = subject.steps.tolist(), subject.batch.target.shape[1] - 1
-    chosen = {"all": np.array([[t < end - 1 for t in range(T)] for end in steps])}
+    chosen = {"all": np.array([[i < count and t < end - 1 for t in range(T)] for i, end in enumerate(steps)])}
     if subject.golds is None:
         return chosen
     kinds = [link_kinds(gold) for gold in subject.golds]
-    return chosen | {
-        kind: np.array([[t < len(own) and kind in own[t] for t in range(T)] for own in kinds]) for kind in KINDS
-    }
+    for kind in KINDS:
+        own = np.array([[t < len(row) and kind in row[t] for t in range(T)] for row in kinds])
+        own[count:] &= (own.any(1).cumsum() <= count // 2)[count:, None]
+        chosen[kind] = own
+    return chosen
