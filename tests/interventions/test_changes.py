@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
+from probeta.errors import ConfigError
 from probeta.interventions.changes import (
     Change,
     Cut,
@@ -163,6 +166,22 @@ def test_kernels_stand_back_while_a_hook_is_set(monkeypatch: pytest.MonkeyPatch)
     with intervene(net, Plan(net, [[Cut(kind=k) for k in ("cross", "encoder", "decoder")]] * 3, subject.lengths, 4, 6)):
         assert torch.equal(other, net(source, target))
     assert not torch.allclose(before, other)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (Cut(kind="cros"), "unknown kind of attention 'cros': did you mean 'cross'?"),
+        (Cut(kind="encoder", layer=2), "layer=2 is not accepted: encoder attention of this net has 2, counted from 0"),
+        (Temperature(kind="decoder", head=2), "head=2 is not accepted: decoder attention of this net has 2"),
+        (Cut(head=-1), "head=-1 is not accepted"),
+    ],
+)
+def test_a_place_that_the_net_does_not_have_is_refused(change: Change, message: str) -> None:
+    net = make_net("transformer")
+    subject = make_subject(net)
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        read(subject, [(0, ()), (1, (Cut(column=1), change))])
 
 
 def cases() -> list[Case]:

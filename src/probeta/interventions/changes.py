@@ -16,6 +16,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
+from probeta.errors import ConfigError
 from probeta.nn.attention import Attention, Hook
 from probeta.nn.multi_head import CrossAttention, MultiHeadAttention, SelfAttention
 
@@ -113,6 +114,10 @@ class Plan:
         steps: decoder steps at most.
         width: source positions, padding included.
 
+    Raises:
+        ConfigError: a change of an unknown kind, or of a layer or head that attention of its kind does not have. A net
+            that has none of a kind is not changed by it.
+
     In a greedy search, which gives one step after another, `start` is the number of the step. A beam search reads the
     prefixes of a sentence as if they were steps: it suits changes of all rows alone.
     """
@@ -123,7 +128,9 @@ class Plan:
         positions = torch.arange(width, device=lengths.device)
         real = (positions < lengths[:, None])[:, None, None]
         past = torch.ones(steps, steps, dtype=torch.bool, device=lengths.device).tril()[None, None]
-        for (kind, layer), module in find_sites(net).items():
+        sites = find_sites(net)
+        check_changes(sites, rows)
+        for (kind, layer), module in sites.items():
             own = [[c for c in row if c.kind == kind and c.layer in (None, layer)] for row in rows]
             if any(own):
                 shape = (
@@ -136,6 +143,18 @@ class Plan:
 
     def _apply(self, table: _Table, kind: str, weights: Tensor, values: Tensor, offset: int) -> Tensor:
         return table(weights, 0 if kind == "encoder" else self.start + offset)
+
+
+def check_changes(sites: Mapping[Site, Attention | MultiHeadAttention], rows: Sequence[Row]) -> None:
+    """Refuse changes of a kind, layer or head that `sites` do not have."""
+    places = {(change.kind, change.layer, change.head) for row in rows for change in row}
+    for kind, layer, head in sorted(places, key=str):
+        if kind not in KINDS:
+            raise ConfigError.unknown("kind of attention", kind, KINDS)
+        heads = [count_heads(module) for (own, _), module in sites.items() if own == kind]
+        for what, number, count in (("layer", layer, len(heads)), ("head", head, max(heads, default=0))):
+            if heads and number is not None and not 0 <= number < count:
+                raise ConfigError.value(what, number, f"{kind} attention of this net has {count}, counted from 0")
 
 
 class _Table:

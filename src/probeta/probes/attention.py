@@ -51,7 +51,7 @@ class AttentionProbe(Probe):
         subject = self.require(subject)
         model = subject.build(seed)
         if not isinstance(model, TranslatorModule) or not find_sites(model.net):
-            raise ConfigError(f"run={self.run} is no translator with attention: it is a {type(model).__name__}")
+            raise ConfigError(f"run={self.run} is no translator with attention: its model is {type(model).__name__}")
         net = model.net.to(self.device).eval()
         survey = make_survey(net, model.spec, subject.data, self.sentences, self.deletions, self.path_steps, seed)
         report = [f"  {name.removeprefix('explain/'):<32}{value:.4g}" for name, value in survey.metrics.items()]
