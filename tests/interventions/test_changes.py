@@ -21,7 +21,7 @@ from probeta.interventions.changes import (
     hook_attention,
     intervene,
 )
-from probeta.interventions.panel import cut_one_by_one
+from probeta.interventions.panel import change_everywhere, cut_one_by_one
 from probeta.interventions.passes import Case, read, references, translate
 from probeta.nn.decoding import greedy
 from probeta.nn.multi_head import MultiHeadAttention
@@ -257,6 +257,12 @@ def test_a_page_has_what_is_written_without_each_link_word_and_head(kind: str) -
         for key, text in found["words"].items():
             assert text.startswith(said(i, Cut(column=int(key)))[: len(text)])
         assert all(int(key.split(",")[0]) < steps for key in found["links"])
+        for name, change in change_everywhere(len(sources[2 * i])).items():
+            text = said(i, change)
+            assert found["everywhere"].get(name, found["base"])[: len(text)] == text[: len(found["base"])]
+        for layer in range(2 * (kind == "transformer")):
+            text = said(i, Cut(layer=layer))
+            assert found["layers"].get(f"{layer}", found["base"])[: len(text)] == text[: len(found["base"])]
         assert found["base"] not in found["links"].values()
     changed_by_heads = {key for found in (first, third) for key in found["heads"]}
     assert changed_by_heads <= ({"0,0", "0,1"} if kind == "multi_head" else {"0,0", "0,1", "1,0", "1,1"})

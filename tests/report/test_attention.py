@@ -45,7 +45,14 @@ def translator(root: Path, overrides: list[str], kind: str, texts: list[str] = T
         maps.append({"split": "test", "number": number, "source": source, "target": [*target, "<eos>"], "cross": cross})
         heads = {"1,2": f"headless {number}"} if kind == "transformer" else {}
         said = {"base": " ".join(target), "words": {"1": f"wordless {number}"}, "links": {"0,2": f"cut {number}"}}
-        cuts.append({"split": "test", "number": number, **said, "heads": heads})
+        more: dict[str, Any] = {}
+        if kind == "transformer":
+            more = {
+                "layers": {"1": f"flat {number}"},
+                "everywhere": {"temperature 2": f"warm {number}"},
+                "beam": number == 7,
+            }
+        cuts.append({"split": "test", "number": number, **said, "heads": heads, **more})
         sources.append(text.split())
         targets.append(target)
     (artifacts / "translations.json").write_text(json.dumps(rows))
@@ -176,6 +183,56 @@ def test_what_is_removed_shows_in_the_translation_until_it_is_put_back(page: Any
     for select in (".layer", ".head"):
         panel.locator(select).select_option(index=0)
     assert page.locator(".panel").nth(0).locator(".cut-head").is_hidden()
+
+
+def test_a_layer_or_all_weights_can_be_changed_too(page: Any) -> None:
+    pick(page, 2, "a_recurrent", "b_transformer")
+    recurrent, panel = page.locator(".panel").nth(0), page.locator(".panel").nth(1)
+    without, layer, weights = (panel.locator(name) for name in (".without", ".cut-layer", ".everywhere"))
+    assert recurrent.locator(".cut-layer").is_hidden()
+    assert recurrent.locator(".everywhere").is_hidden()  # a run of before
+    layer.click()
+    assert without.inner_text() == "Without this layer: flat 2"
+    assert layer.get_attribute("aria-pressed") == "true"
+    panel.locator(".layer").select_option(label="1")
+    assert not without.is_visible()
+    layer.click()
+    assert without.inner_text() == "Without this layer: the same translation"
+    panel.locator(".layer").select_option(index=0)
+    weights.select_option(label="temperature 2")
+    assert without.inner_text() == "With temperature 2: warm 2"
+    weights.select_option(label="even weights")
+    assert without.inner_text() == "With even weights: the same translation"
+    panel.locator('.source [data-s="1"]').click()
+    assert weights.input_value() == ""
+    weights.select_option(label="every link cut")
+    weights.select_option(index=0)
+    assert not without.is_visible()
+
+
+def test_a_link_is_removed_by_keyboard(page: Any) -> None:
+    pick(page, 2, "a_recurrent", "b_transformer")
+    panel = page.locator(".panel").nth(1)
+    word(page, 1, 0).focus()
+    source = panel.locator('.source [data-s="2"]')
+    source.focus()
+    page.keyboard.press("Shift+Enter")
+    assert panel.locator(".without").inner_text().endswith(": cut 2")
+    assert panel.locator(".map .removed").count() == 1
+    page.keyboard.press("Enter")
+    assert panel.locator(".without").inner_text() == f"Without {source.inner_text()}: the same translation"
+    assert source.get_attribute("aria-pressed") == "true"
+    page.keyboard.press("Enter")
+    assert panel.locator(".without").is_hidden()
+    assert source.get_attribute("aria-pressed") == "false"
+
+
+def test_what_was_translated_by_beam_search_is_told_apart_from_what_is_removed_greedily(page: Any) -> None:
+    pick(page, 7, "a_recurrent", "b_transformer")
+    panel = page.locator(".panel").nth(1)
+    panel.locator('.source [data-s="2"]').click()
+    base = " ".join([*TEXTS[7].upper().split(), "ZU", "ZU"][: 4 + 7 % 3])
+    assert panel.locator(".without").inner_text().endswith(f": what greedy search writes with nothing changed, {base}")
 
 
 def test_a_model_without_attention_says_so_and_keeps_its_translation(page: Any) -> None:

@@ -1,4 +1,4 @@
-"""What a page needs to let its reader remove links, source words and heads: the translations without each."""
+"""What a page needs to let its reader remove links, source words, heads and layers: the translations without each."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 
 from probeta.data.batch import PairBatch
 from probeta.data.spec import TextSpec
-from probeta.interventions.changes import Cut, Row, count_heads, find_sites
+from probeta.interventions.changes import Change, Cut, Force, Row, Temperature, count_heads, find_sites
 from probeta.interventions.passes import Case, Subject, translate
 from probeta.nn.translator import Translator
 
@@ -22,10 +22,12 @@ def cut_one_by_one(
     net: Translator, spec: TextSpec, sources: Sequence[Sequence[int]], targets: Sequence[Sequence[int]],
     spell: Callable[[list[int]], str],
 ) -> list[dict[str, Any] | None]:  # fmt: skip
-    """Of each sentence what the net writes, greedily, without a link, a source word or a head; `None` of a long one.
+    """Of each sentence what the net writes, greedily, as its attention on the source is changed; `None` of a long one.
 
-    `{"base": text, "links": {"t,s": text}, "words": {"s": text}, "heads": {"layer,head": text}}`, with only those texts
-    that differ from the `base`. Links are cut in every layer and head. `targets` say how many steps have links.
+    `{"base": text, "links": {"t,s": text}, "words": {"s": text}, "heads": {"layer,head": text},
+    "layers": {"layer": text}, "everywhere": {name: text}}`, with only those texts that differ from the `base`. Links
+    are cut in every layer and head; `everywhere` has changes of all weights, by the names of
+    `effects.whole_sentences`. `targets` say how many steps have links.
     """
     cross = {layer: module for (kind, layer), module in find_sites(net).items() if kind == "cross"}
     heads = [(layer, h) for layer, module in cross.items() for h in range(count_heads(module))]
@@ -38,6 +40,8 @@ def cut_one_by_one(
         changes += [("links", f"{t},{s}", (Cut(row=t, column=s),))
                     for t in range(len(targets[i])) for s in range(len(sources[i]))]  # fmt: skip
         changes += [("heads", f"{layer},{h}", (Cut(layer=layer, head=h),)) for layer, h in heads if len(heads) > 1]
+        changes += [("layers", f"{layer}", (Cut(layer=layer),)) for layer in cross if len(cross) > 1]
+        changes += [("everywhere", name, (change,)) for name, change in change_everywhere(len(sources[i])).items()]
         named += [(i, group, key) for group, key, _ in changes]
         cases += [(at, row) for _, _, row in changes]
     found: list[dict[str, Any] | None] = [None] * len(sources)
@@ -48,10 +52,19 @@ def cut_one_by_one(
         text = spell(ids)
         one = found[i]
         if one is None:
-            found[i] = {"base": text, "links": {}, "words": {}, "heads": {}}
+            found[i] = {"base": text, "links": {}, "words": {}, "heads": {}, "layers": {}, "everywhere": {}}
         elif text != one["base"]:
             one[group][key] = text
     return found
+
+
+def change_everywhere(length: int) -> dict[str, Change]:
+    """Changes of every weight on a source of `length` tokens."""
+    even = torch.full((2 * LONGEST, length), 1 / length)
+    return {
+        "temperature 0.5": Temperature(value=0.5), "temperature 2": Temperature(value=2.0),
+        "uniform": Force(weights=even), "all cut": Cut(),
+    }  # fmt: skip
 
 
 def _subject(net: Translator, spec: TextSpec, sources: Sequence[Sequence[int]], steps: int) -> Subject:

@@ -324,13 +324,21 @@ class TranslatorModule(Module):
         return values | ({} if self.survey is None else {"explanations": self.survey.arrays})
 
     def interventions(self, data: Any) -> list[dict[str, Any]]:
-        """Of the first sentences of each split the translations without a link, a word or a head."""
+        """Of the first sentences of each split the translations without a link, a word, a head … (`cut_one_by_one`).
+
+        They are greedy: `beam` says where the sentence's own translation, by beam search, is another than `base`.
+        """
         places = [(split, row) for split, rows in self.translations.items() for row in sorted(rows)[:INTERVENED]]
         sources = [data.source.encode(data.sources(split)[row]) for split, row in places]
         targets = [self.translations[split][row].tokens for split, row in places]
         found = cut_one_by_one(self.net, self.spec, sources, targets, data.decode)
         return [
-            {"split": split, "number": row, **cuts}
+            {
+                "split": split,
+                "number": row,
+                **cuts,
+                "beam": cuts["base"] != data.decode(self.translations[split][row].tokens),
+            }
             for (split, row), cuts in zip(places, found, strict=True)
             if cuts is not None
         ]

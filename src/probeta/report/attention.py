@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
+from probeta.report.explained import INTERVENTIONS
 from probeta.report.language import Language
 from probeta.runs.artifacts import Artifacts, rests_on_end
 from probeta.runs.reading import Damaged
@@ -29,6 +30,9 @@ ROWS = 30
 
 CHARACTERS = 8_000_000
 """Of JSON, all models together (compressed about a fifth): a page that is mailed has to stay small."""
+
+EVERYWHERE = ("temperature 0.5", "temperature 2", "uniform", "all cut")
+"""Changes of all weights that can be picked."""
 
 Key = tuple[str, str]
 """Split and running text of a sentence."""
@@ -50,8 +54,8 @@ def collect_attention(runs: Sequence[RunRow]) -> dict[str, Any] | None:
     `models` are names, `variants` what they are runs of; `sentences` have a `split`, `text`, `reference` and `by`, one
     entry per model or `null`: `source` and `target` tokens, `gold` links `[source, target, sure]` or `null`, and
     `weights`, by layer, head, target and source token, in thousandths (`null` without attention), `cuts`, what is
-    written without a word, a link or a head (`interventions.panel`; `null` where that is not known). Where a net has
-    several heads the mean of its last layer's is its attention.
+    written without a word, a link, a head or a layer (`interventions.panel`; `null` where that is not known). Where a
+    net has several heads the mean of its last layer's is its attention.
     """
     read = list(islice(_translations(_in_turn(runs)), MODELS))
     keys = _chosen(read)
@@ -93,7 +97,7 @@ def panel(sentence: dict[str, Any], language: Language | None = None) -> str:
     )
 
 
-def words(language: Language) -> dict[str, str]:
+def words(language: Language) -> dict[str, Any]:
     """What the page's script says beside the weights."""
     say = language.say
     return {
@@ -107,8 +111,12 @@ def words(language: Language) -> dict[str, str]:
         "blind": say("This model has no attention: the source reaches it as one vector."),
         "missing": say("This translation does not have the word."),
         "removed": say("Without {what}:"),
+        "changed": say("With {what}:"),
         "head": say("this head"),
+        "layer": say("this layer"),
+        "everywhere": {name: say(INTERVENTIONS[name]) for name in EVERYWHERE},
         "same": say("the same translation"),
+        "greedy": say("what greedy search writes with nothing changed, {text}"),
         "empty": say("This translation has no words."),
         "rests": say(
             "Each word looked most at <eos>, where the encoder has read the whole sentence: it aligned with no word."

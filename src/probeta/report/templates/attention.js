@@ -27,20 +27,27 @@ async function startAttention() {
     constructor(model) {
       panels.append(document.getElementById("attention-panel").content.cloneNode(true));
       this.box = panels.lastElementChild;
-      for (const part of ["model", "layer", "head", "source", "target", "said", "map", "without"]) this[part] = this.box.querySelector(`.${part}`);
+      for (const part of ["model", "layer", "head", "source", "target", "said", "map", "without", "everywhere"]) this[part] = this.box.querySelector(`.${part}`);
       models.forEach((name, i) => this.model.add(new Option(name, i)));
       this.model.value = model;
       this.model.addEventListener("change", () => { this.show(); look(this, this.at); });
       for (const select of [this.layer, this.head]) select.addEventListener("change", () => { this.draw(); this.mark(this.at); });
-      this.cutter = this.box.querySelector(".cut-head");
-      this.cutter.addEventListener("click", () => this.remove("heads", this.chosenHead(), says.head));
+      this.cutters = ["head", "layer"].map((part) => [part, this.box.querySelector(`.cut-${part}`)]);
+      for (const [part, button] of this.cutters) button.addEventListener("click", () => this.remove(`${part}s`, this.chosen()[part], says[part]));
+      this.everywhere.add(new Option("–", ""));
+      for (const [name, text] of Object.entries(says.everywhere)) this.everywhere.add(new Option(text, name));
+      this.everywhere.addEventListener("change", () => {
+        const name = this.everywhere.value;
+        this.remove("everywhere", name || null, says.everywhere[name]);
+      });
       this.source.addEventListener("click", (event) => {
         const word = event.target.closest("[data-s]");
-        if (word) this.remove("words", word.dataset.s, word.textContent);
+        if (word && event.shiftKey) this.cutLink(this.at, word.dataset.s);
+        else if (word) this.remove("words", word.dataset.s, word.textContent);
       });
       this.map.addEventListener("click", (event) => {
         const { t, s } = event.target.dataset;
-        if (s !== undefined) this.remove("links", `${t},${s}`, `${this.entry.target[t]} → ${this.entry.source[s]}`);
+        if (s !== undefined) this.cutLink(t, s);
       });
       for (const kind of ["pointerover", "focusin", "click"]) {
         for (const place of [this.target, this.map]) place.addEventListener(kind, (event) => {
@@ -84,13 +91,14 @@ async function startAttention() {
       const chosen = this.head.value === "" ? heads : [heads[this.head.value]];
       return chosen[0].map((row, t) => row.map((_, s) => chosen.reduce((sum, head) => sum + head[t][s], 0) / chosen.length / 1000));
     }
-    // Layer and head that are chosen, as `cuts` has them: there may be one of either.
-    chosenHead() {
-      const all = this.entry?.weights || [];
-      if (!all.length || (this.head.value === "" && all[0].length > 1)) return null;
-      return `${this.layer.value === "" ? all.length - 1 : this.layer.value},${this.head.value || 0}`;
+    // The chosen layer and head, and the layer where no head is chosen, as `cuts` has them; null for all there is.
+    chosen() {
+      const layers = this.entry?.weights?.length || 0, heads = layers ? this.entry.weights[0].length : 0;
+      const layer = this.layer.value === "" ? layers - 1 : this.layer.value, one = this.head.value !== "" || heads === 1;
+      return { head: one && layers * heads > 1 ? `${layer},${this.head.value || 0}` : null, layer: !one && layers > 1 ? `${layer}` : null };
     }
-    // What is written without a word, a link or a head; the same one again puts it back.
+    cutLink(t, s) { this.remove("links", `${t},${s}`, `${this.entry.target[t]} → ${this.entry.source[s]}`); }
+    // What is written without a word, a link or a head, or with other weights; the same one again puts it back.
     remove(kind, key, what) {
       if (!this.entry?.cuts) return;
       const again = this.removed?.kind === kind && this.removed.key === key;
@@ -99,12 +107,23 @@ async function startAttention() {
     }
     tellRemoved() {
       const { kind, key, what } = this.removed || {};
-      const several = (this.entry?.weights?.length || 0) * (this.entry?.weights?.[0].length || 0) > 1;
-      this.cutter.hidden = !(this.entry?.cuts && several && this.chosenHead());
-      this.cutter.setAttribute("aria-pressed", kind === "heads" && key === this.chosenHead());
+      const cuts = this.entry?.cuts, chosen = this.chosen();
+      for (const [part, button] of this.cutters) {
+        button.hidden = !cuts?.[`${part}s`] || chosen[part] === null;
+        button.setAttribute("aria-pressed", kind === `${part}s` && key === chosen[part]);
+      }
+      this.everywhere.parentElement.hidden = !cuts?.everywhere;
+      this.everywhere.value = kind === "everywhere" ? key : "";
       this.without.hidden = !this.removed;
-      if (this.removed) this.without.textContent = `${says.removed.replace("{what}", what)} ${this.entry.cuts[kind][key] ?? says.same}`;
-      for (const word of this.source.querySelectorAll("[data-s]")) word.classList.toggle("removed", kind === "words" && word.dataset.s === key);
+      if (this.removed) {
+        const same = cuts.beam ? says.greedy.replace("{text}", () => cuts.base) : says.same;
+        this.without.textContent = `${says[kind === "everywhere" ? "changed" : "removed"].replace("{what}", () => what)} ${cuts[kind][key] ?? same}`;
+      }
+      for (const word of this.source.querySelectorAll("[data-s]")) {
+        const gone = kind === "words" && word.dataset.s === key;
+        word.classList.toggle("removed", gone);
+        word.setAttribute("aria-pressed", gone);
+      }
       for (const cell of this.map.querySelectorAll("[data-s]")) cell.classList.toggle("removed", kind === "links" && `${cell.dataset.t},${cell.dataset.s}` === key);
     }
     draw() {
@@ -127,7 +146,8 @@ async function startAttention() {
           return made;
         }),
       ]));
-      if (this.removed?.kind === "heads" && this.removed.key !== this.chosenHead()) this.removed = null;
+      const chosen = this.chosen();
+      if (this.cutters.some(([part]) => this.removed?.kind === `${part}s` && this.removed.key !== chosen[part])) this.removed = null;
       this.tellRemoved();
     }
     gold(s, t) {
