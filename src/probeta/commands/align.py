@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from probeta.commands.arguments import check_new, parse, required
+from probeta.commands.arguments import parse, required
 from probeta.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ ACCEPTED = {
     "run": "DIR: the directory of a finished translator",
     "source": "FILE: one sentence per line, plain or .gz; words are what white space parts",
     "target": "FILE: their translations, line by line",
-    "output": "FILE: the links, i-j of source word i and target word j from 0 (standard output, but with gold)",
+    "output": "FILE, new: the links, i-j of source word i and target word j from 0 (standard output, but with gold)",
     "gold": "FILE: links to score against, i-j sure, i?j possible: precision, recall, AER",
     "layer": "N: a Transformer's layer, from 0 (the last)",
     "head": "N: of that layer, from 0 (the mean of all)",
@@ -37,7 +37,6 @@ def main(argv: list[str]) -> int:
     values = parse(USAGE, argv, ACCEPTED)
     for key, meaning in (("run", "DIR"), ("source", "FILE"), ("target", "FILE")):
         required(values, key, meaning)
-    check_new(values, "output")
     links = align_files(values)
     if "gold" in values:
         links, counts = score(links, Path(values["gold"]))

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from probeta.commands.arguments import check_new, parse, required
+from probeta.commands.arguments import parse, required
 from probeta.errors import ConfigError
 from probeta.runs.atomic import write_atomic
 
@@ -21,7 +21,7 @@ ARGUMENTS = {
     "x": "[[0.1,0.2]]: points, as JSON",
     "input": "FILE: points, one per line, numbers separated by commas (standard input where neither is given); of a "
     "run on a table, a table with the columns that it learned from",
-    "output": "FILE: where the table goes with class and probabilities (to standard output where it is not given)",
+    "output": "FILE, new: where the table goes with class and probabilities (to standard output where it is not given)",
     "trust": "[PACKAGE]: packages of your own that the run may build from",
 }
 
@@ -60,7 +60,6 @@ def check_output(values: Mapping[str, str], table: bool) -> None:
         raise ConfigError("output is of tables: probeta predict … > FILE")
     if Path(values["output"]).suffix in (".parquet", ".tsv", ".gz"):
         raise ConfigError.value("output", values["output"], "a .csv file, which is what is written")
-    check_new(values, "output")
 
 
 def predict_rows(run: LoadedRun, path: Path, output: str | None) -> None:
