@@ -31,6 +31,16 @@ def test_a_flipped_bit_in_a_weight_is_refused(tmp_path: Path) -> None:
     assert not torch.equal(torch.load(path, weights_only=True)["state_dict"]["a"], STATE["a"])
     with pytest.raises(RunDirectoryError, match="damaged"):
         load_archive(path)
+    assert load_archive(path, whole=False).keys() == {"state_dict"}  # which reads no weight
+
+
+def test_what_is_kept_beside_the_weights_is_checked_without_them(tmp_path: Path) -> None:
+    path = tmp_path / "w.ckpt"
+    save_archive({"state_dict": STATE, "inputs": {"data_sha256": "a" * 64}}, path)
+    assert load_archive(path, whole=False)["inputs"] == {"data_sha256": "a" * 64}
+    path.write_bytes(path.read_bytes().replace(b"a" * 64, b"a" * 63 + b"b"))
+    with pytest.raises(RunDirectoryError, match="damaged"):
+        load_archive(path, whole=False)
 
 
 @pytest.mark.parametrize("content", [b"", b"PK", b"\0" * 200, b"no archive at all"])

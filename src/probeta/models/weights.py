@@ -25,17 +25,21 @@ def save_archive(content: Mapping[str, Any], path: Path) -> None:
         torch.save(content, file)
 
 
-def load_archive(path: Path, key: str = "state_dict") -> dict[str, Any]:
+def load_archive(path: Path, key: str = "state_dict", whole: bool = True) -> dict[str, Any]:
     """A checkpoint, which is to have a `key`, as plain tensors and containers: nothing in it is executed.
 
     `Damaged` where it is none, or where a checksum fails: torch looks at none, and takes other weights for these.
+    Without `whole` tensors stay on the disk, neither read nor checked: for what is kept beside them.
     """
     if not path.stat().st_size:
         raise Damaged(path, "it is empty")
     try:
         with zipfile.ZipFile(path) as archive:
-            other = archive.testzip()
-        content = None if other else torch.load(path, map_location="cpu", weights_only=True)
+            for name in () if whole else archive.namelist():
+                if name.endswith("/data.pkl"):
+                    archive.read(name)  # which checks it
+            other = archive.testzip() if whole else None
+        content = None if other else torch.load(path, map_location="cpu", weights_only=True, mmap=not whole)
     except ERRORS as error:
         raise Damaged(path, f"it cannot be read as a checkpoint ({str(error).splitlines()[0][:160]})") from None
     if other:

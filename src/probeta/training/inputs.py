@@ -59,6 +59,6 @@ def read_inputs(run: RunDirectory) -> Mapping[str, Any]:
     from probeta.models.weights import load_archive
 
     try:
-        return load_archive(run.last).get("inputs") or {}
+        return load_archive(run.last, whole=False).get("inputs") or {}
     except Damaged:
         return {}
