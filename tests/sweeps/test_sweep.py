@@ -257,6 +257,9 @@ def test_a_study_s_unknown_key_and_two_studies_at_once_are_refused(sweep: Sweep)
         ("+study.search=3", "a mapping"),
         ("+study.search={seeds: 1, metric: val/loss}", r"study\.search\.params is missing"),
         ("+study.search={params: {steps: 1}, seeds: 1, metric: val/loss, size: 2}", r"study\.search\.size"),
+        ("+study.params={model.width: [2,4]}", r"study\.variants\.narrow sets model\.width, and so does study\.params"),
+        ("+study.search={params: {model.width: 1}, seeds: 1, metric: val/loss}", r"so does study\.search\.params"),
+        ("study.variants={narrow: ['seed=3']}", r"study\.variants\.narrow sets seed, and so does study\.seeds"),
     ],
 )
 def test_a_study_s_value_of_another_kind_is_refused(sweep: Sweep, tmp_path: Path, override: str, said: str) -> None:

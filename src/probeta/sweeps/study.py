@@ -111,6 +111,7 @@ class Study:
             equivalence_margin=tree.get("equivalence_margin"),
         )
         study._check_stopping()
+        study._check_axes()
         if study.reference is not None and study.reference not in study.variants:
             raise ConfigError.unknown("variant", study.reference, study.variants)
         return study._select() if study.only else study
@@ -122,6 +123,16 @@ class Study:
                 raise ConfigError.unknown("variant", name, self.variants)
         variants = {name: overrides for name, overrides in self.variants.items() if name in self.only}
         return replace(self, variants=variants, reference=self.reference if self.reference in variants else None)
+
+    def _check_axes(self) -> None:
+        """A key has its values in one place: a variant that sets an axis would leave the axis without a meaning."""
+        stages = {"study.params": self.params, "study.search.params": self.search.params if self.search else {}}
+        axes = {"seed": "study.seeds", **{k.lstrip("+"): place for place, keys in stages.items() for k in keys}}
+        for label, overrides in self.variants.items():
+            for line in overrides:
+                key = line.partition("=")[0].lstrip("+")
+                if key in axes:
+                    raise ConfigError(f"study.variants.{label} sets {key}, and so does {axes[key]}: one of them alone")
 
     def _check_stopping(self) -> None:
         if self.until not in (None, "decided"):
