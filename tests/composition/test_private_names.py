@@ -14,13 +14,13 @@ PRIVATE = {
     "probeta/composition/app.py": {
         "hydra._internal.callbacks.Callbacks", "hydra._internal.hydra.Hydra", "hydra._internal.utils._run_hydra",
         "hydra._internal.utils.create_config_search_path", "hydra._internal.utils.get_args_parser",
-        "._get_node", "._is_none",
     },
     "probeta/composition/composer.py": {
         "hydra._internal.config_loader_impl.ConfigLoaderImpl", "._apply_overrides_to_config",
         "._parse_overrides_and_create_caching_repo",
     },
     "probeta/composition/template.py": {"._get_node"},
+    "probeta/composition/unknown_keys.py": {"hydra._internal.hydra.Hydra", "._get_node", "._is_none"},
     "probeta/composition/job.py": {
         "hydra._internal.core_plugins.basic_launcher.BasicLauncher", "omegaconf._utils.OmegaConfDumper",
         "._return_value",

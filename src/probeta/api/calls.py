@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
-from hydra.errors import ConfigCompositionException, HydraException
+from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 from torch import nn
 
@@ -22,6 +22,7 @@ from probeta.commands.plugins import register_plugins
 from probeta.commands.train import extend_run
 from probeta.composition.app import find_value, launch, sweeps
 from probeta.composition.job import Command
+from probeta.composition.unknown_keys import SeveralValues
 from probeta.config import build
 from probeta.errors import ConfigError
 from probeta.exercises import commands, study_command
@@ -172,11 +173,8 @@ def _once(command: str, overrides: Sequence[str]) -> Run:
     with _called():
         try:
             result = launch(COMMANDS[command], list(overrides))
-        except ConfigCompositionException as error:
-            if "Ambiguous value" not in str(error):
-                raise
-            line = str(error).partition("'")[2].partition("'")[0]
-            raise ConfigError(f"{line} are several values: probeta.sweep makes a run of each") from None
+        except SeveralValues as error:
+            raise ConfigError(str(error).replace("-m makes", "probeta.sweep makes", 1)) from None
     return Run(result["path"])
 
 

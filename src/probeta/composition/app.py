@@ -9,7 +9,7 @@ import shlex
 import sys
 from argparse import Namespace
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,17 +22,17 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.utils import JobRuntime, JobStatus, configure_log, run_job
-from hydra.errors import ConfigCompositionException, HydraException
+from hydra.errors import HydraException
 from hydra.types import HydraContext, RunMode
 from hydra.version import VersionBase
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
-from probeta.composition.composer import check_choices
 from probeta.composition.job import Command, drop_hydra, get_outcome, record_resolved
+from probeta.composition.unknown_keys import name_mistakes
 from probeta.config.switches import check_recipe, check_switches
-from probeta.errors import ConfigError, RunDirectoryError, UserError
+from probeta.errors import ConfigError, RunDirectoryError
 from probeta.runs.atomic import name_failures
-from probeta.runs.identity import parse, quote
+from probeta.runs.identity import quote
 
 CONFIG = "pkg://probeta.conf"
 
@@ -59,7 +59,7 @@ def launch(command: Command, argv: list[str]) -> Any:
         name = args.config_name or command.name
         if args.multirun or sweeps(args.overrides):
             # Every key of a study may be said, whether its file names it or not: `Study` refuses the unknown.
-            with unknown_keys_named(hydra, name, args.overrides):
+            with name_mistakes(hydra, name, args.overrides):
                 lines = [f"++{line}" if line.startswith("study.") else line for line in args.overrides]
                 return hydra.multirun(name, command, [*lines, "hydra.mode=MULTIRUN"])
         return run_once(hydra, name, command, args.overrides)
@@ -199,7 +199,7 @@ def open_hydra(args: Namespace, command: str) -> Hydra:
 
 def compose(hydra: Hydra, name: str, overrides: list[str]) -> DictConfig:
     """The configuration of a single run."""
-    with unknown_keys_named(hydra, name, overrides):
+    with name_mistakes(hydra, name, overrides):
         return hydra.compose_config(
             config_name=name,
             overrides=[*overrides, "hydra.mode=RUN"],
@@ -244,66 +244,6 @@ def compose_tree(name: str, argv: list[str]) -> dict[str, Any]:
     if chosen:
         tree["hydra"] = {part: OmegaConf.to_container(config.hydra[part]) for part in sorted(chosen)}
     return {str(key): value for key, value in tree.items()}
-
-
-@contextmanager
-def unknown_keys_named(hydra: Hydra, name: str, overrides: list[str]) -> Iterator[None]:
-    """A key that does not exist is refused with its nearest neighbours, not with Hydra's several lines."""
-    try:
-        yield
-    except (ConfigCompositionException, UserError) as error:
-        found = re.search(r"not in struct.*?full_key: (\S+)", f"{error} {error.__cause__}", re.DOTALL)
-        if not found:
-            raise
-        key = found.group(1)
-        raise explain_unknown_key(hydra, name, overrides, key) from None
-    except ValueError as error:
-        if "Config group override" in str(error):
-            check_choices(hydra.config_loader, parse(overrides))
-        raise
-
-
-def explain_unknown_key(hydra: Hydra, name: str, overrides: list[str], key: str) -> ConfigError:
-    """A key that its class would take only lacks Hydra's `+`; any other has near neighbours."""
-    from probeta.config.signatures import parameters
-    from probeta.config.trust import resolve
-
-    parent, _, last = key.rpartition(".")
-    node = OmegaConf.select(compose_without(hydra, name, overrides, key), parent) if parent else None
-    if isinstance(node, DictConfig) and "_target_" in node:
-        with suppress(UserError):
-            if last in parameters(resolve(node["_target_"], parent)):
-                return ConfigError(f"{key} is not set in this configuration; + adds it: +{key}=…")
-    return ConfigError.unknown("key", key, list_known_keys(hydra, name, overrides, key))
-
-
-def compose_without(hydra: Hydra, name: str, overrides: list[str], wrong: str) -> DictConfig:
-    """The configuration without the overrides of the key `wrong`."""
-    kept = [o for o in overrides if not o.lstrip("+~").startswith(wrong)]
-    # As a multirun, which leaves out the overrides that list several values.
-    return drop_hydra(hydra.compose_config(name, kept, run_mode=RunMode.MULTIRUN, with_log_configuration=False))
-
-
-def list_known_keys(hydra: Hydra, name: str, overrides: list[str], wrong: str) -> list[str]:
-    """The keys beside `wrong`, from the configuration without the overrides that it came from."""
-    config = compose_without(hydra, name, overrides, wrong)
-    parent = wrong.rpartition(".")[0]
-    if not parent and (deeper := [key for key in dotted(config) if key.endswith(f".{wrong}")]):
-        return deeper  # `lr` is a key, a level or two down
-    node = OmegaConf.select(config, parent) if parent else config
-    if not isinstance(node, DictConfig):
-        return [str(key) for key in config]
-    return [f"{parent}.{key!s}" if parent else str(key) for key in node if key != "_target_"]
-
-
-def dotted(config: DictConfig, prefix: str = "") -> list[str]:
-    """Every key below `config`, in full."""
-    keys = []
-    for key in config:
-        full = f"{prefix}{key!s}"
-        node = config._get_node(key)
-        keys += [full, *(dotted(node, f"{full}.") if isinstance(node, DictConfig) and not node._is_none() else [])]
-    return keys
 
 
 def prepare_directory(path: Path) -> None:

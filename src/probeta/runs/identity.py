@@ -47,7 +47,8 @@ def check_seeds(tree: Mapping[str, Any]) -> None:
     check_whole("seed", tree.get("seed"), 0, LARGEST_SEED)
     own = {} if tree.get("seeds") is None else tree["seeds"]
     if not isinstance(own, Mapping):
-        raise ConfigError.value("seeds", own, f"one by one, as in seeds.init=1; there are {', '.join(Seeds._fields)}")
+        told = f"seeds.{', seeds.'.join(Seeds._fields)} one by one; several runs are a sweep: -m 'seed=range(5)'"
+        raise ConfigError.value("seeds", own, told)
     for name, value in own.items():
         if name not in Seeds._fields:
             raise ConfigError.unknown("key", f"seeds.{name}", [f"seeds.{known}" for known in Seeds._fields])
