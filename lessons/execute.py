@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import time
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -36,8 +37,10 @@ math { font-family: "STIX Two Math", math; }
 body { max-width: 56rem; margin: 0 auto; }
 .jp-Notebook { padding: 1rem; }
 .jp-Cell .jp-InputPrompt, .jp-Cell .jp-OutputPrompt { display: none; }
-.jp-OutputArea-output, .jp-RenderedHTMLCommon math { overflow-x: auto; max-width: 100%; }
-.jp-RenderedHTMLCommon math[display=block] { display: block math; margin: 1em 0; font-size: 110%; }
+.jp-OutputArea-output { overflow-x: auto; max-width: 100%; }
+.jp-RenderedHTMLCommon math[display=block] {
+  display: block math; margin: 1em 0; padding: .2em 0; font-size: 110%; overflow: auto hidden; max-width: 100%;
+}
 .jp-OutputArea-output img { max-width: 100%; height: auto; }
 """
 
@@ -74,9 +77,12 @@ def is_progress(output: NotebookNode, valued: bool) -> bool:
 
 
 def installs_from(folder: Path) -> str:
-    """What the first cell of a notebook in `folder` installs: where this repository was cloned from, else itself."""
+    """What the first cell of a notebook in `folder` installs: the address of the repository where one is known
+    (`[project.urls] Repository`, else where it was cloned from), else its folder."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     asked = ["git", "-C", str(ROOT), "remote", "get-url", "origin"]
-    origin = subprocess.run(asked, capture_output=True, text=True).stdout.strip()
+    cloned = subprocess.run(asked, capture_output=True, text=True).stdout.strip()
+    origin = project.get("urls", {}).get("Repository", cloned)
     return f"git+{origin}" if origin.startswith("https://") else os.path.relpath(ROOT, folder)
 
 

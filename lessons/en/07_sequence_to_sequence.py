@@ -15,8 +15,8 @@
 #
 # **Question.** Can one vector hold a sentence, and how do you tell learning from memory?
 #
-# The first cell installs probeta where it is missing. On Colab, replace the path that it installs from by `git+` and the
-# address of your copy of the repository.
+# The first cell installs probeta where it is missing. On Colab, `repository` has to be `git+` and the address of your
+# copy of the repository.
 
 # %%
 try:
@@ -25,7 +25,9 @@ except ImportError:
     import subprocess
     import sys
 
-    subprocess.run([sys.executable, "-m", "pip", "install", "-q", "../.."], check=True)
+    repository = "../.."
+    if subprocess.run([sys.executable, "-m", "pip", "install", "-q", repository]).returncode:
+        raise ImportError(f"no probeta in {repository} (a folder, or git+ and an address)") from None
     import probeta
 
 lang = "en"

@@ -15,8 +15,8 @@
 #
 # **Pregunta.** ¿Qué problemas se resuelven con una recta, y qué aporta una capa oculta?
 #
-# La primera celda instala probeta donde falte. En Colab, cambia la ruta desde la que lo instala por `git+` y la dirección
-# de tu copia del repositorio.
+# La primera celda instala probeta donde falte. En Colab, `repository` ha de ser `git+` y la dirección de tu copia del
+# repositorio.
 
 # %%
 try:
@@ -25,7 +25,9 @@ except ImportError:
     import subprocess
     import sys
 
-    subprocess.run([sys.executable, "-m", "pip", "install", "-q", "../.."], check=True)
+    repository = "../.."
+    if subprocess.run([sys.executable, "-m", "pip", "install", "-q", repository]).returncode:
+        raise ImportError(f"no probeta in {repository} (a folder, or git+ and an address)") from None
     import probeta
 
 lang = "es"
@@ -117,7 +119,7 @@ widths.figure("val/loss")
 #
 # ## Te toca
 #
-# Cambia una sola cosa y vuelve a ejecutar la celda: el paso del optimizador (`optimizer.lr=0.02,0.2,1.0`), el ruido de
+# Cambia una sola cosa y vuelve a ejecutar la celda: la tasa de aprendizaje (`optimizer.lr=0.02,0.2,1.0`), el ruido de
 # las lunas (`data.noise=0.05,0.15,0.3`), la profundidad (`model.depth=1,2,3`) o el propio optimizador
 # (`optimizer=adam`, con su `optimizer.lr=0.003`). Apuesta por un orden antes de mirar.
 
@@ -134,4 +136,5 @@ mine.table("test/acc")
 # * `probeta.exercise(1, lang="es")`: el perceptrón se convierte en regresión logística. ¿Qué cambia cuando la pérdida
 #   tiene pendiente?
 # * `probeta.exercise(2, lang="es")`: anchura frente a profundidad. ¿Cuándo deja de ayudar tener más capacidad?
-# * `probeta.exercise(3, lang="es")`: una clase es rara. ¿Qué se gana con una pérdida ponderada, y qué se paga?
+# * `probeta.exercise(3, lang="es")`: una clase es poco frecuente. ¿Qué se gana con una pérdida ponderada, y qué se
+# paga?

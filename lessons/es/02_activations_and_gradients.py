@@ -13,10 +13,10 @@
 # %% [markdown]
 # # 2. Las activaciones y la suerte del gradiente
 #
-# **Pregunta.** ¿Por qué costó tanto tiempo entrenar redes profundas?
+# **Pregunta.** ¿Por qué se tardó tanto en saber entrenar redes profundas?
 #
-# La primera celda instala probeta donde falte. En Colab, cambia la ruta desde la que lo instala por `git+` y la dirección
-# de tu copia del repositorio.
+# La primera celda instala probeta donde falte. En Colab, `repository` ha de ser `git+` y la dirección de tu copia del
+# repositorio.
 
 # %%
 try:
@@ -25,7 +25,9 @@ except ImportError:
     import subprocess
     import sys
 
-    subprocess.run([sys.executable, "-m", "pip", "install", "-q", "../.."], check=True)
+    repository = "../.."
+    if subprocess.run([sys.executable, "-m", "pip", "install", "-q", repository]).returncode:
+        raise ImportError(f"no probeta in {repository} (a folder, or git+ and an address)") from None
     import probeta
 
 lang = "es"
@@ -33,11 +35,12 @@ lang = "es"
 # %% [markdown]
 # ## Un producto de muchos factores
 #
-# Con $h_i = \sigma(W_i h_{i-1} + b_i)$, el gradiente a la entrada de $k$ capas es un producto de $k$ matrices:
+# Con $h_i = \sigma(W_i h_{i-1} + b_i)$, el gradiente en la entrada de una red de $k$ capas es un producto de $k$
+# matrices:
 #
 # $$\frac{\partial L}{\partial x} = \left(\prod_{i=1}^{k} W_i^\top \,\mathrm{diag}\,\sigma'(z_i)\right)\frac{\partial L}{\partial h_k}$$
 #
-# Cada factor lo acorta o lo alarga, y entre los $k$ lo hacen de forma exponencial. Las derivadas no son iguales:
+# Cada factor lo acorta o lo alarga, así que su norma cambia de forma exponencial con $k$. Las derivadas no son iguales:
 #
 # | activación | $\sigma(z)$ | $\sigma'(z)$ |
 # |---|---|---|
@@ -46,7 +49,7 @@ lang = "es"
 # | ReLU | $\max(0, z)$ | 0 o 1 |
 # | GELU | $z\,\Phi(z)$ | $\Phi(z) + z\,\varphi(z)$ |
 #
-# Aquí no se entrena nada: se sortean redes, se hace pasar un gradiente y se mide su longitud.
+# Aquí no se entrena nada: se sortean redes, se retropropaga un gradiente y se mide su norma.
 
 # %%
 depth = probeta.probe("depth", "probe.seeds=16")
@@ -55,7 +58,8 @@ depth = probeta.probe("depth", "probe.seeds=16")
 depth.figure("gradient_by_depth")
 
 # %% [markdown]
-# El eje es logarítmico: una recta es una exponencial. Esto es lo que cada capa multiplica al gradiente, en promedio:
+# El eje es logarítmico: una recta es una exponencial. Este es el factor por el que cada capa multiplica el gradiente,
+# en promedio:
 
 # %%
 import numpy as np
@@ -69,8 +73,8 @@ rate.rename("factor per layer").to_frame()
 # %% [markdown]
 # ## Los pesos iniciales
 #
-# En cada factor está también $W_i$. He et al. (2015) eligen la varianza de los pesos, $2/n$, para que la ReLU
-# conserve la longitud de la señal; Glorot y Bengio (2010) eligen $2/(n_\text{in}+n_\text{out})$ para funciones
+# Cada factor contiene también $W_i$. He et al. (2015) eligen la varianza de los pesos, $2/n$, para que la ReLU
+# conserve la norma de la señal; Glorot y Bengio (2010) eligen $2/(n_\text{in}+n_\text{out})$ para funciones
 # simétricas.
 
 # %%

@@ -15,8 +15,8 @@
 #
 # **Pregunta.** ¿Cómo se sabe que un gradiente es correcto?
 #
-# La primera celda instala probeta donde falte. En Colab, cambia la ruta desde la que lo instala por `git+` y la dirección
-# de tu copia del repositorio.
+# La primera celda instala probeta donde falte. En Colab, `repository` ha de ser `git+` y la dirección de tu copia del
+# repositorio.
 
 # %%
 try:
@@ -25,7 +25,9 @@ except ImportError:
     import subprocess
     import sys
 
-    subprocess.run([sys.executable, "-m", "pip", "install", "-q", "../.."], check=True)
+    repository = "../.."
+    if subprocess.run([sys.executable, "-m", "pip", "install", "-q", repository]).returncode:
+        raise ImportError(f"no probeta in {repository} (a folder, or git+ and an address)") from None
     import probeta
 
 lang = "es"
@@ -38,7 +40,8 @@ lang = "es"
 #
 # $$\bar h_{i-1} = J_i^\top\,\bar h_i, \qquad \bar h_k = \frac{\partial L}{\partial h_k}$$
 #
-# Aquí a mano, para $L(\theta) = \sin\theta + \theta^2$ en $\theta = 0{,}7$, junto a lo que dice la derivación automática:
+# Aquí a mano, para $L(\theta) = \sin\theta + \theta^2$ en $\theta = 0{,}7$, junto a lo que dice la derivación
+# automática:
 
 # %%
 import math
@@ -92,7 +95,8 @@ errors = network.metrics["error/float32"], network.metrics["error/float64"]
 print(f"float32 / float64 = {errors[0] / errors[1]:.0e}")
 
 # %% [markdown]
-# La precisión simple distingue unas siete cifras decimales y la doble, dieciséis: por eso los gradientes se comprueban en
+# La precisión simple distingue unas siete cifras decimales y la doble, dieciséis: por eso los gradientes se
+# comprueban en
 # doble precisión.
 #
 # ## Un error a propósito
@@ -110,7 +114,8 @@ broken.figure("error_by_layer")
 
 # %% [markdown]
 # Una capa errónea estropea también los gradientes de todas las anteriores, pues pasan por ella. La culpable es, por
-# tanto, la última errónea antes de las correctas. `detach` corta el gradiente, `sign` le da la vuelta y `scale` lo estira:
+# tanto, la última errónea antes de las correctas. `detach` corta el gradiente, `sign` le da la vuelta y `scale` lo
+# estira:
 
 # %%
 hunt = probeta.probe("bug_hunt", "model.depth=2")
@@ -134,7 +139,9 @@ mine.figure("error_by_layer")
 #
 # Cada llamada ejecuta su propio estudio y escribe una página con la respuesta.
 #
-# * `probeta.exercise(7, lang="es")`: cincuenta parámetros de cada capa, en float32 y float64. ¿Cuál es el mayor error, y
+# * `probeta.exercise(7, lang="es")`: cincuenta parámetros de cada capa, en float32 y float64. ¿Cuál es el mayor
+# error, y
 #   por qué?
-# * `probeta.exercise(8, lang="es")`: errores en el paso hacia atrás. ¿Los encuentra todos la comprobación, y dice en qué
+# * `probeta.exercise(8, lang="es")`: errores en el paso hacia atrás. ¿Los encuentra todos la comprobación, y dice en
+# qué
 #   capa están?

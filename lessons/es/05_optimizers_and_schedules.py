@@ -15,8 +15,8 @@
 #
 # **Pregunta.** ¿Qué optimizador es mejor, y cómo sería una comparación justa?
 #
-# La primera celda instala probeta donde falte. En Colab, cambia la ruta desde la que lo instala por `git+` y la dirección
-# de tu copia del repositorio.
+# La primera celda instala probeta donde falte. En Colab, `repository` ha de ser `git+` y la dirección de tu copia del
+# repositorio.
 
 # %%
 try:
@@ -25,7 +25,9 @@ except ImportError:
     import subprocess
     import sys
 
-    subprocess.run([sys.executable, "-m", "pip", "install", "-q", "../.."], check=True)
+    repository = "../.."
+    if subprocess.run([sys.executable, "-m", "pip", "install", "-q", repository]).returncode:
+        raise ImportError(f"no probeta in {repository} (a folder, or git+ and an address)") from None
     import probeta
 
 lang = "es"
@@ -74,7 +76,8 @@ for variant in optimizers.variants[1:]:
 #
 # $$\eta_t = \eta_{\min} + \tfrac12(\eta_{\max}-\eta_{\min})\left(1+\cos\frac{\pi t}{T}\right)$$
 #
-# Un calentamiento (*warm-up*) sube antes desde cero, mientras se asientan las medias móviles de Adam o una red recién
+# Un calentamiento (*warm-up*) la hace subir antes desde cero, mientras se asientan las medias móviles de Adam o una
+# red recién
 # sorteada.
 
 # %%

@@ -15,8 +15,8 @@
 #
 # **Pregunta.** ¿Qué puede transportar un estado a través del tiempo, y por qué se pierde el gradiente por el camino?
 #
-# La primera celda instala probeta donde falte. En Colab, cambia la ruta desde la que lo instala por `git+` y la dirección
-# de tu copia del repositorio.
+# La primera celda instala probeta donde falte. En Colab, `repository` ha de ser `git+` y la dirección de tu copia del
+# repositorio.
 
 # %%
 try:
@@ -25,7 +25,9 @@ except ImportError:
     import subprocess
     import sys
 
-    subprocess.run([sys.executable, "-m", "pip", "install", "-q", "../.."], check=True)
+    repository = "../.."
+    if subprocess.run([sys.executable, "-m", "pip", "install", "-q", repository]).returncode:
+        raise ImportError(f"no probeta in {repository} (a folder, or git+ and an address)") from None
     import probeta
 
 lang = "es"
@@ -37,8 +39,9 @@ lang = "es"
 #
 # $$h_t = \tanh(W_{xh}\,x_t + W_{hh}\,h_{t-1} + b)$$
 #
-# Con tres números ya es una máquina de tres estados, −1, 0 y 1: la entrada 1 baja un estado, la −1 lo sube, y en los
-# extremos se queda donde está. Con $W_{xh}=-10$, $W_{hh}=10$ y $b=0$ la tanh se satura, y una tanh saturada es un
+# Con tres números ya es una máquina de tres estados, −1, 0 y 1: la entrada 1 lleva al estado inferior, la −1 al
+# superior, y en los extremos no se mueve. Con $W_{xh}=-10$, $W_{hh}=10$ y $b=0$ la tanh se satura, y una tanh
+# saturada es un
 # interruptor. ¿Se pueden encontrar también esos pesos entrenando, solo a partir de ejemplos?
 
 # %%
@@ -58,7 +61,7 @@ machine.figure("learning")
 # $$\frac{\partial L}{\partial h_t} = \left(\prod_{s=t+1}^{T} W_{hh}^\top\,\mathrm{diag}(1-h_s^2)\right)\frac{\partial L}{\partial h_T}$$
 #
 # Si el mayor valor singular de $W_{hh}$ es menor que 1, se desvanece al menos a ese ritmo (Pascanu et al., 2013). La
-# LSTM deja pasar su celda sumando, $c_t = f_t\odot c_{t-1} + i_t\odot g_t$, y unas puertas deciden qué se olvida
+# LSTM actualiza su celda con una suma, $c_t = f_t\odot c_{t-1} + i_t\odot g_t$, y unas puertas deciden qué se olvida
 # ($f$), qué se escribe ($i$) y qué se muestra ($o$); la GRU lo hace con dos puertas. Tampoco aquí se entrena nada:
 
 # %%
@@ -68,8 +71,8 @@ length = probeta.probe("length", "probe.seeds=8", "probe.lengths=[10,20,40,80]")
 length.figure("state_gradient_by_distance")
 
 # %% [markdown]
-# Compáralo con el gradiente del *peso*, que suma todos los pasos. Los últimos lo mantienen vivo, y su norma oculta
-# que de lejos no llega nada:
+# Compáralo con el gradiente del *peso*, que suma todos los pasos. Los últimos lo mantienen vivo, y su norma no deja
+# ver que de lejos no llega nada:
 
 # %%
 length.figure("weight_gradient_by_length")

@@ -15,8 +15,8 @@
 #
 # **Pregunta.** ¿Cabe una oración en un vector, y cómo se distingue aprender de memorizar?
 #
-# La primera celda instala probeta donde falte. En Colab, cambia la ruta desde la que lo instala por `git+` y la dirección
-# de tu copia del repositorio.
+# La primera celda instala probeta donde falte. En Colab, `repository` ha de ser `git+` y la dirección de tu copia del
+# repositorio.
 
 # %%
 try:
@@ -25,7 +25,9 @@ except ImportError:
     import subprocess
     import sys
 
-    subprocess.run([sys.executable, "-m", "pip", "install", "-q", "../.."], check=True)
+    repository = "../.."
+    if subprocess.run([sys.executable, "-m", "pip", "install", "-q", repository]).returncode:
+        raise ImportError(f"no probeta in {repository} (a folder, or git+ and an address)") from None
     import probeta
 
 lang = "es"
@@ -99,7 +101,8 @@ print(forcing.compare("teacher_forcing_ratio=1.0", "teacher_forcing_ratio=0.0", 
 # %% [markdown]
 # ## Te toca
 #
-# Cambia una sola cosa: el tamaño del vector (`recipe.hidden_size=8,32,128`: ¿a partir de cuál caben doce oraciones?), el
+# Cambia una sola cosa: el tamaño del vector (`recipe.hidden_size=8,32,128`: ¿a partir de cuál caben doce oraciones?),
+# el
 # límite del gradiente (`trainer.gradient_clip_val=0.1,1.0`) o un *teacher forcing* a medias
 # (`model.teacher_forcing_ratio=0.25,0.75`).
 

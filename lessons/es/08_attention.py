@@ -15,8 +15,8 @@
 #
 # **Pregunta.** ¿Qué cambia cuando el decodificador puede volver la vista a cada palabra del origen?
 #
-# La primera celda instala probeta donde falte. En Colab, cambia la ruta desde la que lo instala por `git+` y la dirección
-# de tu copia del repositorio.
+# La primera celda instala probeta donde falte. En Colab, `repository` ha de ser `git+` y la dirección de tu copia del
+# repositorio.
 
 # %%
 try:
@@ -25,7 +25,9 @@ except ImportError:
     import subprocess
     import sys
 
-    subprocess.run([sys.executable, "-m", "pip", "install", "-q", "../.."], check=True)
+    repository = "../.."
+    if subprocess.run([sys.executable, "-m", "pip", "install", "-q", repository]).returncode:
+        raise ImportError(f"no probeta in {repository} (a folder, or git+ and an address)") from None
     import probeta
 
 lang = "es"
@@ -100,14 +102,15 @@ for variant in ablation.variants:
 #
 # ## ¿Explica el peso la palabra?
 #
-# Un peso dice qué se mezcló. Si importa, se puede probar: se corta un enlace mientras la red lee, y se mira qué dice
+# Un peso dice qué se mezcló. Para saber si importa, se puede probar: se corta un enlace mientras la red lee, y se
+# mira qué dice
 # entonces; o se borra una palabra de origen, y se mira qué pasa con la probabilidad de la palabra traducida. Lo que la
 # red pierde sin cada palabra es la referencia con la que se miden las explicaciones:
 #
 # $$\text{explicado} = \frac{A_\text{azar} - A}{A_\text{azar} - A_\text{quitar}}$$
 #
 # donde $A$ es el área bajo la curva de la probabilidad de la palabra cuando se borran las palabras de origen que una
-# explicación nombra primero. 0 no es mejor que un orden al azar; 1 es tan bueno como quitar cada palabra y mirar.
+# explicación nombra primero. Un 0 no es mejor que un orden al azar; un 1, tan bueno como quitar cada palabra y mirar.
 
 # %%
 attentive = ablation.run("with attention")
@@ -116,9 +119,11 @@ for name in ("explained/weight", "explained/gradient", "cut/top", "cut/others"):
     print(f"{name:>20}: {probe.metrics['explain/' + name]:.3f}")
 
 # %% [markdown]
-# `cut` dice cuánto cambia un enlace cortado lo que se dice en su paso, en bits: el de la palabra más atendida (`top`) y
-# cualquier otro (`others`). Una explicación puede nombrar las palabras correctas y no ser la mejor: compárala con el
-# gradiente. `study=attention_explains` lo pregunta de cada tipo de atención, con intervalos sobre semillas y frases; en
+# `cut` mide en bits cuánto cambia lo que se dice en un paso cuando se corta uno de sus enlaces: el de la palabra más
+# atendida (`top`) o cualquier otro (`others`). Una explicación puede nombrar las palabras correctas y no ser la
+# mejor: compárala con el
+# gradiente. `study=attention_explains` se lo pregunta a cada tipo de atención, con intervalos sobre semillas y
+# oraciones; en
 # la página de un traductor, un clic en una palabra, una casilla o una cabeza la quita.
 #
 # ## Te toca

@@ -15,8 +15,8 @@
 #
 # **Pregunta.** Si la atención llega a todas las palabras, ¿para qué sirven las demás piezas?
 #
-# La primera celda instala probeta donde falte. En Colab, cambia la ruta desde la que lo instala por `git+` y la dirección
-# de tu copia del repositorio.
+# La primera celda instala probeta donde falte. En Colab, `repository` ha de ser `git+` y la dirección de tu copia del
+# repositorio.
 
 # %%
 try:
@@ -25,7 +25,9 @@ except ImportError:
     import subprocess
     import sys
 
-    subprocess.run([sys.executable, "-m", "pip", "install", "-q", "../.."], check=True)
+    repository = "../.."
+    if subprocess.run([sys.executable, "-m", "pip", "install", "-q", repository]).returncode:
+        raise ImportError(f"no probeta in {repository} (a folder, or git+ and an address)") from None
     import probeta
 
 lang = "es"
@@ -65,7 +67,7 @@ for name, scaled in (("QKᵀ", scores), ("QKᵀ/√d", scores / 512**0.5)):
 # * **Red *feed-forward*.** $W_2\,\mathrm{ReLU}(W_1 x + b_1) + b_2$, el MLP de la lección 1 en cada posición: la
 #   atención mezcla palabras, y esta red calcula con ellas.
 #
-# Dos de ellas ya las conoces, de donde el gradiente se desvanecía con la profundidad:
+# Dos de ellas ya las conoces de la lección 2, donde el gradiente se desvanecía con la profundidad:
 
 # %%
 plain = probeta.probe("depth", "probe.seeds=8", "probe.activations=[relu]")
