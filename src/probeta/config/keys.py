@@ -129,10 +129,11 @@ def describe_type(hint: Any, value: Any) -> str:
 
 def find_meaning(target: Callable[..., Any], name: str) -> str:
     """What the docstrings of `target`, of its bases and of the classes that these name say of the argument `name`:
-    its entry under `Args:`, else the first sentence that has it in backticks."""
+    its entry under `Args:` (that of another class where it is "as in" that), else the first sentence that has it in
+    backticks."""
     docs = list(_docstrings(target))
     for doc in docs:
-        if found := arguments(doc).get(name):
+        if (found := arguments(doc).get(name)) and not found.startswith("as in "):
             return found
     for part in target.__mro__[:-1] if is_dataclass(target) and inspect.isclass(target) else ():
         if found := comments(inspect.getsource(part)).get(name):
@@ -140,7 +141,7 @@ def find_meaning(target: Callable[..., Any], name: str) -> str:
     for pattern in (f"`{name}`", f"`{name}="):
         for doc in docs:
             for sentence in re.split(r"(?<=[^A-Z.][.])\s+(?=[A-Z`])|\n\s*\n", doc):
-                if pattern in sentence:
+                if pattern in sentence and not sentence.startswith("Args:"):
                     return _plain(sentence)
     return ""
 

@@ -46,7 +46,7 @@ class BuiltInData(TabularData):
             (569, 30, 2) or `digits` (1,797 handwritten ones of 8 × 8 pixels, 10 classes).
         seed: of the split.
         batch_size: examples in a training batch; null for the full batch.
-        folds: as in `Division`, with `fold` and `limit`.
+        folds, fold, limit: as in `probeta.data.division.Division`.
     """
 
     def __init__(

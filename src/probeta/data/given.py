@@ -54,7 +54,7 @@ class GivenPoints(GivenFile, LabelledData):
         file: what `keep_points` wrote.
         seed: of the split, which is stratified by class.
         batch_size: points in a training batch; null for the full batch.
-        folds: as in `Division`, with `fold` and `limit`.
+        folds, fold, limit: as in `probeta.data.division.Division`.
     """
 
     def __init__(

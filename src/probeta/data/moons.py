@@ -22,7 +22,7 @@ class MoonsData(LabelledData):
     Args:
         n_samples: points of all three splits, from 20.
         noise: standard deviation of what is added to each coordinate, from 0.
-        folds: as in `Division`, with `fold` and `limit`.
+        folds, fold, limit: as in `probeta.data.division.Division`.
     """
 
     def __init__(

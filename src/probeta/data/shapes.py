@@ -62,7 +62,7 @@ class ShapesData(LabelledData):
         classes: from 2, of blobs and spirals; circles and xor have two.
         seed: what the points are drawn and split by.
         batch_size: points in a training batch; null for the full batch.
-        folds: as in `Division`, with `fold` and `limit`.
+        folds, fold, limit: as in `probeta.data.division.Division`.
     """
 
     def __init__(

@@ -162,7 +162,7 @@ class TableData(TabularData):
         fill: what replaces a missing number: the training rows' `median` or `mean`.
         seed: of the split.
         batch_size: rows in a training batch; null for the full batch.
-        folds: as in `Division`, with `fold` and `limit`.
+        folds, fold, limit: as in `probeta.data.division.Division`.
     """
 
     located = ("path", "val", "test")
