@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from probeta.exercises.quantities import curve_of, epochs_to
 from probeta.exercises.results import Results
 from probeta.report.answer import Answer
-from probeta.report.charts import lines
-from probeta.report.claims import Expectation, counted
+from probeta.report.claims import Expectation
 from probeta.runs.row import RunRow
 
 PERCEPTRON, LOGISTIC = "perceptron", "logistic regression"
@@ -53,10 +52,8 @@ def margin(arrays: Mapping[str, NDArray[Any]]) -> float | None:
 def answer(results: Results) -> Answer:
     say = results.say
     accuracy = [run.metrics.get("train/acc") for run in results.runs]
-    separated = counted(
-        say("Both put every point on its side of the line."),
-        sum(value == 1.0 for value in accuracy), len(accuracy), results.language,
-    )  # fmt: skip
+    hits = sum(value == 1.0 for value in accuracy)
+    separated = results.counted(say("Both put every point on its side of the line."), hits, len(accuracy))
     tested = results.judge(
         Expectation(
             say("Logistic regression leaves a wider margin than the perceptron."),
@@ -71,13 +68,8 @@ def answer(results: Results) -> Answer:
             results.of(PERCEPTRON, "epochs_to_separation"),
         ),
     )  # fmt: skip
-    epoch = say("epoch")
     return Answer(
         [results.lead("margin"), results.lead("epochs_to_separation")],
         [separated, *tested],
-        charts=[
-            lines(results.curve("train/loss"), epoch, results.curve("train/loss"), results.bands("train/loss")),
-            lines(results.curve("train/acc"), epoch, results.curve("train/acc"), results.bands("train/acc")),
-            *results.boundaries(),
-        ],
+        charts=[results.epochs("train/loss"), results.epochs("train/acc"), *results.boundaries()],
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from probeta.exercises.quantities import generalization_gap as derive
+from probeta.exercises.quantities import generalization_gap
 from probeta.exercises.results import Results
 from probeta.report.answer import Answer
 from probeta.report.claims import Expectation
@@ -14,6 +14,8 @@ NAMES = {
     WIDTH: "width (units per layer)",
     DEPTH: "depth (hidden layers)",
 }
+
+derive = generalization_gap
 
 
 def answer(results: Results) -> Answer:
@@ -38,6 +40,3 @@ def answer(results: Results) -> Answer:
         claims=results.judge(*expected),
         charts=[results.grid(results.metric(metric), metric, DEPTH, WIDTH) for metric in metrics],
     )
-
-
-__all__ = ["NAMES", "answer", "derive"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from probeta.exercises.results import Results
-from probeta.report.answer import Answer, Table, mean_cell, text_cell
+from probeta.report.answer import Answer, Table, text_cell
 from probeta.report.claims import Expectation
 
 PLAIN, WEIGHTED = "plain loss", "weighted loss"
@@ -51,7 +51,7 @@ def by_class(results: Results) -> Table:
         [
             text_cell(f"{say(variant)}, {name}"),
             *(
-                mean_cell(list(results.of(variant, f"test/{metric}/{c}").values()), results.language, 3, most=1.0)
+                results.mean_cell(results.of(variant, f"test/{metric}/{c}"), most=1.0)
                 for metric in ("precision", "recall", "f1")
             ),
         ]

@@ -6,7 +6,7 @@ import statistics
 
 from probeta.exercises.quantities import mean_of
 from probeta.exercises.results import Results
-from probeta.report.answer import Answer, Table, mean_cell, text_cell
+from probeta.report.answer import Answer, Table, text_cell
 from probeta.report.charts import band, lines
 from probeta.report.claims import Expectation
 from probeta.runs.row import RunRow
@@ -94,10 +94,9 @@ def dominating(results: Results, phase: str) -> str:
 def by_phase(results: Results) -> Table:
     say = results.say
     rows = [
-        [text_cell(say(name)),
-         *(mean_cell(list(results.at(f"{phase}/{layer}").values()), results.language, 3) for phase in PHASES)]
+        [text_cell(say(name)), *(results.mean_cell(results.at(f"{phase}/{layer}")) for phase in PHASES)]
         for layer, name in LAYERS.items()
         if results.at(f"early/{layer}")
-    ]  # fmt: skip
+    ]
     head = [say("layer"), *(say(name) for name in PHASES.values())]
     return Table(say("Mean gradient norm by layer and part of the training"), head, rows)

@@ -75,19 +75,14 @@ def answer(results: Results) -> Answer:
         for name, values in reached.items()
         if 0.0 in values
     ]  # fmt: skip
-    epoch, wanted = say("epoch"), ("grad_norm/total", "grad_norm/hidden.0.linear")
-    charts = [
-        lines(results.curve(metric), epoch, results.curve(metric), results.bands(metric), log_y=True)
-        for metric in wanted
-    ]
+    charts = [results.epochs(metric, log_y=True) for metric in ("grad_norm/total", "grad_norm/hidden.0.linear")]
     flat = {say(name): band(flatness(runs)) for name, runs in results.by_variant.items()}
     hint = say(
         "Saturated: the slope is below 5 % of the steepest; a ReLU's flat half is no saturation, so of ReLUs those "
         "units count that are 0 at every point of the epoch."
     )
     title, share = say("Saturated units, mean over the hidden layers"), say("share of the units")
-    charts.append(lines(title, epoch, share, flat, hint=hint))
-    charts.append(lines(results.curve("val/acc"), epoch, results.curve("val/acc"), results.bands("val/acc")))
+    charts += [lines(title, say("epoch"), share, flat, hint=hint), results.epochs("val/acc")]
     return Answer([*sentences, *never], claims, charts=charts)
 
 

@@ -9,7 +9,7 @@ from probeta.exercises.quantities import curve_of
 from probeta.exercises.results import Results
 from probeta.report.answer import Answer, Chart, Claim
 from probeta.report.charts import band, lines, points
-from probeta.report.claims import Expectation, counted
+from probeta.report.claims import Expectation
 from probeta.runs.row import RunRow
 
 SCALE = "model.init_scale"
@@ -103,7 +103,7 @@ def claims(results: Results, scales: list[Any]) -> list[Claim]:
             "At factor {factor} training ends with a greater loss than at 1, or with none that is a number.",
             factor=factor[scale],
         )
-        tested.append(counted(statement, worse, len(pairs), results.language))
+        tested.append(results.counted(statement, worse, len(pairs)))
     return tested
 
 

@@ -6,9 +6,9 @@ from typing import Any
 
 from probeta.exercises.quantities import measurements
 from probeta.exercises.results import Results
-from probeta.report.answer import Answer, Chart, Table, mean_cell, text_cell
+from probeta.report.answer import Answer, Chart, Table, text_cell
 from probeta.report.charts import lines, points
-from probeta.report.claims import Expectation, counted
+from probeta.report.claims import Expectation
 
 FORMATS = ("float64", "float32")
 NAMES = {
@@ -22,9 +22,9 @@ def answer(results: Results) -> Answer:
     say, rows = results.say, checks(results)
     right = sum(row["verdict"] == "right" for row in rows if row["dtype"] == "float64")
     claims = [
-        counted(
+        results.counted(
             say("In float64 backpropagation agrees with finite differences, in every layer of every net."),
-            right, sum(row["dtype"] == "float64" for row in rows), results.language,
+            right, sum(row["dtype"] == "float64" for row in rows),
         ),
         *results.judge(*(coarser(results, variant) for variant in results.by_variant)),
     ]  # fmt: skip
@@ -86,7 +86,7 @@ def by_layer(results: Results) -> Table:
                     text_cell(say(variant)),
                     text_cell(layer),
                     text_cell(str(max((int(row["count"]) for row in own), default=0))),
-                    *(mean_cell(values, results.language, 2) for values in errors),
+                    *(results.mean_cell(values, 2) for values in errors),
                 ]
             )
     head = [say("net"), say("layer"), say("parameters"), *(results.metric(f"max_error/{dtype}") for dtype in FORMATS)]

@@ -7,8 +7,7 @@ from typing import Any
 
 from probeta.exercises.quantities import measurements
 from probeta.exercises.results import Results
-from probeta.report.answer import Answer, Table, mean_cell, text_cell
-from probeta.report.claims import counted
+from probeta.report.answer import Answer, Table, text_cell
 
 NAMES = {
     "false_alarms": "layers called wrong without a bug",
@@ -30,14 +29,16 @@ def answer(results: Results) -> Answer:
     below = [row for row in broken if int(row["wrong_layers"]) == row["place"]]
     found, located = (sum(int(row[key]) for row in broken) for key in ("found", "located"))
     claims = [
-        counted(say("The model without a bug passes the check."), sum(r["found"] == "0" for r in intact), len(intact),
-                results.language),
-        counted(say("Every bug makes the check fail."), found, len(broken), results.language),
-        counted(say("The layer that the check names is the broken one."), located, len(broken), results.language),
-        counted(say("A bug spoils the gradients of its own layer and of every layer below it, and no others."),
-                len(below), len(broken), results.language,
-                say("The gradient reaches a layer only through those above it: what one of them gets wrong, all below "
-                    "it inherit, while those above it never see it.")),
+        results.counted(say("The model without a bug passes the check."), sum(r["found"] == "0" for r in intact),
+                        len(intact)),
+        results.counted(say("Every bug makes the check fail."), found, len(broken)),
+        results.counted(say("The layer that the check names is the broken one."), located, len(broken)),
+        results.counted(
+            say("A bug spoils the gradients of its own layer and of every layer below it, and no others."),
+            len(below), len(broken),
+            say("The gradient reaches a layer only through those above it: what one of them gets wrong, all below it "
+                "inherit, while those above it never see it."),
+        ),
     ]  # fmt: skip
     sentence = say(
         "Of {bugs} bugs put into the layers of {nets} nets, the gradient check found {found} and named the right layer "
@@ -69,16 +70,10 @@ def by_layer(results: Results, broken: list[dict[str, Any]]) -> Table:
             [
                 text_cell(say(BUGS.get(bug, bug))),
                 text_cell(layer),
-                mean_cell([float(row["error"]) for row in own], results.language, 3),
-                mean_cell([float(row["wrong_layers"]) for row in own], results.language, 3),
+                *(results.mean_cell([float(row[key]) for row in own]) for key in ("error", "wrong_layers")),
                 text_cell(", ".join(f"{name} ({n})" for name, n in named.items())),
             ]
         )
-    head = [
-        say("bug"),
-        say("in layer"),
-        say("greatest relative error"),
-        say("layers with wrong gradients"),
-        say("named (nets)"),
-    ]
+    head = [say("bug"), say("in layer"), say("greatest relative error"), say("layers with wrong gradients"),
+            say("named (nets)")]  # fmt: skip
     return Table(say("What the check saw"), head, rows)

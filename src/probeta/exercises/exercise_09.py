@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from probeta.exercises.quantities import generalization_gap as derive
+from probeta.exercises.quantities import generalization_gap
 from probeta.exercises.results import Results
 from probeta.report.answer import Answer
 from probeta.report.claims import Expectation
@@ -16,6 +16,8 @@ NAMES = {
     "generalization_gap": "accuracy gap, training − validation",
 }
 
+derive = generalization_gap
+
 
 def answer(results: Results) -> Answer:
     say = results.say
@@ -23,24 +25,19 @@ def answer(results: Results) -> Answer:
     better = [
         Expectation(
             say("{name} validates better than the baseline.", name=say(name)),
-            results.of(name, "val/acc"),
-            plain["val/acc"],
+            results.of(name, "val/acc"), plain["val/acc"],
         )
         for name in REGULARISED
-    ]
+    ]  # fmt: skip
     narrower = [
         Expectation(
             say("{name} narrows the gap between training and validation accuracy.", name=say(name)),
-            plain["generalization_gap"],
-            results.of(name, "generalization_gap"),
+            plain["generalization_gap"], results.of(name, "generalization_gap"),
         )
         for name in REGULARISED
-    ]
+    ]  # fmt: skip
     return Answer(
         sentences=[results.lead("val/acc"), results.lead("generalization_gap"), results.span("best_epoch")],
         claims=results.judge(*better, *narrower),
         charts=results.boundaries(),
     )
-
-
-__all__ = ["NAMES", "answer", "derive"]

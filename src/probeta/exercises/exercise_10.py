@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from probeta.exercises.quantities import deviations
 from probeta.exercises.results import Results
-from probeta.report.answer import Answer, Table, mean_cell, text_cell
+from probeta.report.answer import Answer, Table, text_cell
 from probeta.report.claims import Expectation
 from probeta.stats.values import Values
 
@@ -78,10 +78,7 @@ def variation(results: Results) -> Table:
     rows = [
         [
             text_cell(say(variant)),
-            *(
-                mean_cell(list(deviations(results.of(variant, metric)).values()), results.language, 3)
-                for metric in ("epochs", "val/acc")
-            ),
+            *(results.mean_cell(deviations(results.of(variant, metric))) for metric in ("epochs", "val/acc")),
         ]
         for variant in results.by_variant
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from probeta.errors import RunDirectoryError
 from probeta.exercises.quantities import epochs_to_target
 from probeta.exercises.results import Results
-from probeta.report.answer import Answer, Chart, Table, mean_cell, text_cell
+from probeta.report.answer import Answer, Chart, Table, text_cell
 from probeta.report.charts import lines, points
 from probeta.report.claims import Expectation
 from probeta.runs.row import RunRow
@@ -43,11 +43,7 @@ def answer(results: Results) -> Answer:
         ),
     )  # fmt: skip
     searched = search(results)
-    epoch = say("epoch")
-    curves = [
-        lines(results.curve(m), epoch, results.curve(m), results.bands(m), log_y=m.endswith("loss"))
-        for m in ("train/loss", "val/acc")
-    ]
+    curves = [results.epochs("train/loss", log_y=True), results.epochs("val/acc")]
     chosen = [
         say("{name}: the search chose the learning rate {rate}.", name=say(name),
             rate=results.language.list(sorted({results.number(run.settings.get(RATE)) for run in runs})))
@@ -81,7 +77,7 @@ def table(results: Results, searched: Searched) -> Table:
     say = results.say
     rates = sorted({rate for found in searched.values() for rate in found})
     rows = [
-        [text_cell(say(name)), *(mean_cell(found.get(rate, []), results.language, 3) for rate in rates)]
+        [text_cell(say(name)), *(results.mean_cell(found.get(rate, [])) for rate in rates)]
         for name, found in searched.items()
     ]
     title = say("The search: validation loss by learning rate, over seeds of its own")

@@ -7,7 +7,6 @@ from itertools import pairwise
 from probeta.exercises.quantities import curve_of, mean_of
 from probeta.exercises.results import Results
 from probeta.report.answer import Answer
-from probeta.report.charts import lines
 from probeta.report.claims import Expectation
 from probeta.runs.row import RunRow
 
@@ -63,10 +62,6 @@ def answer(results: Results) -> Answer:
                 of["val/acc"][0], of["val/acc"][1],
             ),
         ]  # fmt: skip
-    epoch = say("epoch")
-    charts = [
-        lines(results.curve(m), epoch, results.curve(m), results.bands(m), log_y=m == "train/loss")
-        for m in ("lr", "train/loss")
-    ]
+    charts = [results.epochs("lr"), results.epochs("train/loss", log_y=True)]
     sentences = [results.lead(metric) for metric in ("early_rise", "early_loss", "val/acc")]
     return Answer(sentences, results.judge(*expected), charts=charts)

@@ -8,7 +8,7 @@ from typing import Any
 from probeta.exercises.quantities import generalization_gap
 from probeta.exercises.results import Results
 from probeta.report.answer import Answer, Chart
-from probeta.report.charts import heat, lines, points
+from probeta.report.charts import lines, points
 from probeta.report.claims import Expectation
 from probeta.runs.row import RunRow
 from probeta.stats.values import Values
@@ -102,16 +102,8 @@ def charts(results: Results) -> list[Chart]:
     found = []
     for metric, digits in (("weight_norm", 3), ("val/acc", 3), ("generalization_gap", 2)):
         for name, title in TITLES.items():
-            samples = [
-                [list(results.at(metric, **{OPTIMIZER: name, RATE: r, DECAY: d}).values()) for r in rates]
-                for d in decays
-            ]
-            means = [[fmean(cell) if cell else None for cell in row] for row in samples]
-            texts = [["–" if m is None else results.number(m, digits) for m in row] for row in means]
             heading = say("{name}: {metric}", name=title, metric=results.metric(metric))
-            axes = (results.metric(RATE), results.metric(DECAY))
-            found.append(heat(heading, *axes, results.told(rates), results.told(decays), means, texts,
-                              results.metric(metric)))  # fmt: skip
+            found.append(results.grid(heading, metric, DECAY, RATE, digits, **{OPTIMIZER: name}))
     some = [d for d in decays if d > 0]
     series = {
         f"{title}, {results.number(rate)}": points(

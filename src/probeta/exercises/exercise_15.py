@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from itertools import takewhile
-from statistics import fmean
+from statistics import fmean, geometric_mean
 from typing import Any
 
 from probeta.exercises.quantities import measurements
 from probeta.exercises.results import Results
-from probeta.report.answer import Answer, Cell, Chart, Table, mean_cell, text_cell
-from probeta.report.charts import lines
+from probeta.report.answer import Answer, Cell, Chart, Table, text_cell
+from probeta.report.charts import lines, series
 from probeta.report.claims import Expectation
 from probeta.runs.row import RunRow
 
@@ -154,7 +154,7 @@ def by_weight(results: Results, run: RunRow) -> str:
     for cell in CELLS:
         curves = norms(run, cell, "weight_gradient", "length").values()
         if pairs := [(curve[min(curve)], curve[max(curve)]) for curve in curves]:
-            ends[cell] = tuple(geometric([pair[i] for pair in pairs]) for i in range(2))
+            ends[cell] = tuple(geometric_mean([pair[i] for pair in pairs]) for i in range(2))
     if not ends:
         return ""
     parts = [
@@ -183,8 +183,8 @@ def ranges(results: Results, variant: str, run: RunRow) -> list[list[Cell]]:
                 [
                     text_cell(results.say(variant)),
                     text_cell(cell),
-                    mean_cell(list(rates(run, cell).values()), results.language, 3),
-                    mean_cell(found, results.language, 3),
+                    results.mean_cell(rates(run, cell)),
+                    results.mean_cell(found),
                     text_cell(f"{sum(value >= most for value in found)} / {len(found)}"),
                 ]
             )
@@ -199,12 +199,12 @@ def curves(results: Results, variant: str, run: RunRow) -> list[Chart]:
         (say("Recurrent weight: {name}", name=name), "weight_gradient", "length", say("length T, steps"), "‖∂L/∂W‖"),
         (say("State: {name}", name=name), "state_gradient", "distance", say("steps back from the loss"), "‖∂L/∂h‖"),
     ):
-        series = {cell: band(list(norms(run, cell, quantity, by).values())) for cell in CELLS}
+        drawn = {cell: band(list(norms(run, cell, quantity, by).values())) for cell in CELLS}
         memory = band(list(norms(run, "lstm", "memory_gradient", by).values())) if by == "distance" else None
         if memory:
-            series[say("lstm, cell state")] = memory
+            drawn[say("lstm, cell state")] = memory
         hint = say("Geometric mean over the nets; the band holds the middle half of them.")
-        charts.append(lines(title, x, y, series, log_y=True, markers=by == "length", hint=hint))
+        charts.append(lines(title, x, y, drawn, log_y=True, markers=by == "length", hint=hint))
     return charts
 
 
@@ -216,18 +216,5 @@ def band(curves: Sequence[Mapping[int, float]]) -> dict[str, Any] | None:
     kept = places[:: math.ceil(len(places) / 80)]
     columns = [sorted(v for curve in curves if (v := curve.get(at, 0.0)) > 0) for at in kept]
     there = [(at, values) for at, values in zip(kept, columns, strict=True) if values]
-    return {
-        "x": [at for at, _ in there],
-        "mean": [short(geometric(values)) for _, values in there],
-        "low": [short(values[len(values) // 4]) for _, values in there],
-        "high": [short(values[(3 * len(values)) // 4]) for _, values in there],
-        "runs": len(curves),
-    }
-
-
-def geometric(values: Sequence[float]) -> float:
-    return math.exp(sum(map(math.log, values)) / len(values))
-
-
-def short(value: float) -> float:
-    return float(f"{value:.4g}")
+    spans = [(geometric_mean(s), s[len(s) // 4], s[(3 * len(s)) // 4]) for _, s in there]
+    return series([at for at, _ in there], spans, len(curves))

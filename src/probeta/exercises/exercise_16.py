@@ -8,9 +8,9 @@ from statistics import fmean
 
 from probeta.exercises.results import Results
 from probeta.exercises.translations import error_rates, sentences
-from probeta.report.answer import Answer, Cell, Chart, Table
+from probeta.report.answer import Answer, Cell, Chart, Table, text_cell
 from probeta.report.charts import heat, lines, points
-from probeta.report.claims import Expectation, counted
+from probeta.report.claims import Expectation
 from probeta.report.compare import KINDS, error_names
 from probeta.runs.row import RunRow
 
@@ -42,9 +42,9 @@ def answer(results: Results) -> Answer:
     first, last = sizes[0], sizes[-1]
     scores = [run.metrics["train/bleu"] or 0.0 for run in results.by_variant[first]]
     claims = [
-        counted(
+        results.counted(
             say("{name} are learned by heart: BLEU on them reaches its maximum.", name=results.named(first)),
-            sum(score >= BY_HEART for score in scores), len(scores), results.language,
+            sum(score >= BY_HEART for score in scores), len(scores),
             say("The net has far more parameters than so few sentences have words."),
         ),
         *results.judge(*better(results, sizes), *fewer(results, sizes[1:])),
@@ -124,7 +124,7 @@ def examples(results: Results, variant: str) -> Table:
     for kind in KINDS:
         worst = max(found, key=lambda row: int(row[kind]), default=None)
         if worst is not None and int(worst[kind]):
-            cells = [Cell(worst[part], worst[part], prose=True) for part in ("source", "reference", "hypothesis")]
+            cells = [text_cell(worst[part], prose=True) for part in ("source", "reference", "hypothesis")]
             rows.append([Cell(names[kind], names[kind], worst[kind]), *cells])
     head = [say("kind"), say("source"), say("reference"), say("Translation")]
     hint = say(
@@ -150,8 +150,8 @@ def scores_by_size(results: Results) -> Chart:
 def errors_by_size(results: Results) -> Chart:
     say, names = results.say, error_names(results.language)
     table = [[mean(results, variant, f"errors/{kind}") for kind in KINDS] for variant in results.by_variant]
-    texts = [["–" if v is None else results.number(v, 2) for v in row] for row in table]
     return heat(
         say("Errors by kind and number of pairs"), say("kind"), "", [names[kind] for kind in KINDS],
-        [say(variant) for variant in results.by_variant], table, texts, say("per 100 reference words"),
+        [say(variant) for variant in results.by_variant], table, results.texts(table, 2),
+        say("per 100 reference words"),
     )  # fmt: skip

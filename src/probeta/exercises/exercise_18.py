@@ -12,7 +12,7 @@ from probeta.exercises.results import Results
 from probeta.exercises.translations import select_attended
 from probeta.metrics.alignment import word_weights
 from probeta.metrics.attention_shape import path
-from probeta.report.answer import Answer, Cell, Chart, Table
+from probeta.report.answer import Answer, Cell, Chart, Table, text_cell
 from probeta.report.charts import heat
 from probeta.report.claims import Expectation
 from probeta.report.language import Language
@@ -115,7 +115,7 @@ def table(results: Results, picked: Sequence[dict[str, Any]]) -> Table:
     rows = []
     for entry in picked:
         source = " ".join(entry["source"][1:-1])
-        cells = [Cell(source, source)]
+        cells = [text_cell(source)]
         for found in by_source:
             own = found.get(tuple(entry["source"]))
             text = "–" if own is None else join_labels(labels(own), results.language)

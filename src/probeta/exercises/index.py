@@ -10,6 +10,7 @@ from typing import Any
 
 from probeta.report.answer import Answer, Verdict
 from probeta.report.language import LANGUAGES, Language
+from probeta.report.page import as_json, page_name, render_template, words
 from probeta.report.summary import Summary, states
 from probeta.runs.atomic import write_atomic
 from probeta.runs.reading import Damaged, check_kinds, read_json
@@ -18,11 +19,6 @@ log = logging.getLogger(__name__)
 
 ANSWER = "answer.json"
 """Beside an exercise's page: what the index says of it."""
-
-
-def page_name(stem: str, lang: str) -> str:
-    """`report.html`, in another language than English `report.es.html`."""
-    return f"{stem}.html" if lang == "en" else f"{stem}.{lang}.html"
 
 
 def others(language: Language) -> list[tuple[str, str]]:
@@ -47,8 +43,6 @@ def digest(summary: Summary, answer: Answer, language: Language) -> dict[str, An
 
 def write_index(root: Path) -> Path:
     """Write the index of the exercises under `root` in every language; returns the English page."""
-    from probeta.report.page import as_json, render_template, words
-
     found = []
     for file in sorted(root.glob(f"*/{ANSWER}")):
         try:

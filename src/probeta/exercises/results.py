@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from statistics import fmean
 from typing import Any
 
 from probeta.metrics.direction import is_maximised, quantity
-from probeta.report.answer import Chart, Claim
-from probeta.report.charts import band, boundary, heat
-from probeta.report.claims import Expectation, against, judge, lead, span
+from probeta.report.answer import Cell, Chart, Claim, mean_cell
+from probeta.report.charts import band, boundary, heat, lines
+from probeta.report.claims import Expectation, against, counted, judge, lead, span
 from probeta.report.language import Language
 from probeta.report.summary import Summary, values_of
 from probeta.runs.row import RunRow
@@ -103,14 +104,28 @@ class Results:
     def judge(self, *expectations: Expectation) -> list[Claim]:
         return judge(expectations, self.language, self.summary.family)
 
-    def grid(self, title: str, metric: str, rows: str, columns: str, digits: int = 3) -> Chart:
-        """A heat map of the metric's mean over the settings `rows` × `columns`."""
+    def counted(self, statement: str, hits: int, total: int, because: str = "") -> Claim:
+        """A claim about every case."""
+        return counted(statement, hits, total, self.language, because)
+
+    def mean_cell(self, values: Mapping[Any, float] | Sequence[float], digits: int = 3, most: float = math.inf) -> Cell:
+        """The mean of a quantity from 0 to `most`, or of a `Sample` of it."""
+        values = list(values.values()) if isinstance(values, Mapping) else values
+        return mean_cell(values, self.language, digits, most)
+
+    def grid(self, title: str, metric: str, rows: str, columns: str, digits: int = 3, **held: Any) -> Chart:
+        """A heat map of the metric's mean over the settings `rows` × `columns`, of the variants with those `held`."""
         across, down = self.levels(columns), self.levels(rows)
-        cells = [[list(self.at(metric, **{rows: r, columns: c}).values()) for c in across] for r in down]
+        cells = [[list(self.at(metric, **held, **{rows: r, columns: c}).values()) for c in across] for r in down]
         means = [[fmean(values) if values else None for values in row] for row in cells]
-        texts = [["–" if m is None else self.number(m, digits) for m in row] for row in means]
         x, y = self.metric(columns), self.metric(rows)
-        return heat(title, x, y, self.told(across), self.told(down), means, texts, self.metric(metric))
+        return heat(
+            title, x, y, self.told(across), self.told(down), means, self.texts(means, digits), self.metric(metric)
+        )
+
+    def texts(self, table: Sequence[Sequence[float | None]], digits: int = 3) -> list[list[str]]:
+        """What stands in the cells of a heat map."""
+        return [["–" if v is None else self.number(v, digits) for v in row] for row in table]
 
     def told(self, levels: Sequence[Any]) -> list[str]:
         """A setting's values as the reader's language writes them."""
@@ -119,6 +134,10 @@ class Results:
     def bands(self, metric: str) -> dict[str, dict[str, Any] | None]:
         """Variant (in the reader's language) → its curve over epochs, for a chart of lines."""
         return {self.say(variant): band(self.curves(runs, metric)) for variant, runs in self.by_variant.items()}
+
+    def epochs(self, metric: str, log_y: bool = False) -> Chart:
+        """The metric over epochs, a line for each variant."""
+        return lines(self.curve(metric), self.say("epoch"), self.curve(metric), self.bands(metric), log_y=log_y)
 
     @staticmethod
     def curves(runs: Sequence[RunRow], metric: str) -> list[dict[int, float]]:

@@ -9,7 +9,7 @@ from enum import Enum
 from typing import Any
 
 from probeta.report.language import Language
-from probeta.report.summary import measured
+from probeta.report.summary import measured, spread
 
 
 class Verdict(Enum):
@@ -70,14 +70,11 @@ class Answer:
     charts: Sequence[Chart] = ()
 
 
-def text_cell(text: str) -> Cell:
-    return Cell(text, text)
+def text_cell(text: str, prose: bool = False) -> Cell:
+    return Cell(text, text, prose=prose)
 
 
 def mean_cell(values: Sequence[float], language: Language, digits: int = 4, most: float = math.inf) -> Cell:
     """Mean ± standard deviation, and below it the 95 % interval of the mean, of what lies between 0 and `most`."""
     m = measured(values, limits=(0.0, most))
-    if m.mean is None:
-        return Cell("–")
-    deviation = "" if m.std is None else f" ± {language.number(m.std, 2)}"
-    return Cell(f"{language.number(m.mean, digits)}{deviation}", m.mean, language.interval(m.interval))
+    return Cell(spread(m, language, digits), "" if m.mean is None else m.mean, language.interval(m.interval))

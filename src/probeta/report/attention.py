@@ -101,9 +101,7 @@ def words(language: Language) -> dict[str, Any]:
     """What the page's script says beside the weights."""
     say = language.say
     return {
-        "test": say("test"),
-        "val": say("validation"),
-        "train": say("training"),
+        **{split: language.split(split) for split in SENTENCES},
         "last": say("last"),
         "mean": say("mean"),
         "gold": say("Gold:"),

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from probeta.report.answer import Chart
-from probeta.report.charts import lines, short
+from probeta.report.charts import lines, series
 from probeta.report.language import Language
 from probeta.report.summary import MANY, Summary, ranked
 
@@ -35,10 +35,10 @@ def charts(summary: Summary, language: Language) -> list[Chart]:
     )
     made = []
     for (score, size), places in sorted(families.items()):
-        series = {say(g.variant): _series(places, g.measured) for g in ranked(summary)[:MANY]}
+        drawn = {say(g.variant): _series(places, g.measured) for g in ranked(summary)[:MANY]}
         title = f"{say(SCORES[score])} – {say(SIZES[size])}"
-        if any(series.values()):
-            made.append(lines(title, say(SIZES[size]), say(SCORES[score]), series, markers=True, hint=hint))
+        if any(drawn.values()):
+            made.append(lines(title, say(SIZES[size]), say(SCORES[score]), drawn, markers=True, hint=hint))
     return made
 
 
@@ -47,11 +47,4 @@ def _series(places: Mapping[float, str], measured: Mapping[str, Any]) -> dict[st
     found = [measured[places[at]] for at in x]
     if len(x) < 2:
         return None
-    intervals = [(m.interval and m.interval.ends) or (m.mean, m.mean) for m in found]
-    return {
-        "x": x,
-        "mean": [short(m.mean) for m in found],
-        "low": [short(low) for low, _ in intervals],
-        "high": [short(high) for _, high in intervals],
-        "runs": max(m.n for m in found),
-    }
+    return series(x, [(m.mean, *(m.ends or (m.mean, m.mean))) for m in found], max(m.n for m in found))

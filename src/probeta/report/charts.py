@@ -37,20 +37,21 @@ def band(curves: Sequence[Mapping[int, float]], *, keep: bool = True) -> dict[st
     step = math.ceil(len(epochs) / POINTS)
     kept = epochs[::step] if (len(epochs) - 1) % step == 0 else [*epochs[::step], epochs[-1]]
     rows = [list(values[epoch].values()) for epoch in kept]
-    return {
-        "x": [epoch + 1 for epoch in kept],
-        "mean": [short(sum(r) / len(r)) for r in rows],
-        "low": [short(min(r)) for r in rows],
-        "high": [short(max(r)) for r in rows],
-        "runs": len(curves),
-    }
+    spans = [(sum(row) / len(row), min(row), max(row)) for row in rows]
+    return series([epoch + 1 for epoch in kept], spans, len(curves))
+
+
+def series(x: Sequence[float], spans: Sequence[tuple[float, float, float]], runs: int) -> dict[str, Any]:
+    """A line with a band: at each `x` its mean, low and high, over at most so many `runs`."""
+    sides = {name: [short(span[i]) for span in spans] for i, name in enumerate(("mean", "low", "high"))}
+    return {"x": list(x), **sides, "runs": runs}
 
 
 def lines(
     title: str,
     x: str,
     y: str,
-    series: Mapping[str, dict[str, Any] | None],
+    drawn: Mapping[str, dict[str, Any] | None],
     *,
     log_x: bool = False,
     log_y: bool = False,
@@ -58,8 +59,8 @@ def lines(
     diagonal: bool = False,
     hint: str = "",
 ) -> Chart:
-    """One line per series (`band`, or `x`, `mean` and perhaps `low` and `high`); a series of `None` is left out."""
-    kept = [{"name": name, **values} for name, values in series.items() if values is not None]
+    """One line for each of `drawn` (a `series`, or `x` and `mean` alone); what is `None` is left out."""
+    kept = [{"name": name, **values} for name, values in drawn.items() if values is not None]
     data = {
         "kind": "lines", "x": x, "y": y, "series": kept, "logX": log_x, "logY": log_y, "markers": markers,
         "diagonal": diagonal,
@@ -70,13 +71,8 @@ def lines(
 def points(at: Sequence[float], samples: Sequence[Sequence[float]]) -> dict[str, Any]:
     """A series of means over seeds at each place, with lowest and highest."""
     there = [(x, list(s)) for x, s in zip(at, samples, strict=True) if s]
-    return {
-        "x": [x for x, _ in there],
-        "mean": [short(sum(s) / len(s)) for _, s in there],
-        "low": [short(min(s)) for _, s in there],
-        "high": [short(max(s)) for _, s in there],
-        "runs": max((len(s) for _, s in there), default=0),
-    }
+    spans = [(sum(s) / len(s), min(s), max(s)) for _, s in there]
+    return series([x for x, _ in there], spans, max((len(s) for _, s in there), default=0))
 
 
 def heat(

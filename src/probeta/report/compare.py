@@ -12,9 +12,9 @@ import numpy as np
 
 from probeta.errors import RunDirectoryError
 from probeta.metrics.translation import chrf
-from probeta.report.answer import Answer, Cell, Table
+from probeta.report.answer import Answer, Cell, Table, text_cell
 from probeta.report.language import Language
-from probeta.report.page import Written, render
+from probeta.report.page import Written, page_name, render
 from probeta.report.summary import summarise
 from probeta.runs.artifacts import Artifacts
 from probeta.runs.atomic import write_atomic
@@ -67,10 +67,8 @@ class RunComparison:
             else say("Paired bootstrap: the two do not differ beyond chance (level {level}).",
                      level=language.number(LEVEL))
         )  # fmt: skip
-        split = {"train": say("training"), "val": say("validation"), "test": say("test")}.get(self.split, self.split)
-        heading = say(
-            "{b} against {a} ({split}, {n} sentences)", a=self.run_a, b=self.run_b, split=split, n=s.sentences
-        )
+        heading = say("{b} against {a} ({split}, {n} sentences)", a=self.run_a, b=self.run_b,
+                      split=language.split(self.split), n=s.sentences)  # fmt: skip
         difference, low, high = (language.signed(round(value, 2)) for value in (s.difference, s.low, s.high))
         interval = say("{low} to {high}", low=low, high=high)
         gained = language.signed(round(self.chrf[1] - self.chrf[0], 2))
@@ -136,8 +134,8 @@ class RunComparison:
             rows = [
                 [
                     Cell(str(e.number), e.number),
-                    Cell(e.source, e.source, prose=True),
-                    Cell(e.reference, e.reference, prose=True),
+                    text_cell(e.source, prose=True),
+                    text_cell(e.reference, prose=True),
                     *(
                         Cell(text, bleu, f"BLEU {language.decimals(bleu, 1)}", prose=True)
                         for text, bleu in ((e.a, e.bleu_a), (e.b, e.bleu_b))
@@ -173,7 +171,7 @@ def write_comparison(run_a: str | Path, run_b: str | Path, lang: str = "en") -> 
             ["probeta", "report", str(run_a), str(run_b), *([] if lang == "en" else [f"lang={lang}"])]
         ),
     }
-    page = second.path / f"against_{first.path.name}{'' if lang == 'en' else f'.{lang}'}.html"
+    page = second.path / page_name(f"against_{first.path.name}", lang)
     write_atomic(page, render(summarise(sweep), language, found.answer(language)))
     return Written(found.markdown(language), page)
 

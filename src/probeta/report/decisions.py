@@ -10,6 +10,7 @@ from probeta.metrics.direction import is_maximised
 from probeta.report.answer import Cell, Chart, Table
 from probeta.report.charts import lines
 from probeta.report.language import Language
+from probeta.report.verdicts import rank_first
 from probeta.runs.table import SweepRuns
 from probeta.stats.families import compare
 from probeta.stats.sequential import (
@@ -88,12 +89,7 @@ class Decided:
         say, fixed = language.say, self.fixed.get((d.a, d.b))
         if fixed is None or fixed.p_holm is None:
             return say("{n} fixed seeds say nothing", n=FIXED)
-        if not fixed.differs:
-            verdict = say("no difference shown")
-        elif (fixed.difference > 0) == is_maximised(self.metric):
-            verdict = say("first is better")
-        else:
-            verdict = say("first is worse")
+        verdict = rank_first(fixed, self.metric, language) if fixed.differs else say("no difference shown")
         return say(
             "{n} fixed seeds: {verdict} (Holm {holm})", n=FIXED, verdict=verdict, holm=language.number(fixed.p_holm, 2)
         )

@@ -81,6 +81,10 @@ class Language:
         """What a metric is called while it changes over epochs: `validation accuracy`, not `best …` or `final …`."""
         return self.say(NAMES[name]) if self.names and name in NAMES else self.metric(name)
 
+    def split(self, name: str) -> str:
+        """What a page calls a part of the data."""
+        return {"train": self.say("training"), "val": self.say("validation"), "test": self.say("test")}.get(name, name)
+
     def number(self, value: float | None, digits: int = 4) -> str:
         """`0.9958`, in Spanish `0,9958`; of `digits` significant ones."""
         if value is None or value != value or value in (float("inf"), float("-inf")):

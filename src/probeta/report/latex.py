@@ -69,5 +69,5 @@ def _cell(measured: MetricSummary, language: Language) -> str:
     if measured.mean is None:
         return "--"
     mean = escape(language.number(measured.mean, 4))
-    ends = None if measured.interval is None else measured.interval.ends
-    return mean if ends is None else f"{mean} [{', '.join(escape(language.number(end, 4)) for end in ends)}]"
+    ends = ", ".join(escape(language.number(end, 4)) for end in measured.ends or ())
+    return f"{mean} [{ends}]" if ends else mean

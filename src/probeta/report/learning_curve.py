@@ -9,7 +9,7 @@ import numpy as np
 
 from probeta.metrics.direction import bounds, direction, is_maximised
 from probeta.report.answer import Answer, Cell, Chart, Table
-from probeta.report.charts import lines, short
+from probeta.report.charts import lines, series, short
 from probeta.report.language import Language
 from probeta.report.summary import Summary, chosen_metrics
 from probeta.runs.identity import label_settings
@@ -119,14 +119,8 @@ def _chart(error: str, curves: Mapping[str, Curves], laws: Mapping[str, PowerLaw
         ends = [mean_interval(of_size, bounds=(0.0, math.inf)) for of_size in values]
         means = [sum(of_size) / len(of_size) for of_size in values]
         # A logarithmic axis has no 0.
-        spans = [(e.low or m, e.high) if e else (m, m) for e, m in zip(ends, means, strict=True)]
-        drawn[name or say("mean")] = {
-            "x": sizes,
-            "mean": [short(mean) for mean in means],
-            "low": [short(low) for low, _ in spans],
-            "high": [short(high) for _, high in spans],
-            "runs": max(map(len, values)),
-        }
+        spans = [(m, e.low or m, e.high) if e else (m, m, m) for e, m in zip(ends, means, strict=True)]
+        drawn[name or say("mean")] = series(sizes, spans, max(map(len, values)))
         if (law := laws[name]) is not None:
             x = np.geomspace(sizes[0], sizes[-1], 40)
             fitted = say("{name}: power law", name=name) if name else say("power law")

@@ -37,9 +37,7 @@ def summary_md(summary: Summary, language: Language, answer: Answer | None = Non
     parts += [f"- {note}" for note in summary.notes(language)]
     parts += verdicts(summary, language)
     if summary.failures:
-        from probeta.report.summary import _error
-
-        failed = "\n".join(f"- `{run.name}`: {_error(run)}" for run in summary.failures)
+        failed = "\n".join(f"- `{run.name}`: {run.headline}" for run in summary.failures)
         parts.append(f"## {say('Failed')}\n\n{failed}")
     if definition.get("command"):
         parts.append(f"## {say('Command')}\n\n```\n{definition['command']}\n```")

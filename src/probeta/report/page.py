@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, select_autoescape
 
-from probeta.metrics.direction import direction, is_maximised
+from probeta.metrics.direction import is_maximised
 from probeta.report import attention, by_size
 from probeta.report.answer import Answer
 from probeta.report.charts import band
@@ -25,8 +25,7 @@ from probeta.report.language import Language
 from probeta.report.markdown import decisions_of
 from probeta.report.single import describe_run, only_run, run_tables
 from probeta.report.summary import MANY, Group, Summary, chosen_metrics, megabytes, ranked, spread, states
-from probeta.report.verdicts import failing_more, interval_subject, no_difference, say_tested
-from probeta.runs.record import headline
+from probeta.report.verdicts import failing_more, interval_subject, no_difference, rank_first, say_tested
 from probeta.runs.row import RunRow
 
 DRAWN = 12
@@ -95,9 +94,7 @@ def render(
         failing=[failing_more(c, language) for c in summary.failures_compared[:MANY]],
         family=len(summary.family),
         runs=[_run_row(run, metrics, language) for run in summary.sweep.runs],
-        failures=[
-            (run.name, headline(run.error or {}), (run.error or {}).get("traceback") or "") for run in summary.failures
-        ],
+        failures=[(run.name, run.headline, (run.error or {}).get("traceback") or "") for run in summary.failures],
         attention="" if weights is None else pack(as_json(weights).encode()),
         pictures=_encoded(found, summary.sweep.directory),
         command=definition.get("command") or "",
@@ -144,6 +141,11 @@ def _load_templates() -> Environment:
 def _hash_script(source: bytes) -> str:
     """A script as a Content-Security-Policy names it."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(source).digest()).decode()}'"
+
+
+def page_name(stem: str, lang: str) -> str:
+    """`report.html`, in another language than English `report.es.html`."""
+    return f"{stem}.html" if lang == "en" else f"{stem}.{lang}.html"
 
 
 def words(language: Language) -> dict[str, str]:
@@ -198,18 +200,14 @@ def _run_row(run: RunRow, metrics: Sequence[str], language: Language) -> dict[st
 
 def _differences(summary: Summary, language: Language) -> list[dict[str, Any]]:
     """One row per pair, real differences first."""
-    up = is_maximised(summary.primary or "")
     rows = []
     for c in sorted(summary.comparisons, key=lambda c: (not c.differs, c.p_holm is None, c.p_holm or 0.0)):
-        better = language.say("first is better") if (c.sign > 0) == up else language.say("first is worse")
-        if direction(summary.primary or "") is None:
-            better = language.say("first is higher") if c.sign > 0 else language.say("first is lower")
         rows.append(
             {
                 "pair": f"{language.say(c.a)} – {language.say(c.b)}",
                 "differs": c.differs,
                 "failed": f"{c.failed[0]} / {c.failed[1]}" if sum(c.failed) else "",
-                "verdict": better if c.differs else no_difference(c, language),
+                "verdict": rank_first(c, summary.primary or "", language) if c.differs else no_difference(c, language),
                 "difference": language.signed(c.difference),
                 "sort": c.difference,
                 "interval": language.interval(c.interval),
@@ -229,7 +227,7 @@ def _strips(summary: Summary, metrics: Sequence[str], language: Language) -> lis
         for name in metrics:
             m = group.measured[name]
             values = [v for run in group.runs if run.completed and (v := run.metrics.get(name)) is not None]
-            entry["values"][name] = {"all": values, "mean": m.mean, "interval": m.interval and m.interval.ends}
+            entry["values"][name] = {"all": values, "mean": m.mean, "interval": m.ends}
         found.append(entry)
     return found
 

@@ -135,7 +135,7 @@ def score_table(run: RunRow, language: Language) -> Table | None:
         values = [run.metrics.get(f"{split}/{name}") for name in names]
         if any(value is not None for value in values):
             cells = [Cell("" if v is None else language.number(v), "" if v is None else v) for v in values]
-            rows.append([text_cell(split_names(language)[split]), *cells])
+            rows.append([text_cell(language.split(split)), *cells])
     return Table(language.say("Scores"), ["", *names], rows)
 
 
@@ -146,11 +146,6 @@ def translation_table(run: RunRow, language: Language) -> Table | None:
     for split in SPLITS:
         for entry in islice((e for e in entries if e["split"] == split), SENTENCES):
             texts = [join_tokens(entry[name]) for name in ("source", "reference", "hypothesis")]
-            rows.append([text_cell(split_names(language)[split]), *(Cell(text, text, prose=True) for text in texts)])
+            rows.append([text_cell(language.split(split)), *(text_cell(text, prose=True) for text in texts)])
     head = ["", say("source"), say("reference"), say("translation")]
     return Table(say("Translations"), head, rows) if rows else None
-
-
-def split_names(language: Language) -> dict[str, str]:
-    say = language.say
-    return {"train": say("training"), "val": say("validation"), "test": say("test")}

@@ -11,10 +11,9 @@ from typing import Any
 from probeta.metrics.direction import bounds, choose_leading, is_maximised, quantity
 from probeta.report.language import Language
 from probeta.runs.cells import format_table
-from probeta.runs.record import headline
 from probeta.runs.row import REPLICATES, RunRow
 from probeta.runs.table import SweepRuns
-from probeta.stats.comparisons import ALPHA, Comparison, compare_pair, pair_variants
+from probeta.stats.comparisons import Comparison, compare_pair, pair_variants
 from probeta.stats.families import Failing, Family, compare_failures
 from probeta.stats.intervals import UNBOUNDED, Interval, mean_interval
 from probeta.stats.values import Values
@@ -38,6 +37,11 @@ class MetricSummary:
     interval: Interval | None
     best: float | None
     worst: float | None
+
+    @property
+    def ends(self) -> tuple[float, float] | None:
+        """The interval's, where there is one and it is a statement (`Interval.ends`)."""
+        return None if self.interval is None else self.interval.ends
 
 
 @dataclass(frozen=True)
@@ -247,26 +251,15 @@ def runs_csv(summary: Summary) -> str:
     was interrupted."""
     names = [key for key in REPLICATES if any(key in run.seeds for run in summary.sweep.runs)]
     metrics = sorted(summary.metrics)
-    header = [
-        "variant",
-        *names,
-        *summary.sweep.axes,
-        "status",
-        *metrics,
-        "error",
-        "job",
-        "duration_s",
-        "fit_s",
-        "device",
-    ]
+    timed = ("duration_s", "fit_s", "device")
+    header = ["variant", *names, *summary.sweep.axes, "status", *metrics, "error", "job", *timed]
     rows = []
     for run in summary.sweep.runs:
         replicate = [run.seeds.get(key, "") for key in names]
         settings = [run.settings.get(key, "") for key in summary.sweep.axes]
-        error = _error(run)
         timing = [run.result.get("duration_s", ""), run.result.get("fit_s", ""), run.result.get("device") or ""]
         values = [run.metrics.get(name, "") for name in metrics]
-        rows.append([run.variant, *replicate, *settings, run.status, *values, error, run.name, *timing])
+        rows.append([run.variant, *replicate, *settings, run.status, *values, run.headline, run.name, *timing])
     return format_table([header, *rows])
 
 
@@ -288,7 +281,7 @@ def groups_csv(summary: Summary) -> str:
         row: list[Any] = [group.variant, len(group.runs), sum(r.completed for r in group.runs), group.failed]
         for name in metrics:
             m = group.measured[name]
-            low, high = (m.interval and m.interval.ends) or (None, None)
+            low, high = m.ends or (None, None)
             row += [m.n, *("" if v is None else v for v in (m.mean, m.std, low, high, m.best, m.worst))]
         rows.append(row)
     return format_table([header, *rows])
@@ -326,20 +319,3 @@ def states(runs: Sequence[RunRow], language: Language) -> str:
     for run in runs:
         counts[run.status] = counts.get(run.status, 0) + 1
     return ", ".join(f"{count} {language.say(status)}" for status, count in sorted(counts.items()))
-
-
-def _error(run: RunRow) -> str:
-    return headline(run.error) if run.error else ""
-
-
-__all__ = [
-    "ALPHA",
-    "Group",
-    "MetricSummary",
-    "Summary",
-    "groups_csv",
-    "measure",
-    "ranked",
-    "runs_csv",
-    "summarise",
-]

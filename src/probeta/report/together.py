@@ -9,7 +9,7 @@ from pathlib import Path
 from probeta.errors import ConfigError
 from probeta.report.language import Language
 from probeta.report.markdown import summary_md
-from probeta.report.page import Written, render
+from probeta.report.page import Written, page_name, render
 from probeta.report.summary import summarise
 from probeta.runs.atomic import write_atomic
 from probeta.runs.identity import digest
@@ -35,6 +35,6 @@ def write_together(directories: Sequence[str], lang: str = "en", metrics: Sequen
     summary = summarise(sweep)
     # Its name holds no more of the others' than a file system takes.
     others = names[0] if len(names) == 2 and len(names[0]) < 100 else digest([str(folder) for folder in folders])
-    page = folders[-1] / f"against_{others}{'' if lang == 'en' else f'.{lang}'}.html"
+    page = folders[-1] / page_name(f"against_{others}", lang)
     write_atomic(page, render(summary, language))
     return Written(summary_md(summary, language), page)

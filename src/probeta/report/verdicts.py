@@ -45,6 +45,14 @@ def verdict(c: Comparison, metric: str, language: Language) -> str:
     return message.format(a=a, b=b, numbers=numbers)
 
 
+def rank_first(c: Comparison, metric: str, language: Language) -> str:
+    """What a difference says of the first of the two, in a table."""
+    say = language.say
+    if direction(metric) is None:
+        return say("first is higher") if c.sign > 0 else say("first is lower")
+    return say("first is better") if (c.sign > 0) == is_maximised(metric) else say("first is worse")
+
+
 def no_difference(c: Comparison, language: Language) -> str:
     """What is said where none is called one, so that the interval beside it is not read as its opposite."""
     if c.withheld is Withheld.STOPPED:

@@ -21,7 +21,7 @@ from probeta.runs.directory import RunDirectory, is_locked
 from probeta.runs.identity import Seeds, flatten_settings, parse
 from probeta.runs.identity import is_switch as is_switch_key
 from probeta.runs.reading import Damaged, note, read_lines, read_raw, read_table
-from probeta.runs.record import read_result
+from probeta.runs.record import headline, read_result
 
 DAMAGED = "damaged"
 """The status of a run whose record is not one."""
@@ -86,6 +86,11 @@ class RunRow:
             if isinstance(data, dict) and data.get("seed") == "${seed}":
                 return self.result.get("seed")
         return None
+
+    @property
+    def headline(self) -> str:
+        """Why it failed, in a line; empty where it did not."""
+        return headline(self.error) if self.error else ""
 
     @property
     def seed_label(self) -> str:

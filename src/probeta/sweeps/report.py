@@ -19,7 +19,7 @@ STAMP = ".report"
 def read_report(directory: str | Path, lang: str = "en") -> Written | None:
     """What `write_report` left, where it would write the same again: `None` where a run, the question, the program or
     a file that it wrote has changed since, and where a run may change."""
-    from probeta.exercises.index import page_name
+    from probeta.report.page import page_name
 
     root = Path(directory).absolute()
     try:
@@ -71,17 +71,17 @@ def write_report(directory: str | Path, lang: str = "en", metrics: Sequence[str]
     """
     from probeta.exercises import answer as answer_of
     from probeta.exercises import derived, exercise
-    from probeta.exercises.index import ANSWER, digest, others, page_name
+    from probeta.exercises.index import ANSWER, digest, others
     from probeta.report.curvature import explain_curvature
     from probeta.report.explained import explain_attention
     from probeta.report.gallery import pictures
     from probeta.report.language import LANGUAGES, NAMES, Language
     from probeta.report.learning_curve import explain_learning
     from probeta.report.markdown import summary_md
-    from probeta.report.page import render
+    from probeta.report.page import in_rank, page_name, render
     from probeta.report.search import explain_search
     from probeta.report.single import define_run, only_run
-    from probeta.report.summary import groups_csv, ranked, runs_csv, summarise
+    from probeta.report.summary import groups_csv, runs_csv, summarise
     from probeta.report.variance import explain_variance, variance_csv
     from probeta.runs.atomic import write_atomic
     from probeta.runs.table import choose_metrics, read_sweep
@@ -105,7 +105,7 @@ def write_report(directory: str | Path, lang: str = "en", metrics: Sequence[str]
     write_atomic(sweep.directory / "groups.csv", groups_csv(summary))
     if shares := variance_csv(summary):
         write_atomic(sweep.directory / "variance.csv", shares)
-    found = [] if asked is not None else pictures([run for group in ranked(summary) for run in group.runs])
+    found = [] if asked is not None else pictures(in_rank(summary))
     text, told = "", {"exercise": number}
     for code in (lang,) if asked is None else LANGUAGES:
         language = Language(code, None if asked is None else {**NAMES, **asked.NAMES})
