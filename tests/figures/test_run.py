@@ -21,7 +21,7 @@ from probeta.figures.attention import attention_figure
 from probeta.figures.boundary import BoundaryPictures, boundary_figure
 from probeta.figures.curves import Curve, layers_figure, line_figure, needs_log
 from probeta.figures.reliability import reliability_figure
-from probeta.figures.run import draw, read_metrics
+from probeta.figures.run import draw, make_figures
 from probeta.figures.style import COLOURS, LINES, MARKERS, own_settings, save, typeset
 from probeta.metrics.calibration import probabilities, reliability
 from probeta.runs.artifacts import FIGURES
@@ -117,9 +117,10 @@ def test_figures_need_neither_torch_nor_pyplot(run_dir: Path) -> None:
 
 
 def test_missing_values_are_left_out_of_a_curve(run_dir: Path) -> None:
-    columns = read_metrics(run_dir / "metrics.csv")
-    assert np.isfinite(columns["grad_norm/total"]).sum() == 3
-    assert len(columns["train/loss"]) == 30
+    axes = make_figures(run_dir)["loss"].axes[0], make_figures(run_dir)["gradient_norm"].axes[0]
+    points = [{line.get_label(): len(line.get_xdata()) for line in one.get_lines()} for one in axes]
+    assert points[0]["training"] == 30
+    assert points[1]["all layers together"] == 3
 
 
 def test_curves_differ_by_more_than_colour() -> None:

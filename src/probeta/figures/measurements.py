@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from probeta.runs.cells import unmark_text
+from probeta.runs.reading import read_table
 from probeta.stats.intervals import mean_interval
 
 Floats = NDArray[np.float64]
@@ -24,11 +23,8 @@ class MeasurementTable:
 
     @classmethod
     def read(cls, path: Path) -> MeasurementTable:
-        with path.open(newline="") as file:
-            reader = csv.reader(file)
-            header = next(reader, [])
-            rows = [[unmark_text(cell) for cell in row] for row in reader]
-        return cls({name: parse_column([row[i] for row in rows]) for i, name in enumerate(header)})
+        names, *rows = read_table(path, ("probe",)) or [["probe"]]
+        return cls({name: parse_column([row[i] for row in rows]) for i, name in enumerate(names)})
 
     def __getitem__(self, name: str) -> NDArray[Any]:
         return self.columns[name]

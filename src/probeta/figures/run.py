@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import csv
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
@@ -25,8 +22,11 @@ from probeta.metrics.calibration import fit_temperature, probabilities, reliabil
 from probeta.runs.artifacts import VECTOR, Artifacts
 from probeta.runs.directory import RunDirectory
 from probeta.runs.record import read_result
+from probeta.runs.row import read_curves
 
-Column = NDArray[np.float64]
+Curves = Mapping[str, Mapping[int, float]]
+"""Metric → epoch, from 0 → value."""
+
 MOST_SENTENCES = 4
 SPLITS = {"train": "training", "val": "validation", "test": "test"}
 
@@ -52,10 +52,10 @@ def make_figures(run_dir: Path, best_epoch: float | None = None) -> dict[str, Fi
     """
     if is_probe(run_dir):
         return probe_figures(run_dir / "measurements.csv")
-    columns = read_metrics(run_dir / "metrics.csv")
+    curves = read_curves(run_dir)
     if best_epoch is None:
         best_epoch = ((read_result(run_dir) or {}).get("metrics") or {}).get("best_epoch")
-    figures: dict[str, Figure] = {**metric_figures(columns, best_epoch), **layer_figures(columns)}
+    figures: dict[str, Figure] = {**metric_figures(curves, best_epoch), **layer_figures(curves)}
     artifacts = RunDirectory(run_dir).artifacts
     if (boundary := artifacts.boundary()) is not None:
         figures["boundary"] = boundary_figure("Decision boundary", **boundary)
@@ -74,39 +74,13 @@ def make_figures(run_dir: Path, best_epoch: float | None = None) -> dict[str, Fi
     return figures | head_figures(artifacts.read("attention_maps") or [])
 
 
-def read_metrics(path: Path) -> dict[str, Column]:
-    """The columns of `metrics.csv`, NaN where a row has no value; empty where there is no file."""
-    if not path.is_file():
-        return {}
-    with path.open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    names = rows[0].keys() if rows else ()
-    return {name: np.array([parse_cell(row.get(name)) for row in rows]) for name in names}
+def select_curves(curves: Curves, names: Mapping[str, str]) -> dict[str, Curve]:
+    """Against the epoch, counted from 1, the curves that there are of `names` (metric → words)."""
+    found = {words: curves[name] for name, words in names.items() if name in curves}
+    return {words: Curve([epoch + 1 for epoch in curve], list(curve.values())) for words, curve in found.items()}
 
 
-def parse_cell(text: str | None) -> float:
-    try:
-        return float(text) if text else math.nan
-    except ValueError:
-        return math.nan
-
-
-def epochs(columns: Mapping[str, Column], name: str) -> Curve:
-    """A column against the epoch, counted from 1, without the rows that lack it."""
-    there = np.isfinite(columns[name])
-    return Curve(columns["epoch"][there] + 1, columns[name][there])
-
-
-def select_curves(columns: Mapping[str, Column], names: Mapping[str, str]) -> dict[str, Curve]:
-    """The curves that exist of `names` (column → words)."""
-    return {
-        words: epochs(columns, name)
-        for name, words in names.items()
-        if name in columns and np.isfinite(columns[name]).any()
-    }
-
-
-def metric_figures(columns: Mapping[str, Column], best: float | None) -> dict[str, Figure]:
+def metric_figures(curves: Curves, best: float | None) -> dict[str, Figure]:
     """Loss, accuracy or translation quality, and learning rate, against the epoch."""
     pairs = {
         "loss": ("Loss", "cross-entropy (nats per example or token)", {
@@ -119,16 +93,16 @@ def metric_figures(columns: Mapping[str, Column], best: float | None) -> dict[st
         }),
         "errors": ("Errors of the perceptron", "points on the wrong side in an epoch", {"train/errors": "training"}),
         "learning_rate": ("Learning rate", "learning rate", {
-            name: name.replace("lr/", "group ") for name in columns if name == "lr" or name.startswith("lr/")
+            name: name.replace("lr/", "group ") for name in curves if name == "lr" or name.startswith("lr/")
         }),
     }  # fmt: skip
     # The last epoch's weights need no mark.
-    marked = best is not None and best < np.nanmax(columns.get("epoch", np.zeros(1))) + 1
+    marked = best is not None and best < max((epoch for curve in curves.values() for epoch in curve), default=0) + 1
     figures = {}
     for name, (title, unit, wanted) in pairs.items():
-        if curves := select_curves(columns, wanted):
+        if drawn := select_curves(curves, wanted):
             log = None if name == "loss" else False
-            figures[name] = line_figure(title, "epoch", unit, curves, log=log)
+            figures[name] = line_figure(title, "epoch", unit, drawn, log=log)
             if name == "learning_rate":
                 figures[name].axes[0].set_ylim(bottom=0)
             if best is not None and marked and name in ("loss", "accuracy", "bleu", "exact_match"):
@@ -136,7 +110,7 @@ def metric_figures(columns: Mapping[str, Column], best: float | None) -> dict[st
     return figures
 
 
-def layer_figures(columns: Mapping[str, Column]) -> dict[str, Figure]:
+def layer_figures(curves: Curves) -> dict[str, Figure]:
     """What was recorded of every layer: gradient norms, weight norms, saturated units."""
     kinds = {
         "grad_norm": ("gradient_norm", "Gradient norm by layer, before clipping", "‖∂L/∂θ‖₂"),
@@ -145,8 +119,8 @@ def layer_figures(columns: Mapping[str, Column]) -> dict[str, Figure]:
     }
     figures = {}
     for prefix, (file, title, unit) in kinds.items():
-        names = {name: name.removeprefix(f"{prefix}/") for name in columns if name.startswith(f"{prefix}/")}
-        layers = select_curves(columns, names)
+        names = {name: name.removeprefix(f"{prefix}/") for name in curves if name.startswith(f"{prefix}/")}
+        layers = select_curves(curves, names)
         total = layers.pop("total", None)
         if layers:
             figures[file] = layers_figure(title, "epoch", unit, layers, total)

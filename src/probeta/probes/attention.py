@@ -24,13 +24,13 @@ class AttentionProbe(Probe):
         sentences: of the test set, from 1; heads are ranked on as many of validation.
         deletions: source words that are deleted at most, from 1.
         path_steps: of integrated gradients, from 2.
-        device: `cpu`, `cuda`, `cuda:N` or `mps`.
 
     Raises:
         ConfigError: a value outside these ranges, no `run`, or one without attention.
     """
 
     name = "attention"
+    needs_model = True
 
     def __init__(
         self, run: str | None, sentences: int = 100, deletions: int = 3, path_steps: int = 16, device: str = "cpu"
@@ -42,10 +42,6 @@ class AttentionProbe(Probe):
         self.deletions = check_whole("probe.deletions", deletions)
         self.path_steps = check_whole("probe.path_steps", path_steps, 2)
         self.device, _ = device_and_dtype(device, "float32")
-
-    @property
-    def needs_model(self) -> bool:
-        return True
 
     def measure(self, seed: int, subject: Subject | None) -> Findings:
         subject = self.require(subject)

@@ -31,15 +31,12 @@ class BugHuntProbe(Probe):
     """
 
     name = "bug_hunt"
+    needs_model = True
 
     def __init__(self, bugs: Sequence[str] = tuple(BUGS), count: int = 20, examples: int = 32) -> None:
         self.bugs = check_names("probe.bugs", bugs, list(BUGS))
         self.count = check_whole("probe.count", count)
         self.examples = check_whole("probe.examples", examples)
-
-    @property
-    def needs_model(self) -> bool:
-        return True
 
     def measure(self, seed: int, subject: Subject | None) -> Findings:
         objective, inputs = self.require(subject).loss(seed, self.examples, torch.device("cpu"))

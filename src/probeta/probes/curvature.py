@@ -55,6 +55,7 @@ class CurvatureProbe(Probe):
     """
 
     name = "curvature"
+    needs_model = True
 
     def __init__(
         self,
@@ -78,10 +79,6 @@ class CurvatureProbe(Probe):
         self.draws = check_whole("probe.draws", draws, 2)
         self.density_steps = check_whole("probe.density_steps", density_steps, 2)
         self.device, self.dtype = device_and_dtype(device, dtype)
-
-    @property
-    def needs_model(self) -> bool:
-        return True
 
     def measure(self, seed: int, subject: Subject | None) -> Findings:
         subject = self.require(subject)

@@ -21,7 +21,7 @@ from torch.nn import functional as F
 from probeta.errors import ConfigError, check_whole
 from probeta.nn.mlp import ACTIVATIONS
 from probeta.probes.probe import Findings, Probe, Row, Subject, geometric_mean
-from probeta.probes.setting import check_memory, check_names, check_positive, check_whole_list, device_and_dtype
+from probeta.probes.setting import check_names, check_positive, check_whole_list, device_and_dtype, divide_seeds
 
 INITS = ("default", "xavier", "he", "orthogonal")
 CHUNK_BYTES = 256 << 20
@@ -97,7 +97,6 @@ class DepthProbe(Probe):
         residual: add each layer's input to its output (He et al. 2016).
         layer_norm: normalise before the activation (Ba et al. 2016).
         dtype: `float32` or `float64`. Norms are always summed in float64: a float32 sum of squares is 0 below 1e-19.
-        device: `cpu`, `cuda`, `cuda:N` or `mps`.
 
     Raises:
         ConfigError: a value outside these ranges, or a size that does not fit in memory.
@@ -118,7 +117,7 @@ class DepthProbe(Probe):
         dtype: str = "float32",
         device: str = "cpu",
     ) -> None:
-        self.depths = check_whole_list("probe.depths", depths, 1)
+        self.depths = check_whole_list("probe.depths", depths)
         self.activations = check_names("probe.activations", activations, sorted(ACTIVATIONS))
         self.width = check_whole("probe.width", width)
         self.seeds = check_whole("probe.seeds", seeds)
@@ -156,11 +155,9 @@ class DepthProbe(Probe):
         size = torch.empty((), dtype=self.dtype).element_size()
         # Two copies while a seed's layers are drawn, and three tensors for each row that is differentiated.
         one = size * longest * self.width * (2 * self.width + 3 * kinds * len(self.depths))
-        check_memory("probe.depths", longest, one, self.device)
-        chunk = max(1, min(self.seeds, CHUNK_BYTES // one))
         parts: dict[int, list[Tensor]] = {depth: [] for depth in self.depths}
-        for start in range(0, self.seeds, chunk):
-            numbers = [first_seed + s for s in range(start, min(start + chunk, self.seeds))]
+        seeds = range(first_seed, first_seed + self.seeds)
+        for numbers in divide_seeds(seeds, one, CHUNK_BYTES, self.device, "probe.depths", longest):
             chain = draw_chain(longest, self.width, numbers, self.init, self.scale, self.dtype)
             chain = Chain(chain.weight.to(self.device), chain.bias.to(self.device), chain.x.to(self.device))
             for depth, norms in _chain_norms(

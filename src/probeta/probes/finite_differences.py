@@ -161,12 +161,3 @@ def find_used_rows(model: nn.Module, args: tuple[Any, ...]) -> dict[str, Tensor]
         for name, ids in seen.items()
         if name and id(model.get_parameter(name)) not in shared
     }
-
-
-def unravel(index: int, shape: torch.Size) -> str:
-    """`[row,column]` of a flat index."""
-    place: list[int] = []
-    for size in reversed(shape):
-        index, rest = divmod(index, size)
-        place.insert(0, rest)
-    return f"[{','.join(map(str, place))}]"

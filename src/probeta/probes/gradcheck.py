@@ -47,7 +47,6 @@ class GradcheckProbe(Probe):
         function: `model`, or `scalar`: sin θ + θ² at θ = 0.7.
         step_curve: whether the error against the step size is measured.
         batched: whether many shifted parameters are evaluated at a time.
-        device: `cpu`, `cuda`, `cuda:N` or `mps`.
     """
 
     name = "gradcheck"
@@ -73,6 +72,7 @@ class GradcheckProbe(Probe):
         if bug_layer is not None and inject_bug is None:
             raise ConfigError(f"probe.bug_layer={bug_layer} says where, and probe.inject_bug={'|'.join(BUGS)} what")
         self.function, self.inject_bug, self.bug_layer = function, inject_bug, bug_layer
+        self.needs_model = function == "model"
         self.count = check_whole("probe.count", count)
         self.examples = check_whole("probe.examples", examples)
         self.dtypes = check_names("probe.dtypes", dtypes, list(DTYPES))
@@ -81,10 +81,6 @@ class GradcheckProbe(Probe):
         self.step = None if step is None else check_positive("probe.step", step)
         self.tolerance = None if tolerance is None else check_positive("probe.tolerance", tolerance)
         self.step_curve, self.batched = step_curve, batched
-
-    @property
-    def needs_model(self) -> bool:
-        return self.function == "model"
 
     def measure(self, seed: int, subject: Subject | None) -> Findings:
         objective, inputs = self.problem(seed, subject)

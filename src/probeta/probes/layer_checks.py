@@ -20,6 +20,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_map
@@ -32,7 +33,6 @@ from probeta.probes.finite_differences import (
     list_layers,
     sample,
     slope_jumps,
-    unravel,
 )
 from probeta.probes.setting import check_positive
 
@@ -184,7 +184,7 @@ def _part(
             slope_jumps(model, args, name, value, index[far], step * factor, batched).abs() for factor in (1.0, 0.1)
         )
         silent[far] = (near > 0.5 * wide) & (near > 4 * noise / 0.1) & (near > tolerance * exact[far].abs())
-    labels = [f"{name}{unravel(int(i), value.shape)}" for i in index]
+    labels = [f"{name}[{','.join(map(str, np.unravel_index(int(i), value.shape)))}]" for i in index]
     return _Part(numeric, exact, retried, silent, labels, batched)
 
 

@@ -18,21 +18,14 @@ class LayersProbe(Probe):
 
     Of recurrent layers the norm at each state is recorded too: `quantity=state`, `step` in order of
     computation.
-
-    Args:
-        dtype: `float32` or `float64`.
-        device: `cpu`, `cuda`, `cuda:N` or `mps`.
     """
 
     name = "layers"
+    needs_model = True
 
     def __init__(self, seeds: int = 8, dtype: str = "float32", device: str = "cpu") -> None:
         self.seeds = check_whole("probe.seeds", seeds)
         self.device, self.dtype = device_and_dtype(device, dtype)
-
-    @property
-    def needs_model(self) -> bool:
-        return True
 
     def measure(self, seed: int, subject: Subject | None) -> Findings:
         subject = self.require(subject)

@@ -24,7 +24,7 @@ from probeta.errors import check_whole
 from probeta.nn.rnn import GATES
 from probeta.probes.probe import Findings, Probe, Row, Subject, geometric_mean
 from probeta.probes.recurrent_nets import draw_nets, gradients
-from probeta.probes.setting import check_memory, check_names, check_positive, check_whole_list, device_and_dtype
+from probeta.probes.setting import check_names, check_positive, check_whole_list, device_and_dtype, divide_seeds
 
 CHUNK_BYTES = 512 << 20
 
@@ -68,7 +68,6 @@ class LengthProbe(Probe):
         gate_bias: added before the sigmoid of the gate that keeps the state.
         seeds: nets of each kind, numbered from the run's `seed`.
         dtype: `float32` or `float64`; norms are computed in float64.
-        device: `cpu`, `cuda`, `cuda:N` or `mps`.
 
     Raises:
         ConfigError: a value outside these ranges, or a length whose states do not fit in memory.
@@ -90,7 +89,7 @@ class LengthProbe(Probe):
         dtype: str = "float64",
         device: str = "cpu",
     ) -> None:
-        self.lengths = check_whole_list("probe.lengths", lengths, 1)
+        self.lengths = check_whole_list("probe.lengths", lengths)
         self.cells = check_names("probe.cells", cells, sorted(GATES))
         self.seeds = check_whole("probe.seeds", seeds)
         self.device, self.dtype = device_and_dtype(device, dtype)
@@ -129,11 +128,9 @@ class LengthProbe(Probe):
         # Inputs, their product, and what autograd keeps of each gate and each state.
         width = self.settings["features"] + self.settings["hidden_size"] * (GATES[cell] * 4 + 4)
         one = torch.empty((), dtype=self.dtype).element_size() * longest * self.settings["batch_size"] * width
-        check_memory("probe.lengths", longest, one, self.device)
-        chunk = max(1, min(self.seeds, CHUNK_BYTES // one))
         weight, state, memory, recurrent = [], [], [], []
-        for start in range(0, self.seeds, chunk):
-            numbers = [first_seed + s for s in range(start, min(start + chunk, self.seeds))]
+        seeds = range(first_seed, first_seed + self.seeds)
+        for numbers in divide_seeds(seeds, one, CHUNK_BYTES, self.device, "probe.lengths", longest):
             nets = draw_nets(cell, longest, numbers, **self.settings).to(self.device)
             by_length = []
             for length in self.lengths:

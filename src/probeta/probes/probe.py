@@ -86,16 +86,18 @@ class Findings:
 
 
 class Probe(ABC):
-    """A probe's constructor takes its settings and refuses wrong ones; `measure` does the work."""
+    """A probe's constructor takes its settings and refuses wrong ones; `measure` does the work.
+
+    Args:
+        dtype: `float32` or `float64`.
+        device: `cpu`, `cuda`, `cuda:N` or `mps`.
+    """
 
     name: ClassVar[str]
+    needs_model: bool = False
+    """Whether it looks into the configured model rather than nets of its own."""
     run: str | None = None
     """Directory of the finished run that it looks into, rather than a model as it is initialised."""
-
-    @property
-    def needs_model(self) -> bool:
-        """Whether the probe looks into the configured model rather than nets of its own."""
-        return False
 
     def require(self, subject: Subject | None) -> Subject:
         """`subject`; `ConfigError` where there is none."""

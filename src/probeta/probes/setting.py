@@ -26,13 +26,13 @@ def device_and_dtype(device: str, dtype: str) -> tuple[torch.device, torch.dtype
     return pick_device("probe.device", device), DTYPES[dtype]
 
 
-def check_whole_list(key: str, values: object, least: int) -> tuple[int, ...]:
-    """`values` as different whole numbers from `least`, rising."""
+def check_whole_list(key: str, values: object) -> tuple[int, ...]:
+    """`values` as different whole numbers from 1, rising."""
     if isinstance(values, int) and not isinstance(values, bool):
         values = [values]
     if isinstance(values, str) or not isinstance(values, Sequence) or not values:
-        raise ConfigError.value(key, values, f"a list of whole numbers from {least}, such as [10,20]")
-    return tuple(sorted({check_whole(key, value, least) for value in values}))
+        raise ConfigError.value(key, values, "a list of whole numbers from 1, such as [10,20]")
+    return tuple(sorted({check_whole(key, value) for value in values}))
 
 
 def check_names(key: str, values: object, known: Sequence[str]) -> tuple[str, ...]:
@@ -68,6 +68,15 @@ def free_bytes(device: torch.device) -> int:
     if limit.is_file() and used.is_file() and limit.read_text().strip() != "max":
         free.append(int(limit.read_text()) - int(used.read_text()))
     return max(min(free), 0)
+
+
+def divide_seeds(seeds: range, each: int, most: int, device: torch.device, key: str, value: object) -> list[list[int]]:
+    """`seeds` in parts that take `most` bytes, of which one takes `each`. Where not even one fits on `device`,
+    `ConfigError` names what makes it so large: the `value` of `key`.
+    """
+    check_memory(key, value, each, device)
+    chunk = max(1, most // each)
+    return [list(seeds[i : i + chunk]) for i in range(0, len(seeds), chunk)]
 
 
 def check_memory(key: str, value: object, needed: int, device: torch.device) -> None:
