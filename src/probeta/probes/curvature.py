@@ -46,8 +46,6 @@ class CurvatureProbe(Probe):
         tolerance: residual of the extreme eigenvalues, relative to the greatest magnitude.
         draws: random vectors of the trace and of the density, from 2.
         density_steps: products for each vector of the density.
-        dtype: `float32` or `float64`.
-        device: `cpu`, `cuda`, `cuda:N` or `mps`.
         run: directory of a finished run, whose kept weights are looked at; null: the configured model's initial ones.
 
     Raises:

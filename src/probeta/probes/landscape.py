@@ -44,8 +44,6 @@ class LandscapeProbe(Probe):
         points: of a plane along each side, an odd number from 5.
         line_points: of a line, an odd number from 5.
         extent: how far lines and planes go, in lengths of the weights' filters.
-        dtype: `float32` or `float64`.
-        device: `cpu`, `cuda`, `cuda:N` or `mps`.
         run: directory of a finished run, whose kept weights are looked at; null: the configured model's initial ones.
 
     Raises:
@@ -53,6 +51,7 @@ class LandscapeProbe(Probe):
     """
 
     name = "landscape"
+    needs_model = True
 
     def __init__(
         self,
@@ -72,10 +71,6 @@ class LandscapeProbe(Probe):
         self.line_points = check_points("probe.line_points", line_points)
         self.extent = check_positive("probe.extent", extent)
         self.device, self.dtype = device_and_dtype(device, dtype)
-
-    @property
-    def needs_model(self) -> bool:
-        return True
 
     def measure(self, seed: int, subject: Subject | None) -> Findings:
         subject = self.require(subject)
