@@ -47,7 +47,7 @@ lang = "en"
 # margin, the more it may take. These two classes were drawn on the two sides of a line and then pushed apart.
 
 # %%
-separable = probeta.train("experiment=perceptron")
+separable = probeta.train("experiment=perceptron", lang=lang)
 separable.figure("boundary")
 
 # %%
@@ -60,7 +60,7 @@ separable.figure("errors")
 # on the other.
 
 # %%
-line = probeta.train("data=moons", "model=perceptron")
+line = probeta.train("data=moons", "model=perceptron", lang=lang)
 line.figure("boundary")
 
 # %% [markdown]
@@ -75,7 +75,7 @@ line.figure("boundary")
 # cross-entropy $L = -\frac1N\sum_i \log p(y_i\mid\mathbf{x}_i)$, which, unlike the count of errors, has a slope.
 
 # %%
-mlp = probeta.train("experiment=moons_mlp")
+mlp = probeta.train("experiment=moons_mlp", lang=lang)
 mlp.figure("boundary")
 
 # %%

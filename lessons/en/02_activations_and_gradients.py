@@ -51,7 +51,7 @@ lang = "en"
 # Nothing is trained here: networks are drawn at random, a gradient is sent through, and its length is measured.
 
 # %%
-depth = probeta.probe("depth", "probe.seeds=16")
+depth = probeta.probe("depth", "probe.seeds=16", lang=lang)
 
 # %%
 depth.figure("gradient_by_depth")
@@ -75,7 +75,7 @@ rate.rename("factor per layer").to_frame()
 # length of a signal; Glorot and Bengio (2010) choose $2/(n_\text{in}+n_\text{out})$ for symmetric functions.
 
 # %%
-he = probeta.probe("depth", "probe.init=he", "probe.seeds=16")
+he = probeta.probe("depth", "probe.init=he", "probe.seeds=16", lang=lang)
 he.figure("gradient_by_depth")
 
 # %% [markdown]
@@ -109,7 +109,7 @@ print(learned.compare("activation=relu", "activation=tanh", "val/loss"))
 
 # %%
 change = "probe.residual=true"
-mine = probeta.probe("depth", change, "probe.seeds=16")
+mine = probeta.probe("depth", change, "probe.seeds=16", lang=lang)
 mine.figure("gradient_by_depth")
 
 # %% [markdown]

@@ -41,7 +41,7 @@ lang = "en"
 # %%
 noisy = ["experiment=moons_mlp", "data.n_samples=150", "data.noise=0.35", "model.width=256"]
 noisy += ["optimizer=adam", "optimizer.lr=0.01", "callbacks.early_stopping.patience=null"]
-free = probeta.train(*noisy)
+free = probeta.train(*noisy, lang=lang)
 free.figure("loss")
 
 # %%

@@ -45,7 +45,7 @@ lang = "en"
 # switch. Can the weights also be found by training, from examples alone?
 
 # %%
-machine = probeta.probe("state_machine", "probe.restarts=8", "probe.updates=300")
+machine = probeta.probe("state_machine", "probe.restarts=8", "probe.updates=300", lang=lang)
 
 # %%
 machine.figure("states")
@@ -66,7 +66,7 @@ machine.figure("learning")
 # written ($i$) and shown ($o$); the GRU does it with two gates. Nothing is trained here either:
 
 # %%
-length = probeta.probe("length", "probe.seeds=8", "probe.lengths=[10,20,40,80]")
+length = probeta.probe("length", "probe.seeds=8", "probe.lengths=[10,20,40,80]", lang=lang)
 
 # %%
 length.figure("state_gradient_by_distance")
@@ -92,7 +92,7 @@ weight.groupby(["cell", "length"])["value"].mean().unstack("length")
 
 # %%
 change = "probe.gate_bias=2"
-mine = probeta.probe("length", change, "probe.seeds=8", "probe.lengths=[10,20,40,80]")
+mine = probeta.probe("length", change, "probe.seeds=8", "probe.lengths=[10,20,40,80]", lang=lang)
 mine.figure("state_gradient_by_distance")
 
 # %% [markdown]

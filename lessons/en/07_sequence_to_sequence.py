@@ -48,7 +48,7 @@ lang = "en"
 # heart: a model that cannot do that has a fault, and no more data will mend it.
 
 # %%
-run = probeta.train("experiment=toy_seq2seq", "trainer.max_epochs=150", "recipe.decode_every=50")
+run = probeta.train("experiment=toy_seq2seq", "trainer.max_epochs=150", "recipe.decode_every=50", lang=lang)
 
 # %%
 run.figure("loss")

@@ -72,9 +72,9 @@ for name, scaled in (("QKᵀ", scores), ("QKᵀ/√d", scores / 512**0.5)):
 # You have met two of them already, where the gradient vanished with depth:
 
 # %%
-plain = probeta.probe("depth", "probe.seeds=8", "probe.activations=[relu]")
+plain = probeta.probe("depth", "probe.seeds=8", "probe.activations=[relu]", lang=lang)
 mended = probeta.probe(
-    "depth", "probe.seeds=8", "probe.activations=[relu]", "probe.residual=true", "probe.layer_norm=true"
+    "depth", "probe.seeds=8", "probe.activations=[relu]", "probe.residual=true", "probe.layer_norm=true", lang=lang
 )
 plain.figure("gradient_by_depth")
 
@@ -141,7 +141,7 @@ for part in list(parts)[1:]:
 change = "model.heads=1"
 short = [line for line in budget if "max_epochs" not in line and "launcher" not in line]
 common = ["data=grammar", "model=transformer", "optimizer=adam", "scheduler=inverse_sqrt", "data.batch_size=32"]
-mine = probeta.train(*common, *short, "trainer.max_epochs=3", change)
+mine = probeta.train(*common, *short, "trainer.max_epochs=3", change, lang=lang)
 mine.figure("loss")
 
 # %% [markdown]

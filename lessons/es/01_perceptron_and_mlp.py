@@ -48,7 +48,7 @@ lang = "es"
 # ella.
 
 # %%
-separable = probeta.train("experiment=perceptron")
+separable = probeta.train("experiment=perceptron", lang=lang)
 separable.figure("boundary")
 
 # %%
@@ -60,7 +60,7 @@ separable.figure("errors")
 # Dos lunas se entrelazan. El mismo perceptrón no deja de corregirse: lo que gana por un lado lo pierde por el otro.
 
 # %%
-line = probeta.train("data=moons", "model=perceptron")
+line = probeta.train("data=moons", "model=perceptron", lang=lang)
 line.figure("boundary")
 
 # %% [markdown]
@@ -76,7 +76,7 @@ line.figure("boundary")
 # pendiente.
 
 # %%
-mlp = probeta.train("experiment=moons_mlp")
+mlp = probeta.train("experiment=moons_mlp", lang=lang)
 mlp.figure("boundary")
 
 # %%

@@ -52,7 +52,7 @@ lang = "es"
 # Aquí no se entrena nada: se sortean redes, se retropropaga un gradiente y se mide su norma.
 
 # %%
-depth = probeta.probe("depth", "probe.seeds=16")
+depth = probeta.probe("depth", "probe.seeds=16", lang=lang)
 
 # %%
 depth.figure("gradient_by_depth")
@@ -78,7 +78,7 @@ rate.rename("factor per layer").to_frame()
 # simétricas.
 
 # %%
-he = probeta.probe("depth", "probe.init=he", "probe.seeds=16")
+he = probeta.probe("depth", "probe.init=he", "probe.seeds=16", lang=lang)
 he.figure("gradient_by_depth")
 
 # %% [markdown]
@@ -113,7 +113,7 @@ print(learned.compare("activation=relu", "activation=tanh", "val/loss"))
 
 # %%
 change = "probe.residual=true"
-mine = probeta.probe("depth", change, "probe.seeds=16")
+mine = probeta.probe("depth", change, "probe.seeds=16", lang=lang)
 mine.figure("gradient_by_depth")
 
 # %% [markdown]

@@ -69,7 +69,7 @@ for power in range(1, 13):
     print(f"ε = 1e-{power:02d}   error = {abs(slope - math.cos(0.7) - 1.4):.1e}")
 
 # %%
-scalar = probeta.probe("gradcheck", "probe.function=scalar")
+scalar = probeta.probe("gradcheck", "probe.function=scalar", lang=lang)
 
 # %%
 scalar.figure("error_by_step")
@@ -85,7 +85,7 @@ scalar.figure("error_by_step")
 # y con los mismos ejemplos. Cincuenta parámetros de cada capa, en precisión simple y doble:
 
 # %%
-network = probeta.probe("gradcheck", "model.depth=2")
+network = probeta.probe("gradcheck", "model.depth=2", lang=lang)
 
 # %%
 network.figure("error_by_layer")
@@ -106,7 +106,7 @@ print(f"float32 / float64 = {errors[0] / errors[1]:.0e}")
 
 # %%
 try:
-    probeta.probe("gradcheck", "model.depth=2", "probe.inject_bug=sign", "probe.dtypes=[float64]")
+    probeta.probe("gradcheck", "model.depth=2", "probe.inject_bug=sign", "probe.dtypes=[float64]", lang=lang)
 except RuntimeError as found:
     print(found)
     broken = found.run
@@ -118,7 +118,7 @@ broken.figure("error_by_layer")
 # estira:
 
 # %%
-hunt = probeta.probe("bug_hunt", "model.depth=2")
+hunt = probeta.probe("bug_hunt", "model.depth=2", lang=lang)
 
 # %%
 hunt.figure("bugs_by_layer")
@@ -131,7 +131,7 @@ hunt.figure("bugs_by_layer")
 
 # %%
 change = ["model.activation=tanh", "model.depth=3"]
-mine = probeta.probe("gradcheck", *change)
+mine = probeta.probe("gradcheck", *change, lang=lang)
 mine.figure("error_by_layer")
 
 # %% [markdown]

@@ -45,7 +45,7 @@ lang = "es"
 # interruptor. ¿Se pueden encontrar también esos pesos entrenando, solo a partir de ejemplos?
 
 # %%
-machine = probeta.probe("state_machine", "probe.restarts=8", "probe.updates=300")
+machine = probeta.probe("state_machine", "probe.restarts=8", "probe.updates=300", lang=lang)
 
 # %%
 machine.figure("states")
@@ -65,7 +65,7 @@ machine.figure("learning")
 # ($f$), qué se escribe ($i$) y qué se muestra ($o$); la GRU lo hace con dos puertas. Tampoco aquí se entrena nada:
 
 # %%
-length = probeta.probe("length", "probe.seeds=8", "probe.lengths=[10,20,40,80]")
+length = probeta.probe("length", "probe.seeds=8", "probe.lengths=[10,20,40,80]", lang=lang)
 
 # %%
 length.figure("state_gradient_by_distance")
@@ -91,7 +91,7 @@ weight.groupby(["cell", "length"])["value"].mean().unstack("length")
 
 # %%
 change = "probe.gate_bias=2"
-mine = probeta.probe("length", change, "probe.seeds=8", "probe.lengths=[10,20,40,80]")
+mine = probeta.probe("length", change, "probe.seeds=8", "probe.lengths=[10,20,40,80]", lang=lang)
 mine.figure("state_gradient_by_distance")
 
 # %% [markdown]

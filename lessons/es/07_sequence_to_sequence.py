@@ -48,7 +48,7 @@ lang = "es"
 # un modelo que no lo consigue tiene un fallo, y ese fallo no se arregla con más datos.
 
 # %%
-run = probeta.train("experiment=toy_seq2seq", "trainer.max_epochs=150", "recipe.decode_every=50")
+run = probeta.train("experiment=toy_seq2seq", "trainer.max_epochs=150", "recipe.decode_every=50", lang=lang)
 
 # %%
 run.figure("loss")

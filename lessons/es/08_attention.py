@@ -45,7 +45,7 @@ lang = "es"
 # Nadie le dice adónde mirar. Los pesos $\alpha$ se aprenden junto con todo lo demás, porque mirar ayuda a traducir.
 
 # %%
-run = probeta.train("experiment=toy_seq2seq_attn", "trainer.max_epochs=100", "recipe.decode_every=50")
+run = probeta.train("experiment=toy_seq2seq_attn", "trainer.max_epochs=100", "recipe.decode_every=50", lang=lang)
 run.translate(["i like books", "she is a teacher", "good night"])
 
 # %% [markdown]
@@ -114,7 +114,7 @@ for variant in ablation.variants:
 
 # %%
 attentive = ablation.run("with attention")
-probe = probeta.probe("attention", f"run={attentive.path}", "probe.sentences=20", "probe.path_steps=4")
+probe = probeta.probe("attention", f"run={attentive.path}", "probe.sentences=20", "probe.path_steps=4", lang=lang)
 for name in ("explained/weight", "explained/gradient", "cut/top", "cut/others"):
     print(f"{name:>20}: {probe.metrics['explain/' + name]:.3f}")
 

@@ -70,9 +70,9 @@ for name, scaled in (("QKᵀ", scores), ("QKᵀ/√d", scores / 512**0.5)):
 # Dos de ellas ya las conoces de la lección 2, donde el gradiente se desvanecía con la profundidad:
 
 # %%
-plain = probeta.probe("depth", "probe.seeds=8", "probe.activations=[relu]")
+plain = probeta.probe("depth", "probe.seeds=8", "probe.activations=[relu]", lang=lang)
 mended = probeta.probe(
-    "depth", "probe.seeds=8", "probe.activations=[relu]", "probe.residual=true", "probe.layer_norm=true"
+    "depth", "probe.seeds=8", "probe.activations=[relu]", "probe.residual=true", "probe.layer_norm=true", lang=lang
 )
 plain.figure("gradient_by_depth")
 
@@ -135,7 +135,7 @@ for part in list(parts)[1:]:
 change = "model.heads=1"
 short = [line for line in budget if "max_epochs" not in line and "launcher" not in line]
 common = ["data=grammar", "model=transformer", "optimizer=adam", "scheduler=inverse_sqrt", "data.batch_size=32"]
-mine = probeta.train(*common, *short, "trainer.max_epochs=3", change)
+mine = probeta.train(*common, *short, "trainer.max_epochs=3", change, lang=lang)
 mine.figure("loss")
 
 # %% [markdown]

@@ -19,6 +19,7 @@ from probeta.errors import ConfigError
 from probeta.report import explained, variance
 from probeta.report.answer import Verdict
 from probeta.report.by_size import SCORES, SIZES
+from probeta.report.figure_words import WORDS
 from probeta.report.language import LANGUAGES, NAMES, Language, catalogue
 from probeta.sweeps.jobs import Action
 from probeta.sweeps.question import phrase
@@ -69,6 +70,7 @@ def in_tables() -> Iterator[tuple[str, Message]]:
                     if isinstance(value, ast.Constant) and isinstance(value.value, str):
                         yield file.name, value.value
     yield from (("language.py", name) for name in NAMES.values())
+    yield from (("figure_words.py", words) for words in WORDS)
     yield from (("answer.py", verdict.value) for verdict in Verdict)
     yield from (("runs.py", state) for state in STATES)
     yield from (("variance.py", text) for text in (*variance.NAMES.values(), *variance.ABSENT.values()))

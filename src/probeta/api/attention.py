@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import html
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from probeta.report.attention import panel
+from probeta.report.language import Language
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -26,12 +27,15 @@ class Attention:
     target: list[str]
     """T tokens."""
     weights: NDArray[np.float64]
+    language: Language = field(default_factory=Language)
 
     def figure(self) -> Figure:
         """The weights as a heat map: a row for each target token, a column for each source token."""
         from probeta.figures.attention import attention_figure
+        from probeta.report.figure_words import translate_figure
 
-        return attention_figure(self.translation, self.source, self.target, self.weights)
+        drawn = attention_figure(self.translation, self.source, self.target, self.weights)
+        return translate_figure(drawn, self.language)
 
     def __repr__(self) -> str:
         width = max(map(len, self.target), default=0)
@@ -48,5 +52,5 @@ class Attention:
             "gold": None,
             "weights": [[[[round(1000 * w) for w in row] for row in self.weights.tolist()]]],
         }
-        page = panel({"split": "", "text": self.text, "reference": "", "by": [entry]})
+        page = panel({"split": "", "text": self.text, "reference": "", "by": [entry]}, self.language)
         return f'<iframe srcdoc="{html.escape(page)}" style="width:100%;height:30rem;border:0"></iframe>'

@@ -28,6 +28,7 @@ from probeta.errors import ConfigError
 from probeta.exercises import commands, study_command
 from probeta.inference import probe as probing
 from probeta.models.given import hand_over, hash_source
+from probeta.report.language import Language
 from probeta.runs.directory import RunDirectory
 from probeta.runs.identity import quote
 from probeta.runs.signals import Interrupted
@@ -42,7 +43,7 @@ COMMANDS = {
 }
 
 
-def train(*overrides: str, data: Any = None, model: type[nn.Module] | None = None) -> Run:
+def train(*overrides: str, data: Any = None, model: type[nn.Module] | None = None, lang: str = "en") -> Run:
     """`probeta train` with these overrides: one run.
 
     Args:
@@ -53,6 +54,7 @@ def train(*overrides: str, data: Any = None, model: type[nn.Module] | None = Non
             sentence pairs `[(source, target), …]`. They are kept in the run directory.
         model: your own net, a class built as `model(in_features, classes)` that takes `(B, in_features)` points to
             `(B, classes)` logits. Its source is kept in the run directory.
+        lang: language of its figures, `en` or `es`.
 
     Raises:
         ConfigError: a key or a value is not accepted; in the words of the command.
@@ -63,18 +65,17 @@ def train(*overrides: str, data: Any = None, model: type[nn.Module] | None = Non
         if find_value(overrides, "extend") is not None:
             if data is not None:
                 raise ConfigError("data is not accepted: a run that is trained further keeps its own")
-            with _called():
-                return Run(extend_run(overrides)["path"], model=model)
-        run = _once("train", [*overrides, *given(data, model, overrides)])
-    return Run(run.path, model=model)
+            with _called(lang):
+                return Run(extend_run(overrides)["path"], model=model, lang=lang)
+        return _once("train", [*overrides, *given(data, model, overrides)], lang, model)
 
 
-def probe(name: str, *overrides: str) -> Run:
+def probe(name: str, *overrides: str, lang: str = "en") -> Run:
     """`probeta probe probe=NAME`: a run whose `measurements` and figures say what was found.
 
     Raises as `train`, and `RuntimeError` where a check fails: its `run` has what was measured.
     """
-    return _once("probe", [f"probe={name}", *overrides])
+    return _once("probe", [f"probe={name}", *overrides], lang)
 
 
 def sweep(
@@ -126,17 +127,22 @@ def resume(run: Run | str | Path, trust: Sequence[str] = ()) -> Run:
     Raises:
         RunDirectoryError: there is nothing to go on with.
     """
-    path = run.path if isinstance(run, Run) else Path(run)
-    with _called():
+    path, lang = (run.path, run.language.code) if isinstance(run, Run) else (Path(run), "en")
+    with _called(lang):
         training.resume(str(path), trust)
-    return Run(path, trust)
+    return Run(path, trust, lang=lang)
 
 
-def load_run(directory: str | Path, trust: Sequence[str] | None = None, model: type[nn.Module] | None = None) -> Run:
+def load_run(
+    directory: str | Path,
+    trust: Sequence[str] | None = None,
+    model: type[nn.Module] | None = None,
+    lang: str = "en",
+) -> Run:
     """The finished run in `directory`, with its kept weights. Nothing in it is executed but what probeta and `trust`
     define; a `model` that was handed over to `train` is handed over again. Raises `RunDirectoryError` where there is
     no finished run with weights."""
-    run = Run(directory, trust or (), model)
+    run = Run(directory, trust or (), model, lang)
     _ = run.loaded
     return run
 
@@ -167,22 +173,22 @@ def given(data: Any, model: type[nn.Module] | None, overrides: Sequence[str]) ->
     return lines
 
 
-def _once(command: str, overrides: Sequence[str]) -> Run:
+def _once(command: str, overrides: Sequence[str], lang: str, model: type[nn.Module] | None = None) -> Run:
     if sweeps(list(overrides)) or "-m" in overrides:
         raise ConfigError(f"probeta.{command} makes one run: probeta.sweep and probeta.study make many")
-    with _called():
+    with _called(lang):
         try:
             result = launch(COMMANDS[command], list(overrides))
         except SeveralValues as error:
             raise ConfigError(str(error).replace("-m makes", "probeta.sweep makes", 1)) from None
-    return Run(result["path"])
+    return Run(result["path"], model=model, lang=lang)
 
 
 def _sweep(command: str, overrides: Sequence[str], lang: str, *options: str) -> Sweep:
     own = [] if lang == "en" else [f"lang={lang}"]
     if command == "train" and not any(line.lstrip("+").startswith("hydra/launcher=") for line in overrides):
         own.append("hydra/launcher=vectorized")
-    with _called():
+    with _called(lang):
         try:
             directory = launch(COMMANDS[command], [*options, *overrides, *own]).directory
         except SweepFailed as failed:
@@ -199,8 +205,9 @@ def _listed(seeds: Iterable[int]) -> str:
 
 
 @contextmanager
-def _called() -> Iterator[None]:
+def _called(lang: str = "en") -> Iterator[None]:
     """A command inside the caller's process: its mistakes are `ValueError`s, and nothing of it is left behind."""
+    Language(lang)
     with restore_process():
         try:
             register_plugins()
@@ -211,14 +218,14 @@ def _called() -> Iterator[None]:
             told, directory = f"interrupted ({interruption})", getattr(interruption, "directory", None)
             if directory is not None and RunDirectory(directory).last.is_file():
                 told += f": probeta.resume({shorten_path(directory)!r}) goes on"
-            raise _with_run(KeyboardInterrupt(told), directory) from None
+            raise _with_run(KeyboardInterrupt(told), directory, lang) from None
         except Exception as error:
-            _with_run(error, getattr(error, "directory", None))
+            _with_run(error, getattr(error, "directory", None), lang)
             raise
 
 
-def _with_run(error: Raised, directory: Path | None) -> Raised:
+def _with_run(error: Raised, directory: Path | None, lang: str) -> Raised:
     """Whoever catches the end of a run finds it at `error.run`: what it measured, and where it goes on."""
     if directory is not None:
-        vars(error)["run"] = Run(directory)
+        vars(error)["run"] = Run(directory, lang=lang)
     return error

@@ -18,6 +18,7 @@ from probeta.api.isolation import restore_process
 from probeta.commands.outcome import outcome_tables
 from probeta.errors import ConfigError
 from probeta.models.given import hand_over
+from probeta.report.language import Language
 from probeta.report.single import command
 from probeta.runs.directory import RunDirectory
 from probeta.runs.record import read_result
@@ -49,13 +50,17 @@ class Run:
         path: a run directory, of a training or a probe.
         trust: packages of your own that its configuration may build from.
         model: the class of a net that was handed over to `train`, to load its weights into.
+        lang: language of its figures, `en` or `es`.
 
     Raises:
         RunDirectoryError: there is no run in `path`.
     """
 
-    def __init__(self, path: str | Path, trust: Sequence[str] = (), model: type[nn.Module] | None = None) -> None:
+    def __init__(
+        self, path: str | Path, trust: Sequence[str] = (), model: type[nn.Module] | None = None, lang: str = "en"
+    ) -> None:
         self.path = RunDirectory.existing(path).path
+        self.language = Language(lang)
         self.trust = list(trust)
         self.net = model
 
@@ -84,7 +89,7 @@ class Run:
     def origin(self) -> Run | None:
         """The run that this one trained further (`extend=DIR`), where it still is; `None` where there is none."""
         path = (self.result.get("extended_from") or {}).get("run")
-        return Run(path, self.trust, self.net) if path and Path(path).is_dir() else None
+        return Run(path, self.trust, self.net, self.language.code) if path and Path(path).is_dir() else None
 
     def curves(self) -> pd.DataFrame:
         """What was logged in each epoch: a row for each epoch (from 1), a column for each metric."""
@@ -106,8 +111,9 @@ class Run:
     def figures(self) -> dict[str, Figure]:
         """Every figure that the run left data for, by name."""
         from probeta.figures.run import make_figures
+        from probeta.report.figure_words import translate_figure
 
-        return make_figures(self.path)
+        return {name: translate_figure(drawn, self.language) for name, drawn in make_figures(self.path).items()}
 
     def figure(self, name: str) -> Figure:
         """One of `figures`: `loss`, `accuracy`, `boundary` … `ConfigError` for one that there is not."""
@@ -184,7 +190,7 @@ class Run:
         if best[0].attention is None:
             raise ConfigError(f"{self.path} has no attention: the source reaches the decoder as one vector")
         found = best[0]
-        return Attention(text, found.text, found.source, found.tokens, np.asarray(found.attention))
+        return Attention(text, found.text, found.source, found.tokens, np.asarray(found.attention), self.language)
 
     def __repr__(self) -> str:
         # A kernel asks for colours, which would stand in its HTML as escape sequences.

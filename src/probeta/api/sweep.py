@@ -86,7 +86,7 @@ class Sweep:
         group = [run for run in read_sweep(self.path).runs if run.variant == self._known(variant)]
         for run in group:
             if seed is None or str(seed) == run.seed_label:
-                return Run(run.path)
+                return Run(run.path, lang=self.lang)
         raise ConfigError.unknown(f"seed of {variant}", str(seed), [run.seed_label for run in group])
 
     def table(self, metric: str | None = None) -> pd.DataFrame:
@@ -130,17 +130,19 @@ class Sweep:
     def figure(self, metric: str) -> Figure:
         """The mean of `metric` over seeds against the epoch, for each variant, from its lowest to its highest run."""
         from probeta.figures.curves import Curve, line_figure
+        from probeta.report.figure_words import translate_figure
 
-        curves, sweep = {}, read_sweep(self.path)
+        curves, sweep, language = {}, read_sweep(self.path), Language(self.lang)
         for variant in sweep.variants:
             runs = [run for run in sweep.runs if run.variant == variant and run.completed]
             logged = [read_curves(run.path, [metric]).get(metric) for run in runs]
             if (drawn := band([curve for curve in logged if curve])) is not None:
-                curves[variant] = Curve(drawn["x"], drawn["mean"], drawn.get("low"), drawn.get("high"))
+                curves[language.say(variant)] = Curve(drawn["x"], drawn["mean"], drawn.get("low"), drawn.get("high"))
         if not curves:
             known = sorted({name for run in sweep.runs[:1] for name in read_curves(run.path)})
             raise ConfigError.unknown("curve", metric, known)
-        return line_figure(metric, "epoch", metric, curves, log=None if "loss" in metric else False)
+        picture = line_figure(metric, "epoch", metric, curves, log=None if "loss" in metric else False)
+        return translate_figure(picture, language)
 
     def _known(self, variant: str) -> str:
         known = self.variants
