@@ -10,7 +10,8 @@ from probeta.data.grammar.data import GrammarData
 from probeta.data.grammar.generator import Grammar
 from probeta.data.grammar.kinds import link_kinds
 from probeta.interventions.counterfactual import FARTHEST, encode, follow
-from probeta.interventions.passes import take
+from probeta.interventions.passes import Case, Read, Subject, take
+from probeta.metrics.alignment import agreement
 from probeta.nn.transformer import Transformer
 
 GRAMMAR = Grammar(max_depth=0, max_length=8)
@@ -59,6 +60,37 @@ def test_kinds_are_those_of_the_words_that_are_linked() -> None:
             assert len(kinds & {"noun", "verb", "article", "particle"}) <= 1
             assert (word in ("nicht", ".", "heute")) <= (kinds <= {"reordered"})
     assert min(counted.values()) > 10
+
+
+@pytest.mark.parametrize(("looks", "accuracy"), [("answer", 1.0), ("start", 0.5), ("anywhere", 0.5)])
+def test_looking_at_the_changed_word_where_it_decides_is_right_and_elsewhere_chance(
+    monkeypatch: pytest.MonkeyPatch, looks: str, accuracy: float
+) -> None:
+    data = GrammarData(n_samples=200, n_val=2, n_test=2, max_depth=0, max_length=8)
+    data.setup()
+    pairs = counterfactuals(data.grammar, "gender", 150, 0)
+    rng = np.random.default_rng(0)
+
+    def look(side: Subject, cases: list[Case]) -> Read:
+        target, source = side.batch.target[:, 1:].numpy(), side.batch.source.numpy()
+        weights = np.zeros((*target.shape, source.shape[1]))
+        for i, pair in enumerate(pairs):
+            for t in range(len(pair.before.target)):
+                at = {
+                    "answer": pair.position + 1 if t in pair.must else 0,
+                    "start": 0,
+                    "anywhere": rng.integers(1, len(pair.before.source) + 1),
+                }[looks]
+                weights[i, t, at] = 1.0
+        nothing = np.zeros(target.shape)
+        return Read(nothing, nothing, target, weights)
+
+    monkeypatch.setattr("probeta.interventions.counterfactual.read", look)
+    net = Transformer(data.spec.source_vocab_size, data.spec.target_vocab_size, 0, hidden_size=8, encoder_layers=1,
+                      decoder_layers=1, heads=2, feed_forward=8)  # fmt: skip
+    rows = follow(take(net, data.spec, data, "test", 2), data, pairs)
+    assert (rows[:, 3] == 1).all()
+    assert agreement(rows)[2] == pytest.approx(accuracy, abs=0.03 if looks == "anywhere" else 1e-12)
 
 
 def test_rows_say_what_a_net_writes_and_looks_at_in_passes_of_one_sentence() -> None:

@@ -7,9 +7,10 @@ from typing import Any, cast
 
 import numpy as np
 import pytest
+from scipy.stats import spearmanr
 
 from probeta.report.answer import Answer
-from probeta.report.explained import EXPLANATIONS, Explained, explain_attention
+from probeta.report.explained import EXPLANATIONS, Explained, correlate_alignment, explain_attention
 from probeta.report.language import Language
 from probeta.report.summary import Summary
 
@@ -70,7 +71,8 @@ def test_kinds_are_told_apart_at_one_half() -> None:
     assert any("0.4 bits" in s for s in found.sentences)
     titles = [table.title for table in found.tables]
     assert "Explained, by explanation" in titles
-    assert "Explained by the weight, by kind of word" in titles
+    kinds = found.tables[titles.index("Explained by the weight, by kind of word")]
+    assert list(kinds.head) == ["variant", "nouns (39 sentences)"]
     change = next(table for table in found.tables if table.hint)
     assert change.rows[0][1].text == "0.75"
     assert not found.charts
@@ -95,6 +97,13 @@ def test_heads_that_align_and_matter_are_told_and_pruned() -> None:
     assert found is not None
     assert any("of its 4 heads" in s and "rank correlation 1 " in s for s in found.sentences)
     assert [series["x"] for series in found.charts[0].data["series"]] == [[0, 0.25, 0.5, 0.75, 1]]
+
+
+def test_the_correlation_of_alignment_and_worth_is_spearmans_over_the_heads_on_the_source() -> None:
+    rng = np.random.default_rng(2)
+    lost, aer = rng.integers(0, 3, (8, 30)).astype(float), rng.random(8).round(1)
+    run = {"heads/lost": np.vstack([lost, np.ones((2, 30))]), "heads/aer": np.array([*aer, np.nan, np.nan])}
+    assert correlate_alignment(run) == pytest.approx(spearmanr(lost.mean(1), 1 - aer).statistic)
 
 
 def test_runs_that_explained_nothing_have_no_answer() -> None:

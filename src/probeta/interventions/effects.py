@@ -36,7 +36,8 @@ class Effect:
 
 
 def whole_sentences(subject: Subject, seed: int = 0) -> dict[str, list[Row]]:
-    """Interventions on all cross-attention, by name: each sentence's changes.
+    """Interventions on all cross-attention, by name: each sentence's changes. Of a net with several attentions also
+    `encoder 1 cut` and so on: all that one layer of a kind reads, gone.
 
     Distributions that are forced are those of every layer and head: `gold` spreads over a word's links (`<eos>` where
     it has none), `shuffled` permutes the sentence's own columns, `another's` are those of the next sentence.
@@ -72,6 +73,8 @@ def whole_sentences(subject: Subject, seed: int = 0) -> dict[str, list[Row]]:
         rows["all averaged"].append((Cut(mean=True),))
         rows["temperature 0.5"].append((Temperature(value=0.5),))
         rows["temperature 2"].append((Temperature(value=2.0),))
+    if len(seen) > 1:
+        rows |= {f"{kind} {at + 1} cut": [(Cut(kind=kind, layer=at),)] * len(lengths) for kind, at in sorted(seen)}
     return rows
 
 
@@ -169,6 +172,9 @@ class Head:
     head: int
     lost: Floats
     """`(n,)` exact match lost where the head gives nothing."""
+    drop: Floats
+    """`(n,)` mean over the reference's words of log p lost, nats: it also tells heads apart where few translations are
+    exact."""
     aer: float
     """Of a head on the source; else NaN."""
 
@@ -178,17 +184,21 @@ def ablate_heads(subject: Subject) -> list[Head]:
     places = [(*site, h) for site, module in find_sites(subject.net).items() for h in range(count_heads(module))]
     n, seen = len(subject), watch(subject)
     rows: list[Row] = [(), *((Cut(kind=k, layer=at, head=h),) for k, at, h in places)]
-    exact = exact_matches(subject, [(i, row) for row in rows for i in range(n)]).reshape(len(rows), n)
+    cases: list[Case] = [(i, row) for row in rows for i in range(n)]
+    exact = exact_matches(subject, cases).reshape(len(rows), n)
+    log_p = np.nanmean(read(subject, cases).log_p, axis=1).reshape(len(rows), n)
     return [
-        Head(k, at, h, exact[0] - own,
+        Head(k, at, h, exact[0] - exact[row], log_p[0] - log_p[row],
              error_rate(subject, seen[k, at][0][:, h].double().cpu().numpy()) if k == "cross" else math.nan)
-        for (k, at, h), own in zip(places, exact[1:], strict=True)
+        for row, (k, at, h) in enumerate(places, start=1)
     ]  # fmt: skip
 
 
 def prune_heads(subject: Subject, heads: Sequence[Head]) -> Floats:
-    """Exact match with 0, 1, … of `heads` gone, those first whose loss (on other sentences) is least."""
-    order = sorted(heads, key=lambda head: float(head.lost.mean()))
+    """Exact match with 0, 1, … of `heads` gone, those first whose loss (on other sentences) is least: of exact match,
+    and of log p where that is the same.
+    """
+    order = sorted(heads, key=lambda head: (float(head.lost.mean()), float(head.drop.mean())))
     cuts = [Cut(kind=head.kind, layer=head.layer, head=head.head) for head in order]
     cases: list[Case] = [(i, cuts[:k]) for k in range(len(cuts) + 1) for i in range(len(subject))]
     curve: Floats = exact_matches(subject, cases).reshape(len(cuts) + 1, -1).mean(1)

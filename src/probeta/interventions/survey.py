@@ -50,7 +50,8 @@ class Survey:
     Of every sentence (`(n,)`; NaN where it has no such word): `area/EXPLANATION/KIND`, `tau/EXPLANATION/KIND`;
     `link/top/KIND`, `link/others/KIND` (bits, a link cut alone); `drop/…`, `divergence/…`, `changed/…`, `exact/…` of
     interventions. Numbers: `bleu/INTERVENTION`, `aer/INTERVENTION`, `aer_of/EXPLANATION`. Of heads: `heads/name`,
-    `heads/lost (H, n)`, `heads/aer (H,)`, `heads/pruned (H + 1,)`. Of changes: `change/KIND`, the rows of `follow`.
+    `heads/lost (H, n)`, `heads/drop (H, n)`, `heads/aer (H,)`, `heads/pruned (H + 1,)`. Of changes: `change/KIND`, the
+    rows of `follow`.
     """
 
     arrays: dict[str, Any] = field(default_factory=dict)
@@ -81,12 +82,14 @@ class Survey:
                 yield from change_rows(what, array)
                 continue
             values = np.asarray(array, dtype=float)
-            n = int(np.isfinite(values).sum())
-            yield {"quantity": quantity, "name": what, "kind": "".join(kind), "value": self.mean(name), "n": n}
+            if n := int(np.isfinite(values).sum()):  # none of what needs gold links, where there are none
+                yield {"quantity": quantity, "name": what, "kind": "".join(kind), "value": self.mean(name), "n": n}
         names = self.arrays.get("heads/name", [])
         for h, head in enumerate(names):
             lost, aer = self.arrays["heads/lost"][h], float(self.arrays["heads/aer"][h])
-            yield {"quantity": "head_lost", "name": str(head), "value": float(lost.mean()), "n": len(lost)}
+            for quantity in ("lost", "drop"):
+                value = float(self.arrays[f"heads/{quantity}"][h].mean())
+                yield {"quantity": f"head_{quantity}", "name": str(head), "value": value, "n": len(lost)}
             if math.isfinite(aer):
                 yield {"quantity": "head_aer", "name": str(head), "value": aer, "n": len(lost)}
         for k, value in enumerate(self.arrays.get("heads/pruned", [])):
@@ -136,6 +139,7 @@ def make_survey(
     found.arrays |= {
         "heads/name": np.array([f"{head.kind} {head.layer + 1}.{head.head + 1}" for head in heads]),
         "heads/lost": np.stack([head.lost for head in heads]),
+        "heads/drop": np.stack([head.drop for head in heads]),
         "heads/aer": np.array([head.aer for head in heads]),
         "heads/pruned": curve,
     }
@@ -171,17 +175,20 @@ def find_more(data: Any, split: str, count: int) -> list[int]:
 
 
 def choose_steps(subject: Subject, count: int) -> dict[str, Any]:
-    """Kind of link → `(n, T)` bool: the steps that write a word of that kind; `all`: every word, not `<eos>`.
+    """Kind of link → `(n, T)` bool: the steps that write a word of that kind; `all`: every word.
+
+    `<eos>` and `<unk>` are no words.
 
     Of the sentences behind the first `count` those alone that a kind needs to have `count // 2`.
     """
-    steps, T = subject.steps.tolist(), subject.batch.target.shape[1] - 1
-    chosen = {"all": np.array([[i < count and t < end - 1 for t in range(T)] for i, end in enumerate(steps)])}
+    words = np.arange(subject.batch.target.shape[1] - 1) < subject.steps.cpu().numpy()[:, None] - 1
+    words &= (subject.batch.target[:, 1:] != subject.spec.unk_id).cpu().numpy()
+    chosen = {"all": words & (np.arange(len(subject)) < count)[:, None]}
     if subject.golds is None:
         return chosen
     kinds = [link_kinds(gold) for gold in subject.golds]
     for kind in KINDS:
-        own = np.array([[t < len(row) and kind in row[t] for t in range(T)] for row in kinds])
+        own = words & [[t < len(row) and kind in row[t] for t in range(words.shape[1])] for row in kinds]
         own[count:] &= (own.any(1).cumsum() <= count // 2)[count:, None]
         chosen[kind] = own
     return chosen

@@ -177,7 +177,7 @@ def _heads(variants: Sequence[Explained], language: Language) -> list[str]:
     """Whether heads on the source that align are those that matter, of nets with several."""
     say, sentences = language.say, []
     for one in variants:
-        values = [r for run in one.runs if math.isfinite(r := _alignment_matters(run))]
+        values = [r for run in one.runs if math.isfinite(r := correlate_alignment(run))]
         if not values:
             continue
         mean, interval = float(np.mean(values)), mean_interval(values, bounds=BOUNDS["tau"])
@@ -193,7 +193,7 @@ def _heads(variants: Sequence[Explained], language: Language) -> list[str]:
     return sentences
 
 
-def _alignment_matters(run: Mapping[str, Any]) -> float:
+def correlate_alignment(run: Mapping[str, Any]) -> float:
     """Spearman's correlation of 1 - AER and exact match lost over the heads on the source; NaN for fewer than 3."""
     from scipy.stats import rankdata
 
@@ -208,14 +208,19 @@ def _shares(
     title: str, variants: Sequence[Explained], columns: Mapping[str, tuple[str, str]], names: Mapping[str, str],
     language: Language,
 ) -> Table:  # fmt: skip
-    """A row per variant, a column per explanation or kind that any of them has."""
+    """A row per variant, a column per explanation or kind that any of them has, with the sentences that have it."""
     cells = {c: [one.share(*which) for one in variants] for c, which in columns.items()}
     there = [c for c, row in cells.items() if any(row)]
     rows = [
         [text_cell(language.say(one.name)), *(_ratio_cell(cells[c][i], language) for c in there)]
         for i, one in enumerate(variants)
     ]
-    return Table(title, [language.say("variant"), *(language.say(names[c]) for c in there)], rows)
+    heads = [language.say(names[c]) for c in there]
+    for i, (name, kind) in enumerate(columns[c] for c in there):
+        if kind != "all":
+            n = max(found[0].shape[1] for one in variants if (found := one.contrast(name, kind)))
+            heads[i] = language.say("{kind} ({n} sentences)", kind=heads[i], n=n)
+    return Table(title, [language.say("variant"), *heads], rows)
 
 
 def _ratio_cell(ratio: Ratio | None, language: Language) -> Cell:
