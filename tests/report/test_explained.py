@@ -34,6 +34,7 @@ def survey(rng: np.random.Generator, share: float, by_sentence: np.ndarray, head
     lost = np.arange(heads)[:, None] * np.ones((heads, n)) / heads
     found |= {
         "heads/name": np.array([f"cross 1.{h + 1}" for h in range(heads)]), "heads/lost": lost,
+        "heads/drop": np.full((heads, n), 0.03),
         "heads/aer": 1 - np.arange(heads) / heads, "heads/pruned": np.linspace(1, 0, heads + 1),
         "change/tense": np.array([[0, 0, 1, 1, 1], [0, 1, 0, 1, 0], [1, 0, 1, 1, 0], [1, 1, 0, 1, 0]], dtype=float),
     }  # fmt: skip
@@ -96,6 +97,9 @@ def test_heads_that_align_and_matter_are_told_and_pruned() -> None:
     found = answer({"multi-head": 0.7}, heads=4)
     assert found is not None
     assert any("of its 4 heads" in s and "rank correlation 1 " in s for s in found.sentences)
+    heads = next(table for table in found.tables if table.title == "Heads of multi-head")
+    assert [cell.text for cell in heads.rows[2]] == ["source 1.3", "0.5", "0.03", "0.5"]
+    assert list(heads.head) == ["head", "exact translations lost", "what a word loses, nats", "alignment error rate"]
     assert [series["x"] for series in found.charts[0].data["series"]] == [[0, 0.25, 0.5, 0.75, 1]]
 
 

@@ -74,7 +74,15 @@ def in_tables() -> Iterator[tuple[str, Message]]:
     yield from (("answer.py", verdict.value) for verdict in Verdict)
     yield from (("runs.py", state) for state in STATES)
     yield from (("variance.py", text) for text in (*variance.NAMES.values(), *variance.ABSENT.values()))
-    tables = (explained.EXPLANATIONS, explained.LINKS, explained.INTERVENTIONS, explained.CHANGES)
+    losses = {key: heading for key, (heading, _) in explained.LOSSES.items()}
+    tables = (
+        explained.EXPLANATIONS,
+        explained.LINKS,
+        explained.INTERVENTIONS,
+        explained.CHANGES,
+        explained.HEADS,
+        losses,
+    )
     yield from (("explained.py", text) for table in tables for text in table.values())
     yield from (("by_size.py", name) for name in (*SCORES.values(), *SIZES.values()))
     yield from (("jobs.py", action.value) for action in Action if action is not Action.RUN)

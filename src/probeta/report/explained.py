@@ -47,9 +47,16 @@ INTERVENTIONS = {
     "uniform": "even weights",
     "all cut": "every link cut",
 }
+HEADS = {"cross": "source", "encoder": "encoder", "decoder": "decoder"}
+LOSSES = {
+    "heads/lost": ("exact translations lost", (-1.0, 1.0)),
+    "heads/drop": ("what a word loses, nats", UNBOUNDED),
+    "heads/aer": ("alignment error rate", (0.0, 1.0)),
+}
+"""Of heads: array, heading and bounds."""
 CHANGES = {"gender": "gender of a noun", "number": "number", "tense": "tense", "verb": "verb"}
 
-BOUNDS = {"tau": (-1.0, 1.0), "aer_of": (0.0, 1.0), "exact": (0.0, 1.0), "drop": UNBOUNDED}
+BOUNDS = {"tau": (-1.0, 1.0), "aer_of": (0.0, 1.0), "exact": (0.0, 1.0), "bleu": (0.0, 100.0), "drop": UNBOUNDED}
 """What the means of arrays cannot leave."""
 
 Arrays = NDArray[np.float64]
@@ -118,9 +125,12 @@ def explain_attention(summary: Summary, language: Language) -> Answer | None:
                EXPLANATIONS, language),
         _means(say("Exact translations under interventions on attention"), variants,
                {n: f"exact/{n}" for n in INTERVENTIONS}, INTERVENTIONS, language),
+        _means(say("BLEU under interventions on attention"), variants,
+               {n: f"bleu/{n}" for n in INTERVENTIONS}, INTERVENTIONS, language),
         _means(say("What a word loses, in nats, under interventions on attention"), variants,
                {n: f"drop/{n}" for n in INTERVENTIONS if n != "nothing"}, INTERVENTIONS, language),
         _changes(variants, language),
+        *_head_tables(variants, language),
     ]  # fmt: skip
     tables = [table for table in tables if table.rows and len(table.head) > 1]
     return Answer(sentences, tables=tables, charts=_pruning(variants, language))
@@ -150,7 +160,7 @@ def _verdicts(variants: Sequence[Explained], language: Language) -> list[str]:
     told = {
         "explains": say("The weight explains the word, more than half of what can be explained, in {names}."),
         "translates": say("Attention only translates, and its weight explains less than half, in {names}."),
-        "open": say("These results do not tell which of the two holds of {names}."),
+        "open": say("These results do not tell whether the weight explains more or less than half in {names}."),
     }
     sentences = [told[side].format(names=language.list(names)) for side, names in sides.items() if names]
     tested = sum(x is not None for x in p)
@@ -278,6 +288,27 @@ def _changes(variants: Sequence[Explained], language: Language) -> Table:
     )
     title = language.say("Does the attended word decide which words change?")
     return Table(title, [language.say("what changes"), *(language.say(one.name) for one in variants)], rows, hint)
+
+
+def _head_tables(variants: Sequence[Explained], language: Language) -> list[Table]:
+    """What is lost without each head, of nets with several."""
+    say, tables = language.say, []
+    for one in variants:
+        names = [str(name).split() for name in one.runs[0]["heads/name"]]
+        if len(names) < 2:
+            continue
+        there = [key for key in LOSSES if all(key in run and np.isfinite(run[key]).any() for run in one.runs)]
+        rows = []
+        for h, (kind, number) in enumerate(names):
+            cells = [text_cell(f"{say(HEADS[kind])} {number}")]
+            for key in there:
+                values = np.array([run[key][h] for run in one.runs], dtype=float).reshape(len(one.runs), -1)
+                cells.append(_mean_cell(values if np.isfinite(values).all() else None, language, LOSSES[key][1]))
+            rows.append(cells)
+        hint = say("What each head attends to, its layer and its number; what is lost where what it reads is gone.")
+        title = say("Heads of {name}", name=say(one.name))
+        tables.append(Table(title, [say("head"), *(say(LOSSES[key][0]) for key in there)], rows, hint))
+    return tables
 
 
 def _pruning(variants: Sequence[Explained], language: Language) -> list[Chart]:
