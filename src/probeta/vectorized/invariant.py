@@ -2,7 +2,8 @@
 
 Most of torch's CPU kernels are such; these exceptions were measured. `sigmoid` and `gelu` compute the end of an
 array, which does not fill a vector register, by another formula. A batched product chooses its path by the address
-of each matrix, so a member's changes with its place unless matrices begin at multiples of 64 bytes. Sums are taken
+of each matrix, so a member's changes with its place unless matrices begin at multiples of 64 bytes, as a single run's
+do. Sums are taken
 in the order of the memory: where members do not lie one behind the other (which is how vmap leaves them after
 batch norm), it depends on how many there are. `batch_norm` has its own.
 """
@@ -77,27 +78,48 @@ def normal_distribution(x: Tensor) -> Tensor:
     return (torch.erf(x * math.sqrt(0.5)) + 1) * 0.5
 
 
-def multiply_padded(a: Tensor, b: Tensor) -> Tensor | None:
-    """`a (K, n, k) @ b (K, k, m)`, padded with zeros to whole cache lines where a matrix would not fill them.
+def multiply(a: Tensor, b: Tensor) -> Tensor | None:
+    """`a (K, n, k) @ b (K, k, m)` with every matrix, the products too, at the beginning of a cache line.
 
-    A matrix that all members share lies at one address, and is padded all the same: whether data are shared depends
-    on which members there are.
+    So each is the product that a single run makes of these two, bit for bit. One that is so small that a plain loop
+    would make it gets rows of zeros. A matrix that all members share lies at one address.
     """
     n, k, m = a.shape[1], a.shape[2], b.shape[2]
-    per_line = LINE // a.element_size()
-    if n * k * m < SMALL:
+    if not n * k * m:
         return None
-    if not any(size % per_line for size in (n * k, k * m, n * m)):
-        return torch.bmm(make_contiguous(a), make_contiguous(b))
-    more_k, more_m = -k % per_line, -m % per_line
-    whole = torch.bmm(pad(a, more_k), pad(b, more_m, more_k))
-    return whole[:, :, :m].contiguous() if more_m else whole
+    rows = max(n, -(-SMALL // (k * m)))
+    a, b = align(add_rows(a, rows - n)), align(b)
+    if rest := -(rows * m) % (LINE // a.element_size()):
+        whole = a.new_empty(len(a), rows * m + rest)[:, : rows * m].unflatten(1, (rows, m))
+        torch.bmm(a, b, out=whole)
+    else:
+        whole = torch.bmm(a, b)
+    return whole[:, :n].contiguous() if rest or rows > n else whole
 
 
-def pad(x: Tensor, columns: int, rows: int = 0) -> Tensor:
-    """`x (K, n, m)` with as many more `columns` and `rows` of zeros; once where all members share one matrix."""
-    zeros = (0, columns, 0, rows)
-    return F.pad(x, zeros) if x.stride(0) else F.pad(x[:1], zeros).expand(len(x), -1, -1)
+def add_rows(x: Tensor, more: int) -> Tensor:
+    """`x (K, n, m)` with `more` rows of zeros, in the order in memory that it has."""
+    if not more:
+        return x
+    if is_transposed(x):
+        return F.pad(x.mT, (0, more)).mT if x.stride(0) else F.pad(x[:1].mT, (0, more)).mT.expand(len(x), -1, -1)
+    return F.pad(x, (0, 0, 0, more)) if x.stride(0) else F.pad(x[:1], (0, 0, 0, more)).expand(len(x), -1, -1)
+
+
+def align(x: Tensor) -> Tensor:
+    """`x (K, n, m)`, copied where not every matrix begins a cache line; one matrix for all lies as it is."""
+    if not x.stride(0):
+        return x
+    if is_transposed(x):
+        return align(x.mT).mT
+    n, m = x.shape[1:]
+    if not (rest := -(n * m) % (LINE // x.element_size())):
+        return make_contiguous(x)
+    return F.pad(x.reshape(len(x), n * m), (0, rest))[:, : n * m].unflatten(1, (n, m))
+
+
+def is_transposed(x: Tensor) -> bool:
+    return x.stride(1) == 1 and x.stride(2) != 1
 
 
 def make_contiguous(x: Tensor) -> Tensor:
@@ -119,6 +141,6 @@ REPLACED: dict[Any, Callable[..., Any]] = {
     aten.sigmoid_.default: sigmoid_,
     aten.gelu.default: gelu,
     aten.gelu_backward.default: gelu_backward,
-    aten.bmm.default: multiply_padded,
+    aten.bmm.default: multiply,
     aten.sum.dim_IntList: sum_dims,
 }
