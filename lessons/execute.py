@@ -96,7 +96,8 @@ def execute(source: Path) -> None:
     first.source = first.source.replace('"../.."', f'"{installs_from(folder)}"')
     started, before = time.monotonic(), os.times()
     where = {"metadata": {"path": str(folder)}}
-    NotebookClient(notebook, timeout=600, kernel_name="python3", resources=where).execute()
+    quiet = ["--log-level=ERROR"]
+    NotebookClient(notebook, timeout=600, kernel_name="python3", resources=where, extra_arguments=quiet).execute()
     seconds, after = time.monotonic() - started, os.times()
     busy = after.children_user + after.children_system - before.children_user - before.children_system
     for cell in (cell for cell in notebook.cells if cell.cell_type == "code"):
