@@ -8,7 +8,7 @@ from probeta.commands.report import main
 from probeta.errors import ConfigError, RunDirectoryError
 from probeta.report.summary import groups_csv, summarise
 from probeta.report.together import write_together
-from probeta.runs.table import read_sweep, read_together
+from probeta.runs.table import read_pair, read_sweep, read_together
 from probeta.stats.comparisons import paired_p
 from tests.report.synthetic import write_grid, write_run
 
@@ -39,6 +39,21 @@ def test_a_variant_of_several_folders_is_named_by_them(tmp_path: Path) -> None:
     two = [write_run(tmp_path / n, ["optimizer.lr=0.3", "seed=1"], {"test/acc": 0.9}, seed=1) for n in ("x", "y")]
     two[1].rename(tmp_path / "y" / "other")
     assert read_together([two[0], tmp_path / "y" / "other"]).variants == [two[0].name, "other"]
+
+
+def test_a_run_is_named_by_what_it_ran_with_where_another_overrides_it(tmp_path: Path) -> None:
+    plain = write_run(tmp_path / "a", ["seed=1"], {"test/acc": 0.9})
+    (plain / ".hydra" / "config.yaml").write_text("optimizer: {lr: 0.05}\ntrainer: {max_epochs: 7}\n")
+    (plain / ".hydra" / "hydra.yaml").write_text(
+        "hydra: {runtime: {choices: {model: mlp, scheduler: none}, config_sources: []}}\n"
+    )
+    changed = ["model=logistic", "optimizer.lr=0.05", "optimizer.beta=1", "scheduler=cosine", "trainer.max_epochs=9"]
+    other = write_run(tmp_path / "b", [*changed, "seed=1"], {"test/acc": 0.9})
+    names = ["mlp, scheduler=none, max_epochs=7", "logistic, beta=1, cosine, max_epochs=9"]
+    assert [run.variant for run in read_pair(plain, other).runs] == [
+        f"{a}: {b}" for a, b in zip("AB", names, strict=True)
+    ]
+    assert sorted(read_together([plain, other]).variants) == sorted(names)
 
 
 def test_the_command_takes_a_metric_and_any_number_of_folders(

@@ -7,13 +7,11 @@ from collections.abc import Mapping
 from itertools import islice
 from typing import Any
 
-from omegaconf import OmegaConf
-
 from probeta.report.answer import Cell, Table, text_cell
 from probeta.report.language import Language
 from probeta.runs.artifacts import join_tokens
 from probeta.runs.identity import label_settings
-from probeta.runs.reading import Damaged, note, read_config, read_json
+from probeta.runs.reading import Damaged, read_json
 from probeta.runs.row import RunRow
 from probeta.runs.table import SweepRuns
 
@@ -53,7 +51,7 @@ def command(run: RunRow) -> str:
             return str((read_json(run.path.parent / "sweep.json", dict) or {}).get("command") or "")
         except Damaged:
             return ""
-    sources = _hydra(run).get("config_sources") or []
+    sources = run.hydra.get("config_sources") or []
     folders = [str(source["path"]) for source in sources if source.get("provider") == "command-line"]
     known = [argument for folder in folders for argument in ("--config-dir", folder)]
     kind = "probe" if "probe" in choices(run) else "train"
@@ -83,23 +81,8 @@ def explain_differences(origin: Mapping[str, Any], language: Language) -> list[s
 
 def choices(run: RunRow) -> dict[str, str]:
     """Group → option, of what ran."""
-    chosen = _hydra(run).get("choices") or {}
+    chosen = run.hydra.get("choices") or {}
     return {name: str(chosen[name]) for name in CHOICES if chosen.get(name) not in (None, "none")}
-
-
-def _hydra(run: RunRow) -> dict[str, Any]:
-    """What Hydra recorded of the command line; empty where it recorded nothing that can be read."""
-    try:
-        recorded = read_config(run.path / ".hydra" / "hydra.yaml")
-    except Damaged as damaged:
-        note(run.damage, damaged)
-        return {}
-    # Nothing in it is resolved: a directory may come from elsewhere.
-    tree: Any = {} if recorded is None else OmegaConf.to_container(recorded, resolve=False)
-    match tree:
-        case {"hydra": {"runtime": {"choices": dict(), "config_sources": list()} as runtime}}:
-            return dict(runtime)
-    return {}
 
 
 def describe_run(run: RunRow, language: Language) -> list[tuple[str, str]]:

@@ -133,8 +133,11 @@ def shorten_setting(key: str, value: Any) -> str:
 
 
 def label_settings(settings: Mapping[str, Any]) -> str:
-    """What a reader calls a variant: `lr=0.1, width=64`."""
-    return ", ".join(shorten_setting(key, settings[key]) for key in sorted(settings))
+    """What a reader calls a variant: `lr=0.1, width=64`; a group that is left out says which (`scheduler=none`)."""
+    return ", ".join(
+        f"{key}=none" if value == "none" and "." not in key else shorten_setting(key, value)
+        for key, value in sorted(settings.items())
+    )
 
 
 def flatten_settings(tree: Mapping[str, Any]) -> dict[str, Any]:

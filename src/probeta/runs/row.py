@@ -20,7 +20,7 @@ from probeta.runs.artifacts import Artifacts
 from probeta.runs.directory import RunDirectory, is_locked
 from probeta.runs.identity import Seeds, flatten_settings, parse
 from probeta.runs.identity import is_switch as is_switch_key
-from probeta.runs.reading import Damaged, note, read_lines, read_raw, read_table
+from probeta.runs.reading import Damaged, note, read_config, read_lines, read_raw, read_table
 from probeta.runs.record import headline, read_result
 
 DAMAGED = "damaged"
@@ -127,6 +127,32 @@ class RunRow:
         except (Damaged, RunDirectoryError, OmegaConfBaseException):
             return self.settings | self.seeds
         return flatten_settings(tree)
+
+    @cached_property
+    def hydra(self) -> dict[str, Any]:
+        """What Hydra recorded of the command line: `choices`, `config_sources`; empty where nothing can be read."""
+        try:
+            recorded = read_config(self.path / ".hydra" / "hydra.yaml")
+        except Damaged as damaged:
+            note(self.damage, damaged)
+            return {}
+        # Nothing in it is resolved: a directory may come from elsewhere.
+        tree: Any = {} if recorded is None else OmegaConf.to_container(recorded, resolve=False)
+        match tree:
+            case {"hydra": {"runtime": {"choices": dict(), "config_sources": list()} as runtime}}:
+                return dict(runtime)
+        return {}
+
+    def recorded(self, key: str) -> Any:
+        """What ran under a key or group that it does not override; None where that is not known."""
+        if "." not in key and key in (chosen := self.hydra.get("choices") or {}):
+            return chosen[key]
+        with suppress(Damaged):
+            node: Any = read_raw(RunDirectory(self.path).config)
+            for part in key.split("."):
+                node = node.get(part) if isinstance(node, dict) else None
+            return None if isinstance(node, dict) else node
+        return None
 
     @cached_property
     def measurements(self) -> list[dict[str, str]]:

@@ -162,6 +162,7 @@ def read_together(directories: Sequence[str | Path]) -> SweepRuns:
     for sweep in sweeps:
         listed |= sweep.definition.get("jobs") or {}
     runs = [run for sweep in sweeps for run in sweep.runs]
+    _complete(runs)
     axes = _label(runs, listed)
     homes = [(sweep.directory.name, {run.variant for run in sweep.runs}) for sweep in sweeps]
     for sweep in sweeps:
@@ -180,10 +181,19 @@ def read_pair(run_a: str | Path, run_b: str | Path) -> SweepRuns:
         if not _is_run(found.directory):
             raise RunDirectoryError(f"{directory} is no run but holds {len(found.runs)}: two runs are compared")
         runs.append((letter, found.runs[0]))
+    _complete([run for _, run in runs])
     axes = _label([run for _, run in runs], {})
     for letter, run in runs:
         run.variant = f"{letter}: {run.name if run.variant == 'all' else run.variant}"
     return SweepRuns(runs[1][1].path, [run for _, run in runs], {"compare": False}, axes, damage)
+
+
+def _complete(runs: Sequence[RunRow]) -> None:
+    """Give each run what it ran with under the keys that another one overrides."""
+    keys = {key for run in runs for key in run.settings}
+    for run in runs:
+        own = {key: run.recorded(key) for key in keys - run.settings.keys()}
+        run.settings |= {key: value for key, value in own.items() if value is not None}
 
 
 def _label(runs: Sequence[RunRow], listed: dict[str, Any]) -> list[str]:
