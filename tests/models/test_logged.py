@@ -8,6 +8,7 @@ import pytest
 
 from probeta.config.build import check
 from probeta.config.trust import resolve
+from probeta.data.moons import MoonsData
 
 RUNS = {
     "mlp": ["data=moons"],
@@ -38,10 +39,20 @@ def test_what_a_model_says_it_logs_is_what_an_epoch_logs(train, tmp_path: Path, 
 def test_what_a_model_says_it_reports_is_what_a_run_reports(train, configure, name: str) -> None:
     lines = [*GOLD.get(name, RUNS.get(name, [])), "trainer=cpu"]
     reported = check(configure(*lines))
-    measured = {re.sub(r"/\d+$", "/0", key) for key in train(*lines, "trainer.max_epochs=1")["metrics"]}
+    measured = {*train(*lines, "trainer.max_epochs=1")["metrics"]}
     # Groups by length and reordering need sentences enough.
     assert {key for key in reported - measured if not re.search(r"_(length|reordering)_", key)} == set()
     assert measured <= reported
+
+
+def test_scores_are_of_the_classes_that_there_are(configure, monkeypatch: pytest.MonkeyPatch) -> None:
+    def find_recalls(*lines: str) -> set[str]:
+        return {name for name in check(configure(*lines)) if name.startswith("test/recall/")}
+
+    assert find_recalls("data=moons") == {"test/recall/0", "test/recall/1"}
+    assert find_recalls("data=iris") == {f"test/recall/{name}" for name in ("setosa", "versicolor", "virginica")}
+    monkeypatch.setattr(MoonsData, "foresee", lambda self: None)
+    assert find_recalls("data=moons") == {"test/recall/*"}
 
 
 def test_without_attention_none_is_scored(configure) -> None:

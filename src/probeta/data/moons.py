@@ -58,6 +58,9 @@ class MoonsData(LabelledData):
             x, y = x[rows], y[rows]
         return split_examples(x, y, self.division)
 
+    def foresee(self) -> PointsSpec:
+        return PointsSpec(in_features=2, classes=2, class_counts=(1, 1))
+
     @property
     def spec(self) -> PointsSpec:
         return PointsSpec(in_features=2, classes=2, class_counts=class_counts(self.splits["train"], 2))

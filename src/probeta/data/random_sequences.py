@@ -49,6 +49,9 @@ class RandomSequencesData(LabelledData):
             for name in ("train", "val", "test")
         }
 
+    def foresee(self) -> SequenceSpec:
+        return SequenceSpec(self.in_features, self.classes, self.length)
+
     @property
     def spec(self) -> SequenceSpec:
-        return SequenceSpec(self.in_features, self.classes, self.length)
+        return self.foresee()

@@ -40,6 +40,9 @@ class SeparableData(LabelledData):
         split = Split(torch.from_numpy(x.astype(np.float32)), torch.from_numpy(y))
         return {"train": split, "val": split, "test": split}
 
+    def foresee(self) -> PointsSpec:
+        return PointsSpec(in_features=2, classes=2, class_counts=(1, 1))
+
     @property
     def spec(self) -> PointsSpec:
         return PointsSpec(in_features=2, classes=2, class_counts=class_counts(self.splits["train"], 2))

@@ -62,7 +62,9 @@ class Classifier(Module):
         return {"loss": sums["loss"] / sums["weight"], "acc": sums["correct"] / sums["count"]}
 
     def reported(self, data: Any) -> set[str]:
-        scores = {"f1_macro", *(f"{name}/{c}" for name in BY_CLASS for c in self.class_names or ("0",))}
+        spec = data.foresee()
+        classes = ("*",) if spec is None else self.class_names or range(spec.classes)
+        scores = {"f1_macro", *(f"{name}/{c}" for name in BY_CLASS for c in classes)}
         by_class = {f"{split}/{name}" for split in SPLITS for name in scores}
         return super().reported(data) | by_class | {f"test/{name}" for name in CALIBRATION}
 

@@ -163,7 +163,8 @@ class Module(pl.LightningModule):
         """The metrics of a finished run, with their split: what a search or a study may be for.
 
         They are what `summarize` makes of any sums, and the epochs. A model that reports more, or less, says so here.
-        `data` is the datamodule as it is configured, unopened; of metrics by class those of class 0 are named.
+        `data` is the datamodule as it is configured, unopened; where it does not say how many classes there are, `*`
+        stands for each of them.
         """
         names = self.summarize(AnySums())
         return {f"{split}/{name}" for split in SPLITS for name in names} | {"epochs", "best_epoch"}

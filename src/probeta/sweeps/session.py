@@ -146,8 +146,7 @@ class Session:
 
             known |= {*exercise(self.definition.exercise).NAMES}
         for metric in self.definition.metrics:
-            # Before the data are read it is not known how many classes there are.
-            if metric not in known and re.sub(r"/\d+$", "/0", metric) not in known:
+            if metric not in known and re.sub(r"[^/]+$", "*", metric) not in known:
                 raise ConfigError.unknown("metric", metric, known)
 
     def carry_out(self, jobs: Sequence[SweepJob]) -> None:
