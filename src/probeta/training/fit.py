@@ -75,9 +75,7 @@ def train(
     if data.note:
         log.info("Note: %s.", data.note)
     if rank.number == 0:
-        data.save(run.artifacts.folder)
-        if places := data.record(run.artifacts.folder):
-            run.artifacts.write({"data": places})
+        keep_data(data, run)
     device = choose(tree, experiment, run) if rank.count == 1 else choose_for_ranks(tree, rank.count)
     precision = str(tree["trainer"].get("precision"))
     if precision.startswith("bf16") and device == "cpu" and (reason := slow_in_bfloat16(torch.device(device))):
@@ -108,6 +106,28 @@ def train(
                 logger.close()
         if figures and trainer.is_global_zero:
             draw_figures(run.path, figures, metrics.get("best_epoch"))
+    more = {"extended_from": origin} if origin else {}
+    return make_outcome(model, data, run, inputs, metrics, fit_s, device, more)
+
+
+def keep_data(data: DataModule, run: RunDirectory) -> None:
+    """How texts and rows became numbers, and where they lie."""
+    data.save(run.artifacts.folder)
+    if places := data.record(run.artifacts.folder):
+        run.artifacts.write({"data": places})
+
+
+def make_outcome(
+    model: Module,
+    data: DataModule,
+    run: RunDirectory,
+    inputs: Mapping[str, str | None],
+    metrics: dict[str, float],
+    fit_s: float,
+    device: str,
+    more: Mapping[str, Any],
+) -> Outcome:
+    """What the record of a trained `model` says, and `more`. `inputs`: the hashes of what the run read."""
     return Outcome(
         metrics=metrics,
         fit_s=fit_s,
@@ -120,7 +140,7 @@ def train(
             **model.facts(),
             **data.facts(),
             "sources_sha256": inputs["sources_sha256"],
-            **({"extended_from": origin} if origin else {}),
+            **more,
         },
     )
 
@@ -221,16 +241,20 @@ def summarize_fit(experiment: Experiment, trainer: pl.Trainer) -> dict[str, floa
 
 
 def write_weights(experiment: Experiment, trainer: pl.Trainer, run: RunDirectory, keep: str) -> None:
-    """`best.ckpt`: the weights that were tested. `last.ckpt`: where training ended, to go on from."""
-    run.checkpoints.mkdir(exist_ok=True)
-    if keep in ("all", "best"):
-        kept = {"state_dict": experiment.model.state_dict(), "pytorch-lightning_version": pl.__version__}
-        save_archive(kept, run.best)
+    """`best.ckpt` and `last.ckpt`: where training ended, to go on from."""
+    write_best(experiment.model, run, keep)
     checkpoint = experiment.callbacks.get("checkpoint")
     if keep != "all":
         run.last.unlink(missing_ok=True)
     elif isinstance(checkpoint, Checkpoint) and checkpoint.final:
         checkpoint.save_final(run.last)
+
+
+def write_best(model: Module, run: RunDirectory, keep: str) -> None:
+    """`best.ckpt`: the weights that were tested."""
+    run.checkpoints.mkdir(exist_ok=True)
+    if keep in ("all", "best"):
+        save_archive({"state_dict": model.state_dict(), "pytorch-lightning_version": pl.__version__}, run.best)
 
 
 def log_final(experiment: Experiment, tree: Mapping[str, Any], metrics: Mapping[str, float]) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping
-from importlib import metadata
 from typing import Any
 
 import torch
@@ -14,11 +13,11 @@ from probeta.config.build import make_logger
 from probeta.data.datamodule import DataModule
 from probeta.errors import TrainingDiverged
 from probeta.models.module import Module
-from probeta.models.weights import save_archive, weights_sha256
 from probeta.runs.atomic import write_atomic
 from probeta.runs.directory import RunDirectory
 from probeta.runs.record import Outcome
 from probeta.training.devices import record_device
+from probeta.training.fit import keep_data, make_outcome, write_best
 from probeta.vectorized.member import Member
 
 log = logging.getLogger(__name__)
@@ -44,9 +43,7 @@ def evaluate(model: Module, data: DataModule, device: torch.device) -> dict[str,
 def write_run(member: Member, run: RunDirectory, size: int, inputs: Mapping[str, str | None]) -> Outcome:
     """Test the kept weights and write everything but logs and `result.json`. `inputs`: the hashes of what it read."""
     tree, data, model = member.tree, member.data, member.model
-    data.save(run.artifacts.folder)
-    if places := data.record(run.artifacts.folder):
-        run.artifacts.write({"data": places})
+    keep_data(data, run)
     if tree["trainer"].get("accelerator") == "measured":
         record_device(run, member.accelerator, {})
     device = torch.device(member.device)
@@ -54,33 +51,11 @@ def write_run(member: Member, run: RunDirectory, size: int, inputs: Mapping[str,
     metrics = evaluate(model, data, device)
     TrainingDiverged.check(metrics, member.rows[-1][0], member.epochs)
     metrics |= {"epochs": float(member.epochs), "best_epoch": float(member.best_epoch)}
-    write_weights(member, run, tree.get("checkpoints") or "best")
+    write_best(model, run, tree.get("checkpoints") or "best")
     run.artifacts.write(model.artifacts(data))
     if member.path is not None:
         metrics |= member.path.finish(model, data, run.artifacts)
-    return Outcome(
-        metrics=metrics,
-        fit_s=member.fit_s,
-        device=member.accelerator,
-        data_sha256=inputs["data_sha256"],
-        best_checkpoint="checkpoints/best.ckpt" if run.best.is_file() else None,
-        extra={
-            "threads": torch.get_num_threads(),
-            "weights_sha256": weights_sha256(model.state_dict()),
-            **model.facts(),
-            **data.facts(),
-            "sources_sha256": inputs["sources_sha256"],
-            "ensemble_size": size,
-        },
-    )
-
-
-def write_weights(member: Member, run: RunDirectory, keep: str) -> None:
-    run.checkpoints.mkdir(exist_ok=True)
-    if keep not in ("all", "best"):
-        return
-    version = metadata.version("pytorch-lightning")
-    save_archive({"state_dict": member.model.state_dict(), "pytorch-lightning_version": version}, run.best)
+    return make_outcome(model, data, run, inputs, metrics, member.fit_s, member.accelerator, {"ensemble_size": size})
 
 
 def write_rows(member: Member, run: RunDirectory) -> None:
