@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -138,3 +139,15 @@ class Checkpoint(LightningCheckpoint):
         """As late as possible: Lightning's own set-up may draw numbers of its own before the first batch."""
         if (states := self.__dict__.pop("_random", None)) is not None:
             set_random_states(states)
+
+
+class InputsKept(pl.Callback):
+    """Adds `inputs` to every checkpoint: the hashes that `result.json` keeps when the run is completed."""
+
+    def __init__(self, inputs: Mapping[str, str | None]) -> None:
+        self.inputs = dict(inputs)
+
+    def on_save_checkpoint(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        checkpoint["inputs"] = self.inputs

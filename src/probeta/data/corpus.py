@@ -7,7 +7,7 @@ A corpus folder holds the kept lines (`<role>.<side>.txt`), the encoded splits (
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -23,7 +23,7 @@ from probeta.data.numbering import Numbering
 from probeta.data.pairs import EncodedPairs
 from probeta.data.sequence_writer import SequenceWriter, count_ids, open_sequences, translate_ids
 from probeta.data.tokenizers import SentencePieceTokenizer, SpacyTokenizer, Tokenizer, WhitespaceTokenizer
-from probeta.data.vocabulary import BOS_ID, EOS_ID, UNK_ID
+from probeta.data.vocabulary import BOS_ID, EOS_ID, UNK_ID, Vocabulary
 from probeta.errors import DataError
 from probeta.runs.atomic import write_atomic
 
@@ -187,48 +187,49 @@ def _chunks(folder: Path, split: tuple[str, Rows]) -> Iterator[tuple[Rows, list[
         yield split[1][part], [lines[part] for lines in sides]
 
 
-def _encode(
-    folder: Path, name: str, split: tuple[str, Rows], languages: list[LanguageCodec], settings: CorpusSettings
+def _write(
+    folder: Path,
+    name: str,
+    split: tuple[str, Rows],
+    tokenizers: Sequence[Tokenizer],
+    numbers: Sequence[Vocabulary | Numbering],
+    dtypes: Sequence[str],
+    limit: int | None,
 ) -> int:
-    """Encode a split with finished vocabularies; only training drops long pairs. Returns how many it dropped."""
-    limit = settings.max_length + 2 if name == "train" else None
-    dtypes = [_dtype(len(language.vocabulary)) for language in languages]
+    """Encode a split, without the pairs of which a side has more than `limit` tokens. Returns how many these are."""
     rows_kept: list[Rows] = [np.empty(0, np.int64)]
     with (
         SequenceWriter(folder, f"{name}.source", dtypes[0]) as source,
         SequenceWriter(folder, f"{name}.target", dtypes[1]) as target,
     ):
         for rows, lines in _chunks(folder, split):
-            a, b = (language.encode_all(texts) for language, texts in zip(languages, lines, strict=True))
-            kept = [i for i in range(len(a)) if limit is None or max(len(a[i]), len(b[i])) <= limit]
-            source.write([a[i] for i in kept])
-            target.write([b[i] for i in kept])
+            tokens = [tokenizer.tokenize_all(texts) for tokenizer, texts in zip(tokenizers, lines, strict=True)]
+            kept = [i for i in range(len(rows)) if limit is None or max(len(side[i]) for side in tokens) <= limit]
+            for writer, own, side in zip((source, target), numbers, tokens, strict=True):
+                writer.write([[BOS_ID, *own.encode(side[i]), EOS_ID] for i in kept])
             rows_kept.append(rows[kept])
     rows = np.concatenate(rows_kept)
     write_array(folder / f"{name}.rows.npy", rows)
     return len(split[1]) - len(rows)
 
 
+def _encode(
+    folder: Path, name: str, split: tuple[str, Rows], languages: list[LanguageCodec], settings: CorpusSettings
+) -> int:
+    """Encode a split with finished vocabularies; only training drops long pairs. Returns how many it dropped."""
+    tokenizers, vocabularies = zip(*((language.tokenizer, language.vocabulary) for language in languages), strict=True)
+    dtypes = [_dtype(len(vocabulary)) for vocabulary in vocabularies]
+    return _write(
+        folder, name, split, tokenizers, vocabularies, dtypes, settings.max_length if name == "train" else None
+    )
+
+
 def _encode_words(
     folder: Path, split: tuple[str, Rows], tokenizers: list[Tokenizer], settings: CorpusSettings
 ) -> tuple[list[LanguageCodec], int]:
     """Tokenise once: write running numbers while counting, then replace them by the vocabulary's ids."""
-    numbering = [Numbering(), Numbering()]
-    if settings.joint:
-        numbering[1] = numbering[0]
-    rows_kept: list[Rows] = [np.empty(0, np.int64)]
-    with (
-        SequenceWriter(folder, "train.source", "int32") as source,
-        SequenceWriter(folder, "train.target", "int32") as target,
-    ):
-        for rows, lines in _chunks(folder, split):
-            a, b = (tokenizer.tokenize_all(texts) for tokenizer, texts in zip(tokenizers, lines, strict=True))
-            kept = [i for i in range(len(a)) if max(len(a[i]), len(b[i])) <= settings.max_length]
-            for writer, numbers, words in ((source, numbering[0], a), (target, numbering[1], b)):
-                writer.write([[BOS_ID, *(numbers[word] for word in words[i]), EOS_ID] for i in kept])
-            rows_kept.append(rows[kept])
-    rows = np.concatenate(rows_kept)
-    write_array(folder / "train.rows.npy", rows)
+    numbering = [Numbering()] * 2 if settings.joint else [Numbering(), Numbering()]
+    dropped = _write(folder, "train", split, tokenizers, numbering, ("int32", "int32"), settings.max_length)
     counts = [count_ids(folder, f"train.{side}", "int32", len(numbering[i])) for i, side in enumerate(SIDES)]
     if settings.joint:
         counts = [counts[0] + counts[1]] * 2
@@ -239,7 +240,7 @@ def _encode_words(
         vocabulary = numbers.vocabulary(count, settings.min_frequency, settings.size)
         translate_ids(folder, f"train.{side}", "int32", numbers.table(vocabulary, _dtype(len(vocabulary))))
         languages.append(LanguageCodec(tokenizer, vocabulary, name))
-    return languages, len(split[1]) - len(rows)
+    return languages, dropped
 
 
 def _statistics(folder: Path, split: str, languages: list[LanguageCodec]) -> dict[str, int]:

@@ -6,7 +6,7 @@ from array import array
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import overload
+from typing import Self, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,21 +16,17 @@ from probeta.runs.atomic import atomic
 CHUNK = 8192
 
 
-class LineWriter:
-    """Writes lines to `path` and, on leaving the `with` block, where each begins to `path.starts.npy`."""
+class EntryWriter:
+    """Writes entries to the file `path` and, on leaving the `with` block, where each begins to the file `starts`."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, starts: Path) -> None:
         self._file = atomic(path, sync=False)
-        self._starts = array("q", [0])
+        self._starts, self._path = array("q", [0]), starts
 
     def __len__(self) -> int:
         return len(self._starts) - 1
 
-    def write(self, line: str) -> None:
-        self._starts.append(self._starts[-1] + self._stream.write(line.encode("utf-8") + b"\n"))
-
-    def __enter__(self) -> LineWriter:
+    def __enter__(self) -> Self:
         self._stream = self._file.__enter__()
         return self
 
@@ -39,7 +35,17 @@ class LineWriter:
     ) -> None:
         self._file.__exit__(kind, error, trace)
         if error is None:
-            write_array(Path(f"{self.path}.starts.npy"), np.frombuffer(self._starts, np.int64))
+            write_array(self._path, np.frombuffer(self._starts, np.int64))
+
+
+class LineWriter(EntryWriter):
+    """Writes lines to `path`, and where each begins to `path.starts.npy`."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, Path(f"{path}.starts.npy"))
+
+    def write(self, line: str) -> None:
+        self._starts.append(self._starts[-1] + self._stream.write(line.encode("utf-8") + b"\n"))
 
 
 def write_array(path: Path, values: NDArray[np.int64]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,10 @@ class Numbering(defaultdict[Any, int]):
         self.default_factory = self.__len__
         # Numbers as keys: no word of any text can be one of them.
         self.update({i: i for i in range(len(SPECIALS))})
+
+    def encode(self, words: Iterable[str]) -> list[int]:
+        """The number of each of `words`, as `Vocabulary.encode` gives ids."""
+        return [self[word] for word in words]
 
     def vocabulary(self, counts: NDArray[np.int64], min_frequency: int = 1, max_size: int | None = None) -> Vocabulary:
         """The vocabulary of words of which number `i` was seen `counts[i]` times."""

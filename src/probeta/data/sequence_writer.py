@@ -2,48 +2,33 @@
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
-from types import TracebackType
 
 import numpy as np
 from numpy.typing import NDArray
 
-from probeta.data.line_store import write_array
+from probeta.data.line_store import EntryWriter
 from probeta.data.pairs import Sequences
 from probeta.runs.atomic import atomic
 
 CHUNK = 1 << 22
 
 
-class SequenceWriter:
-    """Writes `<name>.ids` (raw, of one dtype) and, on leaving the `with` block, `<name>.offsets.npy`."""
+class SequenceWriter(EntryWriter):
+    """Writes `<name>.ids` (raw, of one dtype) and `<name>.offsets.npy`."""
 
     def __init__(self, folder: Path, name: str, dtype: str) -> None:
-        self._stem = folder / name
+        super().__init__(folder / f"{name}.ids", folder / f"{name}.offsets.npy")
         self._dtype = np.dtype(dtype)
-        self._file = atomic(Path(f"{self._stem}.ids"), sync=False)
-        self._offsets = array("q", [0])
 
     def write(self, rows: Sequence[Sequence[int]]) -> None:
         count = 0
         for row in rows:
             count += len(row)
-            self._offsets.append(self._offsets[-1] + len(row))
+            self._starts.append(self._starts[-1] + len(row))
         self._stream.write(np.fromiter(chain.from_iterable(rows), self._dtype, count=count).tobytes())
-
-    def __enter__(self) -> SequenceWriter:
-        self._stream = self._file.__enter__()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._file.__exit__(kind, error, trace)
-        if error is None:
-            write_array(Path(f"{self._stem}.offsets.npy"), np.frombuffer(self._offsets, np.int64))
 
 
 def open_sequences(folder: Path, name: str, dtype: str) -> Sequences:

@@ -36,10 +36,8 @@ class Results:
     @cached_property
     def by_variant(self) -> dict[str, list[RunRow]]:
         """Completed runs by the variant's name in the study, in the study's order."""
-        found: dict[str, list[RunRow]] = {}
-        for run in self.runs:
-            found.setdefault(run.variant, []).append(run)
-        return found
+        found = {name: [r for r in runs if r.completed] for name, runs in self.summary.sweep.by_variant.items()}
+        return {name: runs for name, runs in found.items() if runs}
 
     def say(self, message: str, **parts: object) -> str:
         return self.language.say(message, **parts)
@@ -57,7 +55,7 @@ class Results:
 
     def of(self, variant: str, metric: str) -> Values:
         """Replicate → value, over the completed runs of one variant that have the metric."""
-        return values_of([run for run in self.summary.sweep.runs if run.variant == variant], metric, variant)
+        return values_of(self.summary.sweep.by_variant.get(variant, []), metric, variant)
 
     def groups(self, metric: str) -> dict[str, Values]:
         """Variant (in the reader's language) → replicate → value."""

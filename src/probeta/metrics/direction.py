@@ -12,25 +12,9 @@ from probeta.stats.values import Quantity
 Mode = Literal["auto", "min", "max"]
 
 _RISING = (
-    "acc",
-    "accuracy",
-    "bleu",
-    "chrf",
-    "exact_match",
-    "f1",
-    "auc",
-    "r2",
-    "precision",
-    "recall",
-    "margin",
-    "reach",
-    "explained",
-    "found",
-    "located",
-    "attention_coverage",
-    "reached_target",
-    "torch_gradcheck",
-)
+    "acc", "accuracy", "bleu", "chrf", "exact_match", "f1", "auc", "r2", "precision", "recall", "margin", "reach",
+    "explained", "found", "located", "attention_coverage", "reached_target", "torch_gradcheck",
+)  # fmt: skip
 _FALLING = (
     "loss", "error", "errors", "nll", "ece", "aer", "mse", "mae", "perplexity", "lost", "gap", "false_alarms",
     "wrong_layers", "unresolved_layers", "epochs_to_target", "epochs_to_separation", "largest_rise", "early_rise",

@@ -7,14 +7,12 @@ from dataclasses import asdict
 from typing import Any
 
 from probeta.metrics.groups import scores_by_group
-from probeta.metrics.translation_errors import TranslationErrors, analyse, rates, sum_errors
+from probeta.metrics.translation_errors import KINDS, TranslationErrors, analyse, rates, sum_errors
 
 Words = Sequence[str]
 
 LENGTH_EDGES = (5, 10, 15, 20, 30)
 """Upper source lengths, in words, of the groups of a split's analysis."""
-
-KINDS = ("order", "unknown", "omissions", "repetitions", "insertions", "substitutions")
 
 
 def analyse_split(

@@ -15,6 +15,9 @@ from probeta.data.vocabulary import UNK
 
 Words = Sequence[str]
 
+KINDS = ("order", "unknown", "omissions", "repetitions", "insertions", "substitutions")
+"""The errors among the fields of `TranslationErrors`."""
+
 
 @dataclass(frozen=True)
 class TranslationErrors:

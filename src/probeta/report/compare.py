@@ -12,6 +12,7 @@ import numpy as np
 
 from probeta.errors import RunDirectoryError
 from probeta.metrics.translation import chrf
+from probeta.metrics.translation_errors import KINDS
 from probeta.report.answer import Answer, Cell, Table, text_cell
 from probeta.report.language import Language
 from probeta.report.page import Written, page_name, render
@@ -20,9 +21,7 @@ from probeta.runs.artifacts import Artifacts
 from probeta.runs.atomic import write_atomic
 from probeta.runs.directory import RunDirectory
 from probeta.runs.table import read_pair
-from probeta.stats.paired_bootstrap import SEED, PairedComparison, paired_bootstrap, sentence_bleu
-
-KINDS = ("order", "unknown", "omissions", "repetitions", "insertions", "substitutions")
+from probeta.stats.paired_bootstrap import PairedComparison, paired_bootstrap, sentence_bleu
 
 LEVEL = 0.05
 
@@ -176,9 +175,7 @@ def write_comparison(run_a: str | Path, run_b: str | Path, lang: str = "en") -> 
     return Written(found.markdown(language), page)
 
 
-def compare(
-    run_a: str | Path, run_b: str | Path, split: str = "test", samples: int = 1000, seed: int = SEED
-) -> RunComparison:
+def compare(run_a: str | Path, run_b: str | Path, split: str = "test", samples: int = 1000) -> RunComparison:
     """Compare the translations that two finished runs left (`artifacts/errors.<split>.csv`).
 
     Runs with the same reference words are compared on words (`tok:none`); runs with other tokens, on running
@@ -194,7 +191,7 @@ def compare(
         )
         _refuse_other_sentences(folders, references)
     a, b = hypotheses
-    scores = paired_bootstrap(a, b, references[0], samples=samples, seed=seed, tokenize=tokenize)
+    scores = paired_bootstrap(a, b, references[0], samples=samples, tokenize=tokenize)
     bleu_a, bleu_b = (sentence_bleu(lines, references[0], tokenize) for lines in (a, b))
     sources = _read(folders[0], "sources", split)
     order = np.argsort(np.subtract(bleu_a, bleu_b), kind="stable")

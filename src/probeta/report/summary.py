@@ -120,12 +120,9 @@ def summarise(sweep: SweepRuns) -> Summary:
     asked = [name for name in sweep.definition.get("metrics") or () if name in known]
     metrics = asked + [name for name in choose_leading(known) if name not in asked]
     metrics += [name for name in known if name not in metrics]
-    by_variant: dict[str, list[RunRow]] = {}
-    for run in sweep.runs:
-        by_variant.setdefault(run.variant, []).append(run)
     groups = tuple(
         Group(variant, tuple(runs), {name: measure(runs, name) for name in metrics})
-        for variant, runs in by_variant.items()
+        for variant, runs in sweep.by_variant.items()
     )
     compared, failing = _comparisons(sweep, groups, metrics)
     family = Family(stopped=bool(sweep.definition.get("until")))

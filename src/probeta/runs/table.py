@@ -52,7 +52,15 @@ class SweepRuns:
     @property
     def variants(self) -> list[str]:
         """In the study's order, else by their settings."""
-        return list(dict.fromkeys(run.variant for run in self.runs))
+        return list(self.by_variant)
+
+    @property
+    def by_variant(self) -> dict[str, list[RunRow]]:
+        """The runs of each of `variants`."""
+        found: dict[str, list[RunRow]] = {}
+        for run in self.runs:
+            found.setdefault(run.variant, []).append(run)
+        return found
 
     def mixed_inputs(self) -> str:
         """One run for each input (data, own sources) that runs have whose settings promise the same; "" if all agree.

@@ -16,6 +16,9 @@ Floats = NDArray[np.float64]
 RESOLUTION = 2.0**-22
 """Relative differences below this are rounding: metrics are sums in float32, whose steps are 2⁻²⁴ to 2⁻²³."""
 
+LEVEL = 0.95
+"""Of every interval."""
+
 UNBOUNDED = (-math.inf, math.inf)
 BOOTSTRAP_FROM = 20
 """Values from which on skewed ones are resampled."""
@@ -53,21 +56,19 @@ class Interval:
 
 def mean_interval(
     values: Sequence[float] | Floats,
-    level: float = 0.95,
     bounds: tuple[float, float] = UNBOUNDED,
     *,
     bootstrap: bool = False,
     scale: float = 0.0,
     overlap: float = 0.0,
 ) -> Interval | None:
-    """The interval that covers the mean of what `values` are drawn from with probability `level`.
+    """The interval that covers the mean of what `values` are drawn from with probability `LEVEL`.
 
     Student's t: x̄ ± t₍ₙ₋₁₎ s / √n, exact for normal values. How often it covers the mean of discrete and of skewed ones
     stands in docs/explanation/verdicts.md.
 
     Args:
         values: independent draws, usually one per seed.
-        level: between 0 and 1.
         bounds: what the quantity cannot leave (0 and 1 of an accuracy); the interval is cut to it.
         bootstrap: take the BCa bootstrap (Efron 1987) instead where there are at least `BOOTSTRAP_FROM` values and
             they are skewed. Only for a mean by itself: the interval of a difference agrees with its t-test.
@@ -83,12 +84,12 @@ def mean_interval(
     if np.ptp(x) == 0.0:
         return Interval(float(x[0]), float(x[0]), n, Method.EQUAL)
     if bootstrap and not overlap and n >= BOOTSTRAP_FROM and is_skewed(x):
-        low, high = _bca(x, level)
+        low, high = _bca(x)
         method = Method.BCA
     else:
         from scipy.special import stdtrit
 
-        mean, half = float(x.mean()), float(stdtrit(n - 1, (1 + level) / 2)) * resampled_error(x, overlap)
+        mean, half = float(x.mean()), float(stdtrit(n - 1, (1 + LEVEL) / 2)) * resampled_error(x, overlap)
         low, high, method = mean - half, mean + half, Method.T
     return Interval(max(low, bounds[0]), min(high, bounds[1]), n, method)
 
@@ -133,7 +134,7 @@ def is_skewed(values: Sequence[float] | Floats) -> bool:
     return bool(skewtest(np.asarray(values)).pvalue < SKEWED)
 
 
-def _bca(x: Floats, level: float) -> tuple[float, float]:
+def _bca(x: Floats) -> tuple[float, float]:
     """Efron 1987, as `scipy.stats.bootstrap` computes it, whose jackknife takes the square of n in time and memory.
     Of a mean the jackknife is known: without xᵢ it is x̄ + (x̄ - xᵢ) / (n - 1).
     """
@@ -148,6 +149,6 @@ def _bca(x: Floats, level: float) -> tuple[float, float]:
     bias = ndtri((np.mean(means < mean) + np.mean(means <= mean)) / 2)
     deviations = (x - mean) / np.max(np.abs(x - mean))
     acceleration = np.sum(deviations**3) / (6 * np.sum(deviations**2) ** 1.5)
-    z = bias + ndtri([(1 - level) / 2, (1 + level) / 2])
+    z = bias + ndtri([(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     low, high = np.quantile(means, ndtr(bias + z / (1 - acceleration * z)))
     return float(low), float(high)

@@ -42,7 +42,6 @@ def paired_bootstrap(
     samples: int = 1000,
     seed: int = SEED,
     tokenize: str = "none",
-    lowercase: bool = False,
 ) -> PairedComparison:
     """Compare two systems' outputs on the same references, line by line.
 
@@ -55,11 +54,11 @@ def paired_bootstrap(
     from sacrebleu.metrics.bleu import BLEU
 
     # sacrebleu asks for effective order where single sentences are scored; only their counts are used.
-    metric = BLEU(tokenize=tokenize, lowercase=lowercase, force=True, effective_order=True)
+    metric = BLEU(tokenize=tokenize, force=True, effective_order=True)
     a, b = (_statistics(metric, hypotheses, references) for hypotheses in (hypotheses_a, hypotheses_b))
     bleu_a, bleu_b = _bleu(a.sum(0)), _bleu(b.sum(0))
     differences = resampled_differences(a, b, samples, seed)
-    signed = BLEU(tokenize=tokenize, lowercase=lowercase)
+    signed = BLEU(tokenize=tokenize)
     signed.corpus_score([hypotheses_a[0]], [[references[0]]])  # a signature needs a reference
     extreme = int((np.abs(differences - differences.mean()) >= abs(bleu_b - bleu_a)).sum())
     return PairedComparison(

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from probeta.stats.intervals import Interval
+from probeta.stats.intervals import LEVEL, Interval
 
 Floats = NDArray[np.float64]
 
@@ -35,7 +35,7 @@ class PowerLaw:
         return self.floor + self.factor * np.asarray(n, np.float64) ** -self.exponent
 
 
-def fit_power_law(curves: Mapping[Hashable, Mapping[int, float]], level: float = 0.95) -> PowerLaw | None:
+def fit_power_law(curves: Mapping[Hashable, Mapping[int, float]]) -> PowerLaw | None:
     """The power law of the mean curve, by least squares of relative errors.
 
     The interval of the exponent is the jackknife's (Efron 1982): ĉ ± t₍ₖ₋₁₎ √((k-1)/k Σ (c₋ᵢ - c̄)²), where c₋ᵢ is
@@ -64,9 +64,8 @@ def fit_power_law(curves: Mapping[Hashable, Mapping[int, float]], level: float =
 
     k = len(values)
     exponents = np.array([law.exponent for law in without if law is not None])
-    half = float(stdtrit(k - 1, (1 + level) / 2)) * float(
-        np.sqrt((k - 1) / k * np.sum((exponents - exponents.mean()) ** 2))
-    )
+    spread = float(np.sqrt((k - 1) / k * np.sum((exponents - exponents.mean()) ** 2)))
+    half = float(stdtrit(k - 1, (1 + LEVEL) / 2)) * spread
     return replace(found, interval=Interval(max(found.exponent - half, 0.0), found.exponent + half, k))
 
 

@@ -20,7 +20,7 @@ class Ratio:
     """`None` where the values below are too few, or their mean is not told from 0: any ratio is then possible."""
 
 
-def ratio_of_means(above: Values, below: Values, level: float = 0.95) -> Ratio:
+def ratio_of_means(above: Values, below: Values) -> Ratio:
     """Σ `above` / Σ `below`, each `(seeds, sentences)`, with Fieller's interval (1954): all θ for which the mean of
     `above` - θ `below` is not told from 0, over new levels of both sources (`stats.variance_components`).
     """
@@ -29,7 +29,7 @@ def ratio_of_means(above: Values, below: Values, level: float = 0.95) -> Ratio:
         return Ratio(value, None)
 
     def inside(theta: float) -> bool:
-        found = crossed_interval(above - theta * below, level)
+        found = crossed_interval(above - theta * below)
         return found.low <= 0 <= found.high
 
     ends = []

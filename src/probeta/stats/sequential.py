@@ -90,7 +90,7 @@ def sign_e_values(differences: Sequence[float] | Floats) -> Floats:
     return evidence
 
 
-def anytime_p(differences: Sequence[float] | Floats, variance: float = VARIANCE) -> Floats:
+def anytime_p(differences: Sequence[float] | Floats) -> Floats:
     """For each n, p = 1 / max min(E_m, M_m) over the seeds so far, at most 1: valid at whatever seed one stops, if
     differences are symmetric or normal where there is no difference. 1 before the first look.
 
@@ -100,15 +100,13 @@ def anytime_p(differences: Sequence[float] | Floats, variance: float = VARIANCE)
     Returns:
         `(…, n)`.
     """
-    evidence = np.minimum(e_values(differences, variance), sign_e_values(differences))
+    evidence = np.minimum(e_values(differences), sign_e_values(differences))
     evidence[..., : FIRST_LOOK - 1] = 1.0
     p: Floats = 1.0 / np.maximum.accumulate(np.maximum(evidence, 1.0), axis=-1)
     return p
 
 
-def confidence_sequence(
-    differences: Sequence[float] | Floats, alpha: float = ALPHA, variance: float = VARIANCE
-) -> tuple[Floats, Floats]:
+def confidence_sequence(differences: Sequence[float] | Floats, alpha: float = ALPHA) -> tuple[Floats, Floats]:
     """For each n the interval of the mean difference: all of them hold together with probability 1 - α.
 
     It is {δ: E_n(d - δ) < 1/α} in closed form: mean ± √(v (K - 1) / (1 - K / (1 + nτ²))) with
@@ -122,8 +120,8 @@ def confidence_sequence(
     n = np.arange(1, len(d) + 1)
     mean = np.cumsum(d) / n
     spread = np.maximum(np.cumsum(d * d) / n - mean**2, 0.0)
-    log_k = (2 / n) * (0.5 * np.log1p(n * variance) - math.log(alpha))
-    room = 1 - np.exp(log_k - np.log1p(n * variance))
+    log_k = (2 / n) * (0.5 * np.log1p(n * VARIANCE) - math.log(alpha))
+    room = 1 - np.exp(log_k - np.log1p(n * VARIANCE))
     known = (room > 0) & (n >= FIRST_LOOK)
     square = np.divide(spread * np.expm1(log_k), room, out=np.full(len(d), np.inf), where=known)
     radius = np.where(known, np.sqrt(square), np.inf)

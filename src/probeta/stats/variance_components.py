@@ -31,7 +31,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probeta.errors import ConfigError
-from probeta.stats.intervals import UNBOUNDED, Interval, Method, merge_rounding
+from probeta.stats.intervals import LEVEL, UNBOUNDED, Interval, Method, merge_rounding
 
 Floats = NDArray[np.float64]
 
@@ -147,9 +147,7 @@ def list_sets(k: int) -> list[tuple[int, ...]]:
     return [A for size in range(1, k + 1) for A in itertools.combinations(range(k), size)]
 
 
-def crossed_interval(
-    values: NDArray[np.floating], level: float = 0.95, bounds: tuple[float, float] = UNBOUNDED
-) -> Interval:
+def crossed_interval(values: NDArray[np.floating], bounds: tuple[float, float] = UNBOUNDED) -> Interval:
     """The interval of the mean of a crossed design, over new levels of every source; Student's t for one source."""
     from scipy.special import stdtrit
 
@@ -157,7 +155,7 @@ def crossed_interval(
     mean, error, freedom = _mean_and_error(y)
     if error == 0.0:
         return Interval(mean, mean, y.size, Method.EQUAL)
-    half = float(stdtrit(freedom, (1 + level) / 2)) * error
+    half = float(stdtrit(freedom, (1 + LEVEL) / 2)) * error
     return Interval(max(mean - half, bounds[0]), min(mean + half, bounds[1]), y.size)
 
 

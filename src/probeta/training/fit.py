@@ -15,9 +15,8 @@ import torch
 from omegaconf import DictConfig
 
 from probeta.callbacks.average import WeightAverage
-from probeta.callbacks.checkpoint import Checkpoint
+from probeta.callbacks.checkpoint import Checkpoint, InputsKept
 from probeta.callbacks.early_stopping import EarlyStopping
-from probeta.callbacks.inputs_kept import InputsKept
 from probeta.callbacks.interruption import Interruption
 from probeta.callbacks.path import WeightPath
 from probeta.callbacks.progress import EpochProgress
