@@ -120,6 +120,9 @@ probe = probeta.probe("attention", f"run={attentive.path}", "probe.sentences=20"
 for name in ("explained/weight", "explained/gradient", "cut/top", "cut/others"):
     print(f"{name:>20}: {probe.metrics['explain/' + name]:.3f}")
 
+# %%
+probe.figure("explanations")
+
 # %% [markdown]
 # `cut` is how much a cut link changes what is said at its step, in bits: that of the most attended word (`top`), and
 # of any other. An explanation may find the right words and still not be the best one: look at the gradient.

@@ -118,6 +118,9 @@ probe = probeta.probe("attention", f"run={attentive.path}", "probe.sentences=20"
 for name in ("explained/weight", "explained/gradient", "cut/top", "cut/others"):
     print(f"{name:>20}: {probe.metrics['explain/' + name]:.3f}")
 
+# %%
+probe.figure("explanations")
+
 # %% [markdown]
 # `cut` mide en bits cuánto cambia lo que se dice en un paso cuando se corta uno de sus enlaces: el de la palabra más
 # atendida (`top`) o cualquier otro (`others`). Una explicación puede nombrar las palabras correctas y no ser la

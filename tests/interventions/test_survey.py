@@ -54,6 +54,9 @@ def test_unknown_words_and_the_end_are_no_words(data: GrammarData) -> None:
         [True, False, True, False], [True, True, False, False], [False, True, True, False],
     ]  # fmt: skip
     assert subject.spec.unk_id == UNK_ID
+    blank = torch.tensor([[1, UNK_ID, UNK_ID, 2, 0]] * 3)
+    none = type(subject)(net, subject.spec, subject.batch._replace(target=blank))
+    assert choose_steps(none, 3)["all"].tolist() == [[True, True, False, False]] * 3
 
 
 def test_what_was_not_measured_has_no_row() -> None:

@@ -62,6 +62,8 @@ def test_no_line_of_runs_and_probes_stays_in_english(tmp_path, monkeypatch: pyte
         probeta.probe("state_machine", "probe.restarts=2", "probe.updates=20", lang="es"),
         probeta.probe("layers", lang="es"),
     ]
+    small = "probe.sentences=2", "probe.path_steps=2"
+    runs.append(probeta.probe("attention", f"run={runs[1].path}", *small, lang="es"))
     english = [probeta.Run(run.path).figures() for run in runs]
     left = {
         line

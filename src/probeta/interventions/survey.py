@@ -177,12 +177,13 @@ def find_more(data: Any, split: str, count: int) -> list[int]:
 def choose_steps(subject: Subject, count: int) -> dict[str, Any]:
     """Kind of link → `(n, T)` bool: the steps that write a word of that kind; `all`: every word.
 
-    `<eos>` and `<unk>` are no words.
+    `<eos>` is no word, nor is `<unk>` where there are others.
 
     Of the sentences behind the first `count` those alone that a kind needs to have `count // 2`.
     """
     words = np.arange(subject.batch.target.shape[1] - 1) < subject.steps.cpu().numpy()[:, None] - 1
-    words &= (subject.batch.target[:, 1:] != subject.spec.unk_id).cpu().numpy()
+    known = words & (subject.batch.target[:, 1:] != subject.spec.unk_id).cpu().numpy()
+    words = known if known.any() else words
     chosen = {"all": words & (np.arange(len(subject)) < count)[:, None]}
     if subject.golds is None:
         return chosen

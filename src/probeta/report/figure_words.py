@@ -51,6 +51,12 @@ WORDS = (
     "Learning the machine: the two weights of every random start", "end: every state right on longer sequences",
     "direction of the fixed weights, {what}", "input weight {what}", "recurrent weight {what}",
     "Learning the machine: training loss of every random start", "median", "update", "mean squared error",
+    "Probability left as an explanation's words are deleted", "(mean; lower: better words)",
+    "mean probability of the target word", "random order", "attention weight", "weight × norm of value",
+    "gradient × input", "integrated gradients", "leave one word out",
+    "What a word loses under interventions on attention", "loss of log p, nats",
+    "top words cut", "random words cut", "all cut", "all averaged", "uniform", "shuffled", "another's", "gold",
+    "temperature {t}", "encoder {n} cut", "decoder {n} cut", "cross {n} cut",
 )  # fmt: skip
 """What figures say, a line each; `{…}` stands for a name or a number."""
 
