@@ -12,8 +12,8 @@ class Draws:
     """Vectors `(K, P)` like `like`, whose row k follows from `seeds[k]` alone, whoever else is measured."""
 
     def __init__(self, seeds: Sequence[int], like: Tensor) -> None:
+        self.seeds, self.like = seeds, like
         self.generators = [torch.Generator().manual_seed(seed) for seed in seeds]
-        self.like = like
 
     def normal(self) -> Tensor:
         """Independent standard normal numbers."""

@@ -36,6 +36,8 @@ def spectrum_figure(matrix: str, table: MeasurementTable) -> Figure:
     for i, (name, words) in enumerate({"smallest": "smallest eigenvalues", "largest": "largest eigenvalues"}.items()):
         style = choose_look(i + 1)
         extremes = table.where(quantity=name)["value"]
+        if not len(extremes):
+            continue  # a Gauss–Newton matrix has no eigenvalue below 0
         axes.plot(
             extremes, np.full(len(extremes), bottom * 2), style.marker, color=style.colour, markersize=5, label=words
         )
