@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from probeta.config.build import build_model
 from probeta.config.trust import sources_sha256
 from probeta.errors import ConfigError
+from probeta.models.classifier import MLPClassifier
 from probeta.vectorized.train_jobs import MemberBuilder
 from tests.vectorized.runs import Alone, assert_same_run, changed, train_together, tree_of
 
@@ -104,6 +108,23 @@ def test_members_differ_in_dropout_probability() -> None:
     trees = [moons(model__dropout=p, seed=s, data__batch_size=20) for s, p in enumerate((0.1, 0.5, 0.1))]
     for tree, member in zip(trees, train_together(trees), strict=True):
         assert_same_run(member, Alone(tree), 1e-9)
+
+
+def test_frozen_weights_stay_as_in_a_single_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    built = MLPClassifier.__init__
+
+    def freeze_first(model: MLPClassifier, *arguments: Any, **named: Any) -> None:
+        built(model, *arguments, **named)
+        next(model.net.parameters()).requires_grad_(False)
+
+    monkeypatch.setattr(MLPClassifier, "__init__", wraps(built)(freeze_first))
+    curvature = {"_target_": "probeta.callbacks.curvature.Curvature", "every_n_epochs": 1}
+    tree = moons(**{"callbacks.curvature": curvature, "callbacks.gradient_norm": None})
+    trees = [changed(tree, {"seed": seed}) for seed in (1, 2)]
+    for tree, member in zip(trees, train_together(trees), strict=True):
+        name, first = next(iter(build_model(tree, member.data.spec).named_parameters()))
+        assert torch.equal(member.weights[name], first)
+        assert_same_run(member, Alone(tree), 1e-4)
 
 
 def test_a_member_that_diverges_fails_alone() -> None:

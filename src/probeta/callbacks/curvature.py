@@ -28,10 +28,11 @@ START = 0
 class Curvature(pl.Callback):
     """Logs `curvature/…` at the end of every `every_n_epochs`-th epoch. It draws no random number of the run's.
 
-    The loss is that of training without dropout, on the first `examples`; `largest` is the sharpness λ, `relative` is
-    how much of what the optimizer is stable up to that is (`probeta.curvature.stability`: λ η / 2 for gradient
-    descent), `gauss_newton` the greatest eigenvalue of that matrix, `critical_batch` and `signal_to_noise` are those
-    of the gradient (`noise`), `along_step` and `alpha` those of the epoch's last step (`step`).
+    The loss is that of training without dropout, on the first `examples`; `largest` is the sharpness λ, `edge` the one
+    up to which the optimizer is stable (`probeta.curvature.stability`: 2 / η for gradient descent), `relative` is how
+    much of that is reached (λ η / 2), `gauss_newton` the greatest eigenvalue of that matrix, `critical_batch` and
+    `signal_to_noise` are those of the gradient (`noise`), `along_step` and `alpha` those of the epoch's last step
+    (`step`).
 
     Args:
         every_n_epochs: from 1; the first epoch is measured.
@@ -93,6 +94,7 @@ class Curvature(pl.Callback):
                 if stability.scale is not None:
                     scaled = found["preconditioned"] = self.extreme(stability.precondition(point.hessian), loss, -1)
                 found["relative"] = (scaled + stability.decay) / stability.edge
+                found["edge"] = stability.edge - stability.decay
         if "smallest" in self.quantities:
             found["smallest"] = self.extreme(point.hessian, loss, 0)
         if "gauss_newton" in self.quantities and loss.has_outputs:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from statistics import fmean
+from statistics import fmean, median
 
 from probeta.report.answer import Answer, Chart, Table, mean_cell, text_cell
 from probeta.report.charts import band, lines
@@ -18,8 +18,11 @@ Curve = Mapping[int, float]
 LATE = 0.75
 """Share of the epochs after which sharpness counts as settled."""
 
-LARGEST, PRECONDITIONED, RELATIVE, NOISE = (
-    f"curvature/{name}" for name in ("largest", "preconditioned", "relative", "critical_batch")
+NEAR = 1.1
+"""Up to here sharpness hovers just above the line, as Cohen et al. (2021) say of gradient descent at its edge."""
+
+LARGEST, PRECONDITIONED, RELATIVE, EDGE, NOISE = (
+    f"curvature/{name}" for name in ("largest", "preconditioned", "relative", "edge", "critical_batch")
 )
 
 
@@ -52,19 +55,22 @@ class MeasuredVariant:
         return found
 
     @cached_property
+    def start(self) -> float:
+        """What `late` is of the last epochs, at the first measurement: median over the runs."""
+        return median(curve[min(curve)] for curve in self.curves(RELATIVE))
+
+    @cached_property
     def edge(self) -> float:
-        """What the first run's optimizer was stable up to at the end, of those that measured it."""
-        run = next(run for run in self.runs if RELATIVE in run)
-        sharpness = run.get(PRECONDITIONED, run[LARGEST])
-        last = max(run[RELATIVE])
-        return sharpness[last] / run[RELATIVE][last]
+        """The sharpness that the optimizer of the first run that measured it was stable up to at the end."""
+        curve = self.curves(EDGE)[0]
+        return curve[max(curve)]
 
 
 def explain_curvature(summary: Summary, language: Language) -> Answer | None:
     """The page's answer where runs measured their curvature, else `None`."""
-    wanted = {LARGEST, PRECONDITIONED, RELATIVE, NOISE}
+    wanted = {LARGEST, PRECONDITIONED, RELATIVE, EDGE, NOISE}
     variants = [MeasuredVariant(g.variant, [r.curves(wanted) for r in g.runs if r.completed]) for g in summary.groups]
-    sharp = [v for v in variants if v.runs and v.late]
+    sharp = [v for v in variants if v.curves(EDGE)]
     noisy = [v for v in variants if v.curves(NOISE)]
     if not sharp and not noisy:
         return None
@@ -80,18 +86,24 @@ def explain_curvature(summary: Summary, language: Language) -> Answer | None:
 
 
 def tell_edge(variants: Sequence[MeasuredVariant], language: Language) -> list[str]:
-    """Which variants stand on the line, above it, below it: by whether the interval over seeds holds 1."""
+    """Which variants stand on the line, just above it, above it, below it: by where the interval over seeds lies."""
     say = language.say
-    sides: dict[str, list[str]] = {"on": [], "above": [], "below": [], "open": []}
+    sides: dict[str, list[str]] = {"on": [], "near": [], "above": [], "below": [], "open": []}
     for variant in variants:
         found = measured(variant.late)
         assert found.mean is not None
         ends = None if found.interval is None else found.interval.ends
-        side = "open" if ends is None else "below" if ends[1] < 1 else "above" if ends[0] > 1 else "on"
+        if ends is None:
+            side = "open"
+        elif ends[0] <= 1 <= ends[1]:
+            side = "on"
+        else:
+            side = "below" if ends[1] < 1 else "near" if ends[1] <= NEAR else "above"
         numbers = say("no interval") if found.interval is None else language.interval_named(found.interval)
         sides[side].append(f"{say(variant.name)} ({language.number(found.mean, 3)}; {numbers})")
     told = {
         "on": say("On the line, which their interval holds: {names}."),
+        "near": say("Just above the line, by less than a tenth: {names}."),
         "above": say("Above the line, where no parabola would hold them: {names}."),
         "below": say("Below the line at the end of their training: {names}."),
         "open": say("Too few runs for an interval: {names}."),
@@ -104,11 +116,24 @@ def tell_edge(variants: Sequence[MeasuredVariant], language: Language) -> list[s
     ]
     if reached:
         sentences.append(say("Most runs first rose to it (median): {names}.", names=language.list(reached)))
+    fell = [
+        say("{name} (from {start})", name=say(v.name), start=language.number(v.start, 3))
+        for v in variants
+        if v.start > 1
+    ]
+    if fell:
+        sentences.append(
+            say(
+                "Above it from the first measurement on, so that they come down to it: {names}.",
+                names=language.list(fell),
+            )
+        )
     sentences.append(
         say(
             "The line is the curvature up to which an optimizer is stable on a parabola: 2 / rate for gradient "
             "descent, 2 (1 + β) / rate with momentum β, and for Adam 2 (1 + β₁) / (rate (1 − β₁)) in the "
-            "preconditioned Hessian. "
+            "preconditioned Hessian. The sharpness rises until it is there, and then hovers there or just above "
+            "(Cohen et al. 2021). "
             "Numbers are the greatest eigenvalue over it, mean over the last quarter of the training."
         )
     )  # fmt: skip
@@ -139,7 +164,7 @@ def edge_charts(variants: Sequence[MeasuredVariant], language: Language) -> list
     plain = [v for v in variants if not v.curves(PRECONDITIONED)]
     shown = {say(v.name): band(v.curves(LARGEST)) for v in plain}
     for v in plain:
-        shown[say("{name}: the line", name=say(v.name))] = {"x": ends, "mean": [v.edge, v.edge], "runs": 1}
+        shown[say("{name}: the line", name=say(v.name))] = band(v.curves(EDGE))
     hint = say("The band is from the lowest to the highest run.")
     return [
         *charts,

@@ -27,15 +27,18 @@ class Objective(nn.Module):
 
 
 class Stack:
-    """Parameters and buffers `(K, …)` of K members; `template` is the model that computes with them."""
+    """Trained parameters `(K, …)` of K members, and buffers, to which frozen parameters count; `template` computes."""
 
     def __init__(self, members: Sequence[Module], device: torch.device) -> None:
         assert len(members) > 1, "a lone member is padded to two: its products must take the same path"
         self.template = members[0].to(device)
         self.objective = Objective(self.template)
         self.device = device
-        self.parameters = self._stacked([dict(m.named_parameters()) for m in members])
-        self.buffers = self._stacked([dict(m.named_buffers()) for m in members])
+        frozen = {name for name, p in self.template.named_parameters() if not p.requires_grad}
+        tensors = self._stacked([dict(m.named_parameters()) for m in members])
+        self.parameters = {name: t for name, t in tensors.items() if name not in frozen}
+        held = {name: tensors[name] for name in tensors if name in frozen}
+        self.buffers = held | self._stacked([dict(m.named_buffers()) for m in members])
         self.persistent = [name for name in self.template.state_dict() if name in self.buffers]
         self.dropouts: list[tuple[int, str]] = []
         layers = [(n, m) for n, m in self.template.net.named_modules() if isinstance(m, Dropout)]
