@@ -78,7 +78,8 @@ def check_optimized(key: str, metric: str) -> None:
 
 
 _SHARES = (
-    "saturated_share", "attention_coverage", "attention_diagonal", "attention_jumps", "attention_repetitions",
+    "saturated_share", "negative_share", "downhill_share", "attention_coverage", "attention_diagonal",
+    "attention_jumps", "attention_repetitions",
 )  # fmt: skip
 
 

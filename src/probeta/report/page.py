@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, select_autoescape
 
-from probeta.metrics.direction import is_maximised
+from probeta.metrics.direction import direction, is_maximised
 from probeta.report import attention, by_size
 from probeta.report.answer import Answer
 from probeta.report.charts import band
@@ -88,7 +88,7 @@ def render(
         groups=[_group_row(group, metrics, language) for group in ranked(summary)],
         primary=language.metric(summary.primary) if summary.primary and not single else None,
         subject=" ".join(interval_subject(summary, metrics, language)),
-        higher=bool(summary.primary and is_maximised(summary.primary)),
+        better=None if summary.primary is None else direction(summary.primary),
         tested=say_tested(summary, language),
         verdicts=_differences(summary, language),
         failing=[failing_more(c, language) for c in summary.failures_compared[:MANY]],

@@ -75,6 +75,7 @@ def write_report(directory: str | Path, lang: str = "en", metrics: Sequence[str]
     from probeta.report.curvature import explain_curvature
     from probeta.report.explained import explain_attention
     from probeta.report.gallery import pictures
+    from probeta.report.landscape import explain_landscape
     from probeta.report.language import LANGUAGES, NAMES, Language
     from probeta.report.learning_curve import explain_learning
     from probeta.report.markdown import summary_md
@@ -110,7 +111,10 @@ def write_report(directory: str | Path, lang: str = "en", metrics: Sequence[str]
     for code in (lang,) if asked is None else LANGUAGES:
         language = Language(code, None if asked is None else {**NAMES, **asked.NAMES})
         if asked is None:
-            kinds = (explain_search, explain_variance, explain_attention, explain_learning, explain_curvature)
+            kinds = (
+                explain_search, explain_variance, explain_attention, explain_learning, explain_landscape,
+                explain_curvature,
+            )  # fmt: skip
             answer = next((said for explain in kinds if (said := explain(summary, language))), None)
         else:
             answer = answer_of(asked, summary, language)

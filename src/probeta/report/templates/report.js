@@ -159,6 +159,28 @@ const draws = {
       marker: { size: 4, color: colour(i), symbol: i ? "triangle-up" : "circle", opacity: 0.75 } }));
     Plotly.react(place, traces, layout({ height: 400, xaxis: { title: { text: "x₁" }, showgrid: false }, yaxis: { title: { text: "x₂" }, showgrid: false } }), options);
   },
+  // Contours side by side, on one scale; a path from the square where it began to the star of the kept weights.
+  planes(place, c) {
+    const columns = Math.min(c.planes.length, innerWidth < 640 ? 2 : 4), rows = Math.ceil(c.planes.length / columns);
+    const all = c.planes.flatMap((p) => p.z.flat()), low = Math.min(...all), high = Math.max(...all), step = (high - low) / 16 || 1;
+    const ticks = [-3, -2, -1, 0, 1, 2, 3, 4, 5, 6].flatMap((n) => [1, 2, 5].map((d) => d * 10 ** n)).filter((x) => Math.log10(x) >= low && Math.log10(x) <= high);
+    const traces = [], axes = {}, annotations = [];
+    c.planes.forEach((p, i) => {
+      const n = i ? i + 1 : "", column = i % columns, row = Math.floor(i / columns), ends = { x: [column / columns, (column + 0.94) / columns], y: [1 - (row + 0.9) / rows, 1 - (row + 0.1) / rows] };
+      for (const [way, values, other] of [["x", p.a, "y"], ["y", p.b, "x"]]) axes[`${way}axis${n}`] = { domain: ends[way], anchor: `${other}${n}`, range: [values[0], values[values.length - 1]], showgrid: false, zeroline: false, showticklabels: false, ticks: "" };
+      const at = { xaxis: `x${n}`, yaxis: `y${n}`, showlegend: false };
+      traces.push({ ...at, type: "contour", x: p.a, y: p.b, z: p.z, text: p.z.map((line) => line.map((v) => Number((10 ** v).toPrecision(3)))), zmin: low, zmax: high, colorscale: "Cividis",
+        contours: { start: low, end: high, size: step }, line: { width: 0.5, color: "rgba(255,255,255,0.5)" }, showscale: i === 0, hovertemplate: `${c.unit} %{text}<extra></extra>`,
+        colorbar: { thickness: 12, title: { text: c.unit, side: "right" }, tickvals: ticks.map(Math.log10), ticktext: ticks.map((x) => String(x).replace(".", data.separators[0])) } });
+      if (p.path) {
+        traces.push({ ...at, type: "scatter", mode: "lines", x: p.path[0], y: p.path[1], hoverinfo: "skip", line: { color: "#ff7f2a", width: 2.5 } });
+        traces.push({ ...at, type: "scatter", mode: "markers", x: [p.path[0][0]], y: [p.path[1][0]], hoverinfo: "skip", marker: { symbol: "square", size: 8, color: "#ffffff", line: { width: 1, color: "#000000" } } });
+      }
+      traces.push({ ...at, type: "scatter", mode: "markers", x: [0], y: [0], hoverinfo: "skip", marker: { symbol: "star", size: 11, color: "#ffb000", line: { width: 1, color: "#000000" } } });
+      annotations.push({ text: shorten(p.name, innerWidth < 640 ? 24 : 40), showarrow: false, xref: "paper", yref: "paper", x: ends.x[0], y: ends.y[1], xanchor: "left", yanchor: "bottom" });
+    });
+    Plotly.react(place, traces, { ...layout({ height: 30 + rows * (innerWidth < 640 ? 190 : 270), annotations }), ...axes }, options);
+  },
 };
 
 function drawParallel() {
