@@ -14,6 +14,7 @@ from omegaconf import DictConfig
 
 if TYPE_CHECKING:
     from probeta.sweeps.jobs import SweepJob
+    from probeta.sweeps.progress import Hear
     from probeta.vectorized.launcher import EnsembleLauncher
 
 
@@ -47,10 +48,15 @@ class VectorizedLauncher(Launcher):
         return self._launcher().launch(job_overrides, initial_job_idx)
 
     def launch_composed(
-        self, jobs: Sequence[SweepJob], finished: Callable[[SweepJob, JobReturn], None]
+        self, jobs: Sequence[SweepJob], finished: Callable[[SweepJob, JobReturn], None], hear: Hear
     ) -> list[JobReturn]:
         """As `probeta.sweeps.launchers.ComposedLauncher` asks for."""
-        return self._launcher().launch_composed(jobs, finished)
+        return self._launcher().launch_composed(jobs, finished, hear)
+
+    def workers(self) -> int:
+        from probeta.vectorized.processes import processes
+
+        return processes()
 
     def _launcher(self) -> EnsembleLauncher:
         from probeta.vectorized.launcher import EnsembleLauncher

@@ -6,10 +6,10 @@ from collections.abc import Collection, Sequence
 
 from probeta.composition.grid import expand
 from probeta.errors import ConfigError
-from probeta.runs.identity import identity, label_settings
 from probeta.runs.row import REPLICATES, read_exactly
 from probeta.stats.sequential import Outcomes, schedule_looks, settle
 from probeta.sweeps.jobs import SweepJob
+from probeta.sweeps.naming import name_variant
 from probeta.sweeps.session import Session
 from probeta.sweeps.study import Study, list_lines
 
@@ -29,7 +29,7 @@ def run_until_decided(study: Study, given: Sequence[str], session: Session) -> N
         listed = ",".join(str(seed) for seed in seeds[:look])
         wanted = list_lines(study, given, listed, study.params)
         if active is not None:
-            wanted = [w for w in wanted if variant_of(w.variant, w.overrides) in active]
+            wanted = [w for w in wanted if name_variant(w.variant, w.overrides) in active]
         known = {job.name for job in done}
         jobs = [job for job in session.compose(wanted) if job.name not in known]
         session.carry_out(jobs)
@@ -68,11 +68,6 @@ def seed_order(study: Study) -> list[int]:
     return [*first, *more][: study.max_seeds]
 
 
-def variant_of(name: str | None, overrides: Sequence[str]) -> str:
-    """What the report calls the variant, or all of its settings where the study gives it no name."""
-    return name or label_settings({key: value for key, value in identity(overrides).items() if key not in REPLICATES})
-
-
 def read_outcomes(session: Session, jobs: Sequence[SweepJob], metric: str) -> Outcomes:
     """Variant → seed → the metric, `None` for a run without one. `ConfigError` for a metric that no run has."""
     found: Outcomes = {}
@@ -85,7 +80,7 @@ def read_outcomes(session: Session, jobs: Sequence[SweepJob], metric: str) -> Ou
         names |= set(metrics)
         value = metrics.get(metric) if ended.completed else None
         exact = None if value is None else read_exactly(ended.result, metric, value)
-        found.setdefault(variant_of(job.variant, job.overrides), {})[int(job.resolved["seed"])] = exact
+        found.setdefault(name_variant(job.variant, job.overrides), {})[int(job.resolved["seed"])] = exact
     if names and metric not in names:
         raise ConfigError.unknown("metric", metric, names)
     return found

@@ -21,6 +21,7 @@ from probeta.runs.record import INTERRUPTED
 from probeta.runs.signals import Interrupted, Signals
 from probeta.sweeps.driver import END, Driver, work_for
 from probeta.sweeps.jobs import SweepJob
+from probeta.sweeps.progress import Hear
 from probeta.sweeps.ray_cluster import connect, disable_task_retries
 
 NOT_STARTED = "not started"
@@ -32,11 +33,14 @@ Finished = Callable[[SweepJob, JobReturn], None]
 class ComposedLauncher(Protocol):
     """A launcher that takes jobs with their configurations composed, instead of override lines.
 
-    It must call `finished(job, job_return)` when a job is done, and leave `result.json` behind like a
-    single run. What it cannot run it may hand to another launcher with `job.launch_overrides`.
+    It must call `finished(job, job_return)` when a job is done, and leave `result.json` behind like a single run; it
+    may tell `hear` how far the jobs are that run. `workers` is how many run at once. What it cannot run it may hand
+    to another launcher with `job.launch_overrides`.
     """
 
-    def launch_composed(self, jobs: Sequence[SweepJob], finished: Finished) -> Sequence[JobReturn]: ...
+    def launch_composed(self, jobs: Sequence[SweepJob], finished: Finished, hear: Hear) -> Sequence[JobReturn]: ...
+
+    def workers(self) -> int: ...
 
 
 @dataclass(frozen=True)
@@ -76,7 +80,10 @@ class InProcess:
         self.task = task
         self.config = config
 
-    def launch_composed(self, jobs: Sequence[SweepJob], finished: Finished) -> list[JobReturn]:
+    def workers(self) -> int:
+        return 1
+
+    def launch_composed(self, jobs: Sequence[SweepJob], finished: Finished, hear: Hear) -> list[JobReturn]:
         setup_globals()
         returns = []
         for job in jobs:

@@ -10,7 +10,8 @@ import re
 from collections.abc import Iterable, Sequence
 
 from probeta.errors import ConfigError
-from probeta.runs.identity import digest, identity, quote, shorten_setting
+from probeta.runs.identity import digest, identity, label_settings, quote, shorten_setting
+from probeta.runs.row import REPLICATES
 
 READABLE = 100
 """Characters of the readable part: far below the 255 bytes that file systems allow a name."""
@@ -24,6 +25,11 @@ def job_name(lines: Sequence[str]) -> str:
     settings = identity(lines)
     parts = [shorten_setting(key, settings[key]) for key in sorted(settings)]
     return _named(parts, digest(settings))
+
+
+def name_variant(name: str | None, overrides: Sequence[str]) -> str:
+    """What the report calls the variant, or all of its settings where the study gives it no name."""
+    return name or label_settings({key: value for key, value in identity(overrides).items() if key not in REPLICATES})
 
 
 def sweep_name(

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import shlex
+import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from hydra.types import TaskFunction
 
 from probeta.composition.job import Command
+from probeta.runs.atomic import write_atomic
+from probeta.runs.reading import Damaged
+from probeta.runs.record import versions
+from probeta.runs.table import read_definition
+
+if TYPE_CHECKING:
+    from probeta.sweeps.jobs import SweepJob
 
 Said = str | Mapping[str, Any]
 """A text, or one with parts that is put together in the reader's language: `report.language.Language.tell`."""
@@ -81,3 +91,28 @@ def attribute_jobs(before: Mapping[str, Any], jobs: Iterable[str], command: str)
     }
     commands = [by for by in dict.fromkeys([*earlier, command]) if by in set(made.values())]
     return commands, {name: commands.index(by) for name, by in made.items()}
+
+
+def write_definition(directory: Path, definition: Definition, jobs: Iterable[SweepJob]) -> None:
+    """Write `sweep.json`: what the report needs to know of the sweep beyond its run directories."""
+    try:
+        before = read_definition(directory)
+    except Damaged as damage:
+        print(f"{damage}; it is written anew, from this command", file=sys.stderr)
+        before = {}
+    entries = {
+        j.name: {"overrides": list(j.overrides), "variant": j.variant or None}
+        | ({"absent": list(j.absent)} if j.absent else {})
+        | ({"trial": int(j.group)} if definition.space else {})
+        for j in jobs
+    }
+    listed: dict[str, Any] = {**(before.get("jobs") or {}), **entries}
+    commands, made = attribute_jobs(before, entries, definition.command)
+    document = {
+        **asdict(definition),
+        "command": "\n".join(commands),
+        "commands": commands,
+        "versions": versions(),
+        "jobs": {name: {**entry, "by": made[name]} for name, entry in listed.items()},
+    }
+    write_atomic(directory / "sweep.json", json.dumps(document, indent=1) + "\n")

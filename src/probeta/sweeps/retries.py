@@ -38,6 +38,7 @@ from probeta.runs.signals import Interrupted
 from probeta.sweeps.errors import LauncherFailed
 from probeta.sweeps.jobs import KILLED, Action, JobPlan, SweepJob, decide, prepare
 from probeta.sweeps.launchers import NOT_STARTED, ComposedLauncher, InProcess, launch_apart
+from probeta.sweeps.progress import Hear
 
 QUIET = 10.0
 """Seconds without any sign of life after which what a broken launcher left behind is given up."""
@@ -64,10 +65,12 @@ Listener = Callable[[Ended], None]
 
 @dataclass
 class Rounds:
-    """Launches jobs until each has ended; `listener` is called once for each, as soon as it has."""
+    """Launches jobs until each has ended; `listener` is called once for each, as soon as it has, and `hear` while some
+    run."""
 
     launcher: Launcher | InProcess
     listener: Listener
+    hear: Hear
     stop: Path
     retries: int = 0
     fail_fast: bool = False
@@ -153,7 +156,7 @@ class Rounds:
         watcher = threading.Thread(target=self._watch, args=(batch, before, watch), daemon=True)
         try:
             if isinstance(self.launcher, ComposedLauncher):
-                self.launcher.launch_composed(batch, lambda job, back: self._returned(job, back, before))
+                self.launcher.launch_composed(batch, lambda job, back: self._returned(job, back, before), self.hear)
             else:
                 watcher.start()
                 lines = [job.launch_overrides for job in batch]

@@ -26,7 +26,7 @@ from probeta.runs.reading import check_database
 from probeta.runs.signals import Signals
 from probeta.sweeps.errors import SweepFailed
 from probeta.sweeps.multirun import choose_directory
-from probeta.sweeps.question import Definition, Said, Wanted, command_line, phrase
+from probeta.sweeps.question import Definition, Said, Wanted, command_line, phrase, write_definition
 from probeta.sweeps.session import Session
 from probeta.sweeps.space import Space, read_space
 
@@ -139,7 +139,7 @@ class Trials:
         finally:
             if self.session.opened:
                 self.session.definition = replace(self.session.definition, notes=self._notes())
-                self.session.describe()
+                write_definition(self.session.directory, self.session.definition, self.session.jobs.values())
                 self.session.close()
         if self.failed or self.session.unwritten:
             raise SweepFailed(self.session.failures or self.failed, len(self.session.jobs), self.session.directory)

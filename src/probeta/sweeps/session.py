@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shlex
 import sys
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,19 +20,20 @@ from omegaconf import DictConfig, OmegaConf, read_write
 from omegaconf.errors import OmegaConfBaseException
 
 from probeta.composition.composer import Composer
-from probeta.config.switches import check_recipe, check_switches
+from probeta.config.switches import check_switches
 from probeta.errors import ConfigError, RunDirectoryError, RunDirectoryInUse, TrainingDiverged, UserError
 from probeta.runs.atomic import write_atomic
 from probeta.runs.directory import RunDirectory
-from probeta.runs.identity import check_seeds, config_sha256
 from probeta.runs.reading import Damaged, read_json
-from probeta.runs.record import INTERRUPTED, find_completed, headline, read_sound_result, versions
-from probeta.runs.table import read_definition
+from probeta.runs.record import INTERRUPTED, find_completed, headline, read_sound_result
+from probeta.sweeps.checking import JobChecks
 from probeta.sweeps.jobs import Action, JobPlan, SweepJob, decide, prepare
 from probeta.sweeps.launchers import launcher_for
 from probeta.sweeps.naming import job_name
-from probeta.sweeps.question import Definition, Wanted, attribute_jobs, phrase
+from probeta.sweeps.progress import Progress, add_seconds
+from probeta.sweeps.question import Definition, Wanted, phrase, write_definition
 from probeta.sweeps.retries import Ended, Rounds, write_missing_result
+from probeta.sweeps.telling import Teller
 from probeta.training.inputs import Inputs
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class Session:
 
     def __post_init__(self) -> None:
         check_switches(self.config)
-        self.check: Callable[[DictConfig], Collection[str] | None] | None = getattr(self.task, "check", None)
+        self.check = JobChecks(getattr(self.task, "check", None), bool(self.switch("rerun", False)))
         self.composer = Composer(self.context.config_loader, self.config)  # type: ignore[arg-type]
         self.config = self.config.copy()
         with read_write(self.config.hydra):  # Hydra 1.4 protects it
@@ -72,22 +72,23 @@ class Session:
         # Of this process: another sweep of the same jobs goes on when this one stops.
         self.stop = self.directory / f"{STOP}.{os.getpid()}"
         self._rounds: Rounds | None = None
-        self._began, self._ended_here, self._launched = 0.0, 0, 0
         self._inputs = Inputs()
-        self._checked: set[str] = set()
-        self._reported: set[str] | None = set()
-        """The metrics that some job reports; `None` where one does not say."""
 
     @cached_property
+    def teller(self) -> Teller:
+        """What is printed, in the reader's language."""
+        return Teller(
+            str(self.switch("lang", "en")), self.definition, Progress(self.jobs, self.ended, self.definition.metrics)
+        )
+
+    @property
     def language(self) -> Language:
         """The reader's, of what is printed and of the summary."""
-        from probeta.report.language import Language
-
-        return Language(str(self.switch("lang", "en")))
+        return self.teller.language
 
     def tell(self, message: str, **parts: Any) -> None:
         """A line in the reader's language."""
-        print(self.language.tell(phrase(message, **parts)), flush=True)
+        self.teller.tell(message, **parts)
 
     def switch(self, name: str, default: Any) -> Any:
         value = OmegaConf.select(self.config, name, default=default)
@@ -108,46 +109,16 @@ class Session:
                     index, name, self.directory, want.overrides, self.composer, want.variant or "", want.group,
                     want.absent,
                 )  # fmt: skip
-                self._check(job)
+                self.check(job)
             except (UserError, HydraException, OmegaConfBaseException) as error:
                 mistakes.setdefault(_reason(error), label)
         if mistakes:
             told = [f"{reason} (job: {label})" for reason, label in list(mistakes.items())[:3]]
             more = [f"and {len(mistakes) - 3} more"] if len(mistakes) > 3 else []
             raise ConfigError("; ".join(told + more))
-        self._check_metrics()
+        self.check.check_metrics(self.definition)
         self.jobs.update(jobs)
         return list(jobs.values())
-
-    def _check(self, job: SweepJob) -> None:
-        """Jobs that differ in nothing but whole-numbered seeds are checked once, those that are done not at all."""
-        done = None if self.switch("rerun", False) else find_completed(RunDirectory(job.path), job.sha256)
-        if self.check is None or done is not None:
-            self._add_reported(None if done is None else done["metrics"])
-            return
-        check_seeds(job.resolved)
-        kind = config_sha256({**job.resolved, "seed": 0, "seeds": None})
-        if kind in self._checked:
-            return
-        self._add_reported(self.check(job.config))
-        check_recipe(job.config, job.overrides)
-        self._checked.add(kind)
-
-    def _add_reported(self, metrics: Collection[str] | None) -> None:
-        self._reported = None if metrics is None or self._reported is None else self._reported | {*metrics}
-
-    def _check_metrics(self) -> None:
-        """`ConfigError` for a metric that the sweep is about and no job reports, nor its exercise derives."""
-        if self._reported is None:
-            return
-        known = self._reported
-        if self.definition.exercise is not None:
-            from probeta.exercises import exercise
-
-            known |= {*exercise(self.definition.exercise).NAMES}
-        for metric in self.definition.metrics:
-            if metric not in known and re.sub(r"[^/]+$", "*", metric) not in known:
-                raise ConfigError.unknown("metric", metric, known)
 
     def carry_out(self, jobs: Sequence[SweepJob]) -> None:
         """Skip, continue, rerun or run each job; `self.ended` then holds how each ended.
@@ -158,7 +129,8 @@ class Session:
         decisions = self._decide(jobs, rerun)
         first = not self.opened
         self.open()
-        todo = []
+        todo, earlier = [], dict[str, list[float]]()
+        """Variant → the seconds that its runs took."""
         width = len(str(len(self.jobs)))
         for job, decision in zip(jobs, decisions, strict=True):
             if decision.action is Action.SKIP:
@@ -167,6 +139,8 @@ class Session:
                 self.busy.append(job.name)
             else:
                 try:
+                    if decision.action is Action.RERUN and (result := read_sound_result(job.path)) is not None:
+                        add_seconds(earlier, job, result)
                     prepare(job, decision)
                     todo.append(job)
                 except RunDirectoryInUse as error:
@@ -179,7 +153,7 @@ class Session:
             self.tell("{where}: {todo} of {n} jobs to run, {kept} completed before",
                        where=self.directory, todo=len(todo), n=len(jobs), kept=len(self.ended))  # fmt: skip
         if todo:
-            self._launch(todo)
+            self._launch(todo, earlier)
         self._look_again(jobs)
 
     def _look_again(self, jobs: Sequence[SweepJob]) -> None:
@@ -209,19 +183,21 @@ class Session:
             raise RunDirectoryError(refused[0] + more)
         return decisions
 
-    def _launch(self, jobs: Sequence[SweepJob]) -> None:
-        self._began, self._ended_here, self._launched = time.perf_counter(), 0, len(jobs)
+    def _launch(self, jobs: Sequence[SweepJob], earlier: dict[str, list[float]]) -> None:
         if self._rounds is None:
             launcher = launcher_for(self.context, self.task, self.config, self.stop)
             self._rounds = Rounds(
                 launcher=launcher,
                 listener=self._listen,
+                hear=self.teller.hear,
                 stop=self.stop,
                 retries=int(self.switch("retries", 0)),
                 fail_fast=bool(self.switch("fail_fast", False)),
                 batch_size=self.batch_size or default_batch(launcher),
             )
-        self.ended.update(self._rounds.run(jobs))
+        self.teller.tell_length(jobs, earlier, self._rounds.launcher)
+        with self.teller.watch(jobs):
+            self.ended.update(self._rounds.run(jobs))
         self.busy += [job.name for job in jobs if job.name in self._rounds.busy and job.name not in self.ended]
 
     def _listen(self, ended: Ended) -> None:
@@ -231,22 +207,7 @@ class Session:
             if not write_missing_result(ended, launcher):
                 self._record_here(ended)
         self.ended[ended.job.name] = ended
-        done = f"{len(self.ended)}/{len(self.jobs)}"
-        if ended.completed:
-            from probeta.metrics.direction import choose_leading
-
-            metrics = ended.result.get("metrics") or {}
-            names = [m for m in self.definition.metrics if m in metrics] or choose_leading(metrics)
-            say, number = self.language.say, self.language.number
-            told = ", ".join(f"{name} {number(metrics[name])}" for name in names[:3])
-            seconds = self.language.decimals(ended.result.get("duration_s", 0), 1)
-            text = f"{say('completed')} {ended.job.name}: {seconds} s  {told}"
-        else:
-            status = self.language.say(str(ended.result.get("status"))).upper()
-            text = f"{status} {ended.job.name}: {headline(ended.error)}"
-        self._ended_here += 1
-        left = describe_time_left(time.perf_counter() - self._began, self._ended_here, self._launched, self.language)
-        print(f"{done} {text}{left}", flush=True)
+        self.teller.tell_ended(ended)
 
     def _record_here(self, ended: Ended) -> None:
         path = self.directory / "failures.json"
@@ -258,30 +219,6 @@ class Session:
         with suppress(OSError):
             write_atomic(path, json.dumps(known, indent=1))
 
-    def describe(self) -> None:
-        """Write `sweep.json`: what the report needs to know of the sweep beyond its run directories."""
-        try:
-            before = read_definition(self.directory)
-        except Damaged as damage:
-            print(f"{damage}; it is written anew, from this command", file=sys.stderr)
-            before = {}
-        jobs = {
-            j.name: {"overrides": list(j.overrides), "variant": j.variant or None}
-            | ({"absent": list(j.absent)} if j.absent else {})
-            | ({"trial": int(j.group)} if self.definition.space else {})
-            for j in self.jobs.values()
-        }
-        listed: dict[str, Any] = {**(before.get("jobs") or {}), **jobs}
-        commands, made = attribute_jobs(before, jobs, self.definition.command)
-        document = {
-            **asdict(self.definition),
-            "command": "\n".join(commands),
-            "commands": commands,
-            "versions": versions(),
-            "jobs": {name: {**entry, "by": made[name]} for name, entry in listed.items()},
-        }
-        write_atomic(self.directory / "sweep.json", json.dumps(document, indent=1) + "\n")
-
     def open(self) -> None:
         """Make the sweep's directory ready, once."""
         try:
@@ -289,7 +226,7 @@ class Session:
             if not self.opened:
                 self.stop.unlink(missing_ok=True)
                 (self.directory / "failures.json").unlink(missing_ok=True)
-            self.describe()
+            write_definition(self.directory, self.definition, self.jobs.values())
             if not self.opened:
                 write_atomic(self.directory / "multirun.yaml", OmegaConf.to_yaml(self.config))
             self.opened = True
@@ -346,16 +283,6 @@ class Session:
         """Whether a run diverged where that is a finding."""
         error = result.get("error") or {}
         return self.definition.may_diverge and error.get("type") == TrainingDiverged.__name__
-
-
-def describe_time_left(seconds: float, ended: int, jobs: int, language: Language) -> str:
-    """` (about 3 min left)` at the pace of `ended` of `jobs` jobs in `seconds`; empty below 10 seconds."""
-    left = seconds / ended * (jobs - ended)
-    if left < 10:
-        return ""
-    hours = f"{language.decimals(left / 3600, 1)} h"
-    told = f"{left:.0f} s" if left < 100 else f"{left / 60:.0f} min" if left < 6000 else hours
-    return f" ({language.say('about {time} left', time=told)})"
 
 
 def default_batch(launcher: object) -> int | None:

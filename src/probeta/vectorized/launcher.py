@@ -19,7 +19,9 @@ from probeta.config.build import resolve_config
 from probeta.runs.identity import config_sha256
 from probeta.sweeps.jobs import SweepJob
 from probeta.sweeps.launchers import NOT_STARTED, ComposedLauncher, GuardedTask, launch_apart, launcher_for
+from probeta.sweeps.progress import Hear, State
 from probeta.vectorized.job import Job
+from probeta.vectorized.progress import MemberState, Tell
 from probeta.vectorized.train_jobs import split_jobs, train_jobs
 
 log = logging.getLogger(__name__)
@@ -71,7 +73,7 @@ class EnsembleLauncher:
     # --- our sweeper's way: composed jobs ------------------------------------------------------------
 
     def launch_composed(
-        self, jobs: Sequence[SweepJob], finished: Callable[[SweepJob, JobReturn], None]
+        self, jobs: Sequence[SweepJob], finished: Callable[[SweepJob, JobReturn], None], hear: Hear
     ) -> list[JobReturn]:
         """As `probeta.sweeps.launchers.ComposedLauncher` asks for."""
         composed = self.compose_jobs(jobs)
@@ -83,15 +85,19 @@ class EnsembleLauncher:
             returns[sweep_job.name] = make_return(job)
             finished(sweep_job, returns[sweep_job.name])
 
-        alone = [places[id(job)] for job in self.vectorize(composed, done)]
+        def tell(states: Sequence[MemberState]) -> None:
+            hear([State(places[id(job)].name, epochs, values) for job, epochs, values in states])
+
+        alone = [places[id(job)] for job in self.vectorize(composed, done, tell)]
         if alone and not self.stopped():
-            self.hand_over(alone, finished, returns)
+            self.hand_over(alone, finished, hear, returns)
         return [returns[job.name] for job in jobs if job.name in returns]
 
     def hand_over(
         self,
         jobs: Sequence[SweepJob],
         finished: Callable[[SweepJob, JobReturn], None],
+        hear: Hear,
         returns: dict[str, JobReturn],
     ) -> None:
         fallback = self.make_fallback()
@@ -101,7 +107,7 @@ class EnsembleLauncher:
             finished(job, back)
 
         if isinstance(fallback, ComposedLauncher):
-            fallback.launch_composed(jobs, note)
+            fallback.launch_composed(jobs, note, hear)
             return
         lines = [job.launch_overrides for job in jobs]
         if self.stop is None:
@@ -141,7 +147,9 @@ class EnsembleLauncher:
     def stopped(self) -> bool:
         return self.stop is not None and self.stop.exists()
 
-    def vectorize(self, jobs: Sequence[Job], finished: Callable[[Job], None]) -> list[Job]:
+    def vectorize(
+        self, jobs: Sequence[Job], finished: Callable[[Job], None], tell: Tell = lambda states: None
+    ) -> list[Job]:
         """Train what can be; returns the jobs that cannot, having said why."""
         if getattr(self.command, "name", "") != "train" or self.config.hydra.get("callbacks"):
             why = "hydra.callbacks watch single jobs" if self.config.hydra.get("callbacks") else "they do not train"
@@ -153,7 +161,8 @@ class EnsembleLauncher:
             words = f"{count} job{'s go' if count > 1 else ' goes'} to the {self.fallback} launcher: {reason}"
             print(words, flush=True)
         if groups:
-            train_jobs(groups, finished, self.stopped, self.chunk, bool(OmegaConf.select(self.config, "rerun")))
+            rerun = bool(OmegaConf.select(self.config, "rerun"))
+            train_jobs(groups, finished, tell, self.stopped, self.chunk, rerun)
         return [job for job, _ in alone]
 
     def make_fallback(self) -> Any:

@@ -33,6 +33,7 @@ from probeta.vectorized.loop import Ensemble
 from probeta.vectorized.member import Member
 from probeta.vectorized.processes import processes, run_in_processes, share_out
 from probeta.vectorized.program import Program
+from probeta.vectorized.progress import ProgressTeller, Tell
 from probeta.vectorized.run_directory import logs_to_tensorboard, write_notes, write_rows, write_run
 
 log = logging.getLogger(__name__)
@@ -61,11 +62,13 @@ def split_jobs(jobs: Sequence[Job]) -> tuple[list[list[Job]], list[tuple[Job, st
 def train_jobs(
     groups: Sequence[Sequence[Job]],
     finished: Finished,
+    tell: Tell,
     stopped: Callable[[], bool],
     size: int | None = None,
     rerun: bool = False,
 ) -> None:
-    """Train the jobs of each group, `size` at a time (`None`: measured), and write their results.
+    """Train the jobs of each group, `size` at a time (`None`: measured), and write their results; `tell` hears now and
+    then how far they are.
 
     What the checkpoint of an ensemble holds goes on from there, unless `rerun`.
     """
@@ -76,7 +79,7 @@ def train_jobs(
     if len(shares) == 1:
         with Signals() as signals, signals.patiently(), one_thread():
             for group in shares[0]:
-                train_group(group, finished, stopped, signals.check, size)
+                train_group(group, finished, tell, stopped, signals.check, size)
         remove_spent(files)
         return
     jobs = [job for group in groups for job in group]
@@ -85,9 +88,19 @@ def train_jobs(
 
     def work(share: list[list[Job]], send: Callable[[Any], None], check: Callable[[], None]) -> None:
         for group in share:
-            train_group(group, lambda job: send((places[id(job)], job.record)), stopped, check, size)
+            train_group(
+                group,
+                lambda job: send((places[id(job)], job.record)),
+                lambda states: send([(places[id(job)], epochs, values) for job, epochs, values in states]),
+                stopped,
+                check,
+                size,
+            )
 
-    def receive(message: tuple[int, dict[str, Any]]) -> None:
+    def receive(message: tuple[int, dict[str, Any]] | list[tuple[int, float, dict[str, float]]]) -> None:
+        if isinstance(message, list):
+            tell([(jobs[place], epochs, values) for place, epochs, values in message])
+            return
         job = jobs[message[0]]
         job.record = message[1]
         finished(job)
@@ -105,7 +118,12 @@ def split_by(items: Iterable[Item], key: Callable[[Item], Hashable]) -> list[lis
 
 
 def train_group(
-    group: Sequence[Job], finished: Finished, stopped: Callable[[], bool], check: Callable[[], None], size: int | None
+    group: Sequence[Job],
+    finished: Finished,
+    tell: Tell,
+    stopped: Callable[[], bool],
+    check: Callable[[], None],
+    size: int | None,
 ) -> None:
     """The jobs of one group (or a piece of it), in this process."""
     started = time.perf_counter()
@@ -130,7 +148,7 @@ def train_group(
             if stopped():
                 return
             check()
-            train_chunk(piece[start : start + size], members, device, program, building, finished, check)
+            train_chunk(piece[start : start + size], members, device, program, building, finished, tell, check)
 
 
 def train_chunk(
@@ -140,6 +158,7 @@ def train_chunk(
     program: Program,
     building: float,
     finished: Finished,
+    tell: Tell,
     check: Callable[[], None],
 ) -> None:
     """One ensemble, from empty run directories to results, of those of `runs` that no other process makes."""
@@ -154,7 +173,7 @@ def train_chunk(
         ensemble = make_ensemble(runs, device, program)
         checkpoint = ChunkCheckpoint([job for job, _ in runs], ensemble, [members.inputs(m) for _, m in runs], check)
         try:
-            ensemble.fit(checkpoint.check)
+            ensemble.fit(ProgressTeller([job for job, _ in runs], ensemble, tell, checkpoint.check))
             fitted = time.perf_counter()
             events: list[tuple[Path, list[bytes]]] = []
             for job, member in runs:

@@ -53,6 +53,9 @@ def misbehave(config: DictConfig, run: RunDirectory, step: int) -> None:
                 file.write(b"0" * 1_000_000)
                 file.flush()
         raise RuntimeError("the disk is larger than the test meant it to be")
+    if config.fault == "chatter":
+        print(f"from {run.path.name}", flush=True)
+        os.write(2, f"and to stderr from {run.path.name}\n".encode())
     if config.fault == "threads":
         import torch
 
