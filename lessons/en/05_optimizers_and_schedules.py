@@ -70,8 +70,7 @@ for variant in optimizers.variants[1:]:
 #
 # ## A rate that changes
 #
-# Far from the minimum a large step saves time, near it a small one avoids jumping over. Half a cosine goes from one
-# to
+# Far from the minimum a large step saves time, near it a small one avoids jumping over. Half a cosine goes from one to
 # the other over $T$ steps:
 #
 # $$\eta_t = \eta_{\min} + \tfrac12(\eta_{\max}-\eta_{\min})\left(1+\cos\frac{\pi t}{T}\right)$$

@@ -39,8 +39,7 @@ lang = "en"
 #
 # $$h_t = \tanh(W_{xh}\,x_t + W_{hh}\,h_{t-1} + b)$$
 #
-# With three numbers it is already a machine of three states, −1, 0 and 1: the input 1 goes one state down, −1 goes
-# one
+# With three numbers it is already a machine of three states, −1, 0 and 1: the input 1 goes one state down, −1 goes one
 # up, and at the ends it stays. With $W_{xh}=-10$, $W_{hh}=10$, $b=0$ the tanh saturates, and a saturated tanh is a
 # switch. Can the weights also be found by training, from examples alone?
 
@@ -60,8 +59,7 @@ machine.figure("learning")
 #
 # $$\frac{\partial L}{\partial h_t} = \left(\prod_{s=t+1}^{T} W_{hh}^\top\,\mathrm{diag}(1-h_s^2)\right)\frac{\partial L}{\partial h_T}$$
 #
-# If the largest singular value of $W_{hh}$ is below 1, it vanishes at least that fast (Pascanu et al., 2013). The
-# LSTM
+# If the largest singular value of $W_{hh}$ is below 1, it vanishes at least that fast (Pascanu et al., 2013). The LSTM
 # lets its cell pass by addition, $c_t = f_t\odot c_{t-1} + i_t\odot g_t$, where gates decide what is forgotten ($f$),
 # written ($i$) and shown ($o$); the GRU does it with two gates. Nothing is trained here either:
 
@@ -72,8 +70,7 @@ length = probeta.probe("length", "probe.seeds=8", "probe.lengths=[10,20,40,80]",
 length.figure("state_gradient_by_distance")
 
 # %% [markdown]
-# Compare that with the gradient of the *weight*, which sums over all steps. The last steps keep it alive, and its
-# norm
+# Compare that with the gradient of the *weight*, which sums over all steps. The last steps keep it alive, and its norm
 # hides that nothing comes from far away:
 
 # %%

@@ -66,8 +66,7 @@ run.translate(["i like books", "he is a student", "how are you", "i am fine"])
 #
 # $$\mathrm{BLEU} = \min\left(1, e^{1-r/c}\right)\left(\prod_{n=1}^{4} p_n\right)^{1/4}$$
 #
-# A sentence of three words has no four-gram at all, so sentence by sentence a product of zeros has to be smoothed,
-# and
+# A sentence of three words has no four-gram at all, so sentence by sentence a product of zeros has to be smoothed, and
 # stays well below 1 even where every word is right. Look at the exact matches beside it:
 
 # %%

@@ -62,9 +62,8 @@ for word, row in zip(looked.target, looked.weights, strict=True):
 
 # %% [markdown]
 # Is this an alignment? Not by force. The encoder is recurrent: its state at a word knows of all the words before it,
-# and
-# the state at `<eos>` has read everything. With twelve sentences to learn by heart, one such state is enough. Weights
-# say what was mixed, not why; where gold alignments exist, they can be compared with those.
+# and the state at `<eos>` has read everything. With twelve sentences to learn by heart, one such state is enough.
+# Weights say what was mixed, not why; where gold alignments exist, they can be compared with those.
 #
 # ## With and without, on sentences that it has not seen
 #
@@ -99,8 +98,7 @@ for variant in ablation.variants:
     print(f"{variant:>20}: {translations}")
 
 # %% [markdown]
-# With so few pairs neither of them translates well yet; the comparison is about who learns more from them. The two
-# also
+# With so few pairs neither of them translates well yet; the comparison is about who learns more from them. The two also
 # differ in their number of parameters: attention has some of its own. Exercise 17 makes them equal.
 #
 # ## Does the weight explain the word?

@@ -84,8 +84,7 @@ mended.figure("gradient_by_depth")
 # %% [markdown]
 # ## Each part taken away
 #
-# One Transformer, five times, on the sentences of a small grammar: whole, and without one part. Everything else is
-# held
+# One Transformer, five times, on the sentences of a small grammar: whole, and without one part. Everything else is held
 # fixed, the seeds too.
 
 # %%
@@ -123,14 +122,11 @@ for part in list(parts)[1:]:
     print(ablation.compare(part, "full", "test/loss"))
 
 # %% [markdown]
-# Read the verdicts, not the order of the rows: two seeds decide only very large differences. And a part is worth what it
-# is
-# worth *here*. With one layer there is not much depth to be normalised, and in short sentences of fixed shape the
-# order
-# of the words tells little; a part may even be in the way. That is a result too, and the reason to ask again on a
-# larger
-# scale: `probeta.study("transformer_ablation")` is the same question with 6,000 pairs, two layers and five seeds, and
-# takes hours.
+# Read the verdicts, not the order of the rows: two seeds decide only very large differences. And a part is worth what
+# it is worth *here*. With one layer there is not much depth to be normalised, and in short sentences of fixed shape the
+# order of the words tells little; a part may even be in the way. That is a result too, and the reason to ask again on a
+# larger scale: `probeta.study("transformer_ablation")` is the same question with 6,000 pairs, two layers and five
+# seeds, and takes hours.
 #
 # ## Your turn
 #

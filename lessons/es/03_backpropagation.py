@@ -95,9 +95,8 @@ errors = network.metrics["error/float32"], network.metrics["error/float64"]
 print(f"float32 / float64 = {errors[0] / errors[1]:.0e}")
 
 # %% [markdown]
-# La precisión simple distingue unas siete cifras decimales y la doble, dieciséis: por eso los gradientes se
-# comprueban en
-# doble precisión.
+# La precisión simple distingue unas siete cifras decimales y la doble, dieciséis: por eso los gradientes se comprueban
+# en doble precisión.
 #
 # ## Un error a propósito
 #

@@ -97,8 +97,8 @@ for rate in ("0.3", "0.6"):
     print(sick.compare(f"dropout={rate}", "dropout=0.0", "val/loss"))
 
 # %% [markdown]
-# Las semillas sortean los pesos y las máscaras; los 150 puntos son los mismos para todas. El intervalo habla, por tanto,
-# de entrenar con *estos* puntos. Para saber de otros hacen falta otros: `"data.seed=range(8)"` con
+# Las semillas sortean los pesos y las máscaras; los 150 puntos son los mismos para todas. El intervalo habla, por
+# tanto, de entrenar con *estos* puntos. Para saber de otros hacen falta otros: `"data.seed=range(8)"` con
 # `"zip=[seed,data.seed]"` da a cada semilla los suyos. Entonces las pérdidas varían mucho más, de un sorteo fácil a uno
 # difícil, y al mismo remedio le cuesta más distinguirse.
 #

@@ -76,9 +76,8 @@ for variant in optimizers.variants[1:]:
 #
 # $$\eta_t = \eta_{\min} + \tfrac12(\eta_{\max}-\eta_{\min})\left(1+\cos\frac{\pi t}{T}\right)$$
 #
-# Un calentamiento (*warm-up*) la hace subir antes desde cero, mientras se asientan las medias móviles de Adam o una
-# red recién
-# sorteada.
+# Un calentamiento (*warm-up*) la hace subir antes desde cero, mientras se asientan las medias móviles de Adam o una red
+# recién sorteada.
 
 # %%
 schedules = probeta.study("schedulers", "trainer.max_epochs=100", seeds=range(4), lang=lang)

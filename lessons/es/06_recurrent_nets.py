@@ -40,9 +40,8 @@ lang = "es"
 # $$h_t = \tanh(W_{xh}\,x_t + W_{hh}\,h_{t-1} + b)$$
 #
 # Con tres números ya es una máquina de tres estados, −1, 0 y 1: la entrada 1 lleva al estado inferior, la −1 al
-# superior, y en los extremos no se mueve. Con $W_{xh}=-10$, $W_{hh}=10$ y $b=0$ la tanh se satura, y una tanh
-# saturada es un
-# interruptor. ¿Se pueden encontrar también esos pesos entrenando, solo a partir de ejemplos?
+# superior, y en los extremos no se mueve. Con $W_{xh}=-10$, $W_{hh}=10$ y $b=0$ la tanh se satura, y una tanh saturada
+# es un interruptor. ¿Se pueden encontrar también esos pesos entrenando, solo a partir de ejemplos?
 
 # %%
 machine = probeta.probe("state_machine", "probe.restarts=8", "probe.updates=300", lang=lang)

@@ -102,8 +102,7 @@ print(forcing.compare("teacher_forcing_ratio=1.0", "teacher_forcing_ratio=0.0", 
 # ## Te toca
 #
 # Cambia una sola cosa: el tamaño del vector (`recipe.hidden_size=8,32,128`: ¿a partir de cuál caben doce oraciones?),
-# el
-# límite del gradiente (`trainer.gradient_clip_val=0.1,1.0`) o un *teacher forcing* a medias
+# el límite del gradiente (`trainer.gradient_clip_val=0.1,1.0`) o un *teacher forcing* a medias
 # (`model.teacher_forcing_ratio=0.25,0.75`).
 
 # %%

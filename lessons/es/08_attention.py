@@ -102,10 +102,9 @@ for variant in ablation.variants:
 #
 # ## ¿Explica el peso la palabra?
 #
-# Un peso dice qué se mezcló. Para saber si importa, se puede probar: se corta un enlace mientras la red lee, y se
-# mira qué dice
-# entonces; o se borra una palabra de origen, y se mira qué pasa con la probabilidad de la palabra traducida. Lo que la
-# red pierde sin cada palabra es la referencia con la que se miden las explicaciones:
+# Un peso dice qué se mezcló. Para saber si importa, se puede probar: se corta un enlace mientras la red lee, y se mira
+# qué dice entonces; o se borra una palabra de origen, y se mira qué pasa con la probabilidad de la palabra traducida.
+# Lo que la red pierde sin cada palabra es la referencia con la que se miden las explicaciones:
 #
 # $$\text{explicado} = \frac{A_\text{azar} - A}{A_\text{azar} - A_\text{quitar}}$$
 #
@@ -123,11 +122,9 @@ probe.figure("explanations")
 
 # %% [markdown]
 # `cut` mide en bits cuánto cambia lo que se dice en un paso cuando se corta uno de sus enlaces: el de la palabra más
-# atendida (`top`) o cualquier otro (`others`). Una explicación puede nombrar las palabras correctas y no ser la
-# mejor: compárala con el
-# gradiente. `study=attention_explains` se lo pregunta a cada tipo de atención, con intervalos sobre semillas y
-# oraciones; en
-# la página de un traductor, un clic en una palabra, una casilla o una cabeza la quita.
+# atendida (`top`) o cualquier otro (`others`). Una explicación puede nombrar las palabras correctas y no ser la mejor:
+# compárala con el gradiente. `study=attention_explains` se lo pregunta a cada tipo de atención, con intervalos sobre
+# semillas y oraciones; en la página de un traductor, un clic en una palabra, una casilla o una cabeza la quita.
 #
 # ## Te toca
 #
