@@ -85,3 +85,25 @@ def test_a_mistake_is_told_in_a_line_and_an_attention_is_a_panel(kernel: tuple[A
         if m["msg_type"] == "execute_result"
     ]
     assert "A qué miró cada palabra" in panel["text/html"]
+
+
+NET = """import torch
+
+class Line(torch.nn.Module):
+    def __init__(self, in_features, classes):
+        super().__init__()
+        self.map = torch.nn.Linear(in_features, classes)
+
+    def forward(self, x):
+        return self.map(x)
+"""
+
+
+@pytest.mark.slow
+def test_a_net_of_a_cell_is_trained_kept_and_loaded(kernel: tuple[Any, Any], tmp_path: Path) -> None:
+    _, client = kernel
+    run_cell(client, f"%config InlineBackend.figure_format = 'png'\n{NET}")
+    run_cell(client, 'import probeta; run = probeta.train("data=moons", "trainer.max_epochs=2", model=Line)')
+    run_cell(client, "again = probeta.load_run(run.path, model=Line); assert len(again.predict([[0, 0]])) == 1")
+    [kept] = tmp_path.glob("outputs/train/*/artifacts/model*")
+    assert kept.read_text().strip() == NET.partition("\n\n")[2].strip()

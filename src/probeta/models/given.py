@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import inspect
+import linecache
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -32,9 +34,23 @@ def read_source(net: type[nn.Module]) -> str:
     try:
         return inspect.getsource(net)
     except (OSError, TypeError):
-        raise ConfigError(
-            f"the source of {net.__name__} cannot be read: write the class in a cell or a module"
-        ) from None
+        if (source := find_in_cell(net)) is None:
+            raise ConfigError(
+                f"the source of {net.__name__} cannot be read: write the class in a cell or a module"
+            ) from None
+        return source
+
+
+def find_in_cell(net: type[nn.Module]) -> str | None:
+    """The source of a class of a notebook, of which `inspect` knows no file (before Python 3.13): its methods know
+    their cell."""
+    for method in filter(inspect.isfunction, vars(net).values()):
+        cell, line = "".join(linecache.getlines(method.__code__.co_filename)), method.__code__.co_firstlineno
+        classes = [node for node in ast.walk(ast.parse(cell)) if isinstance(node, ast.ClassDef)]
+        for node in classes:
+            if node.name == net.__name__ and node.lineno <= line <= (node.end_lineno or 0):
+                return f"{ast.get_source_segment(cell, node)}\n"
+    return None
 
 
 def hash_source(net: type[nn.Module]) -> str:
