@@ -37,7 +37,7 @@ math { font-family: "STIX Two Math", math; }
 body { max-width: 56rem; margin: 0 auto; }
 .jp-Notebook { padding: 1rem; }
 .jp-Cell .jp-InputPrompt, .jp-Cell .jp-OutputPrompt { display: none; }
-.jp-OutputArea-output { overflow-x: auto; max-width: 100%; }
+.jp-OutputArea-output, .jp-InputArea-editor { overflow-x: auto; max-width: 100%; }
 .jp-RenderedHTMLCommon math[display=block] {
   display: block math; margin: 1em 0; padding: .2em 0; font-size: 110%; overflow: auto hidden; max-width: 100%;
 }

@@ -52,7 +52,7 @@ print(f"train {free.metrics['train/acc']:.3f}   test {free.metrics['test/acc']:.
 #
 # **An L2 penalty** prefers small weights. Its gradient pulls every weight towards zero in each step:
 #
-# $$\tilde L = L + \tfrac{\lambda}{2}\lVert w\rVert^2, \qquad \nabla\tilde L = \nabla L + \lambda w$$
+# $$\tilde L = L + \tfrac{\lambda}{2}{\lVert w\rVert}^2, \qquad \nabla\tilde L = \nabla L + \lambda w$$
 #
 # **Dropout** switches units off at random while training, with probability $p$, and makes up for the missing ones:
 #

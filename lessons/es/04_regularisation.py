@@ -52,7 +52,7 @@ print(f"train {free.metrics['train/acc']:.3f}   test {free.metrics['test/acc']:.
 #
 # **La penalización L2** prefiere pesos pequeños. Su gradiente tira de cada peso hacia cero en cada paso:
 #
-# $$\tilde L = L + \tfrac{\lambda}{2}\lVert w\rVert^2, \qquad \nabla\tilde L = \nabla L + \lambda w$$
+# $$\tilde L = L + \tfrac{\lambda}{2}{\lVert w\rVert}^2, \qquad \nabla\tilde L = \nabla L + \lambda w$$
 #
 # **El dropout** apaga neuronas al azar durante el entrenamiento, con probabilidad $p$, y compensa las que faltan:
 #

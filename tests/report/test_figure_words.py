@@ -27,7 +27,7 @@ def test_a_figure_is_told_in_another_language() -> None:
     assert told == {
         "Pérdida",
         "época",
-        "error relativo, escala logarítmica",
+        "error relativo, escala log.",
         "validación",
         "pesos conservados (época 2)",
     }
