@@ -61,6 +61,10 @@ def test_each_quantity_has_a_smallest_difference_worth_telling(metric: str, leas
         ("early_loss", (0.0, math.inf)),
         ("generalization_gap", (-math.inf, math.inf)),
         ("margin", (-math.inf, math.inf)),
+        ("explain/cut/others", (0.0, 1.0)),
+        ("explain/tau/weight", (-1.0, 1.0)),
+        ("explain/exact_match/all_cut", (0.0, 1.0)),
+        ("explain/explained/weight", (-math.inf, math.inf)),
     ],
 )
 def test_an_interval_is_cut_to_what_its_metric_can_be(metric: str, limits: tuple[float, float]) -> None:

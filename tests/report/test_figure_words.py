@@ -33,6 +33,18 @@ def test_a_figure_is_told_in_another_language() -> None:
     }
 
 
+def test_named_places_of_an_axis_are_told_too() -> None:
+    drawn = Figure()
+    axes = drawn.subplots()
+    axes.barh([0, 1], [1.0, 2.0])
+    axes.set_yticks([0, 1], ["random order", "w1"], fontsize=8)
+    axes.set_xticks([0.0, 1.0, 2.0])
+    translate_figure(drawn, Language("es")).canvas.draw()
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["orden al azar", "w1"]
+    assert {label.get_fontsize() for label in axes.get_yticklabels()} == {8}
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["0", "1", "2"]
+
+
 @pytest.mark.parametrize(
     ("line", "told"),
     [

@@ -27,6 +27,10 @@ _FIRST = (
 )  # fmt: skip
 
 
+_EXPLAIN = {"cut": (0.0, 1.0), "exact_match": (0.0, 1.0), "counterfactual_acc": (0.0, 1.0), "tau": (-1.0, 1.0)}
+"""Bounds of what interventions on attention tell."""
+
+
 def split_name(metric: str) -> list[str]:
     """The parts of `metric` without the name of a class, which can be any word: `test/recall/lost` is a recall."""
     parts = metric.split("/")
@@ -89,6 +93,8 @@ def bounds(metric: str) -> tuple[float, float]:
     """
     name = next((part for part in reversed(split_name(metric)) if not part.isdigit()), metric)
     family, word, last = metric.split("/")[0], name.split("_")[0], name.split("_")[-1]
+    if family == "explain":  # explain/QUANTITY/NAME
+        return _EXPLAIN.get(metric.split("/")[1], (-math.inf, math.inf))
     if word in ("bleu", "chrf"):
         return (0.0, 1.0) if name.startswith("bleu_sentence") else (0.0, 100.0)
     if word in ("acc", "f1", "precision", "recall", "exact", "ece", "aer", "auc") or name in _SHARES:

@@ -8,6 +8,7 @@ from functools import cache
 
 from matplotlib.figure import Figure
 from matplotlib.text import Text
+from matplotlib.ticker import FixedLocator
 
 from probeta.report.language import Language
 
@@ -66,6 +67,12 @@ def translate_figure(figure: Figure, language: Language) -> Figure:
     if language.code != "en":
         for text in _texts(figure):
             text.set_text("\n".join(say_line(line, language) for line in text.get_text().split("\n")))
+        for axis in (axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)):
+            if isinstance(axis.get_major_locator(), FixedLocator):  # named places, written when it is drawn
+                places = axis.get_majorticklocs()
+                names = [axis.get_major_formatter()(place, i) for i, place in enumerate(places)]
+                if (said := [say_line(name, language) for name in names]) != names:
+                    axis.set_ticks(places, said)
     return figure
 
 
