@@ -103,6 +103,23 @@ def test_heads_that_align_and_matter_are_told_and_pruned() -> None:
     assert [series["x"] for series in found.charts[0].data["series"]] == [[0, 0.25, 0.5, 0.75, 1]]
 
 
+def test_runs_of_an_open_kind_are_told_apart_by_how_well_they_align() -> None:
+    rng = np.random.default_rng(3)
+    by_sentence = rng.normal(0, 0.05, 40)
+    runs = [survey(rng, share, by_sentence) | {"aer/nothing": 0.9 - share} for share in (0.0, 0.9, 0.8, 0.1, 0.6)]
+    group = SimpleNamespace(
+        variant="local",
+        runs=[
+            SimpleNamespace(completed=True, artifacts=SimpleNamespace(read={"explanations": run}.get)) for run in runs
+        ],
+    )
+    found = explain_attention(cast(Summary, SimpleNamespace(groups=[group])), Language())
+    assert found is not None
+    assert "do not tell" in found.sentences[0]
+    assert found.sentences[1].startswith("local: its 5 runs explain from ")
+    assert found.sentences[1].endswith("how well they align, 1.")
+
+
 def test_the_correlation_of_alignment_and_worth_is_spearmans_over_the_heads_on_the_source() -> None:
     rng = np.random.default_rng(2)
     lost, aer = rng.integers(0, 3, (8, 30)).astype(float), rng.random(8).round(1)

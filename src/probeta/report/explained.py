@@ -147,6 +147,7 @@ def _verdicts(variants: Sequence[Explained], language: Language) -> list[str]:
     p = [one.p() for one in variants]
     corrected = iter(holm([x for x in p if x is not None]))
     sides: dict[str, list[str]] = {"explains": [], "translates": [], "open": []}
+    spread = []
     for one, own in zip(variants, p, strict=True):
         share = one.share("weight")
         assert share is not None
@@ -157,16 +158,35 @@ def _verdicts(variants: Sequence[Explained], language: Language) -> list[str]:
             numbers = say("95 % interval {interval}", interval=language.interval(rounded(share.interval)))
         name = language.say(one.name)
         sides[side].append(f"{name} ({language.number(share.value, 2)}; {numbers})")
+        if side == "open" and (apart := _tell_spread(one, language)):
+            spread.append(apart)
     told = {
         "explains": say("The weight explains the word, more than half of what can be explained, in {names}."),
         "translates": say("Attention only translates, and its weight explains less than half, in {names}."),
         "open": say("These results do not tell whether the weight explains more or less than half in {names}."),
     }
-    sentences = [told[side].format(names=language.list(names)) for side, names in sides.items() if names]
+    sentences = [told[side].format(names=language.list(names)) for side, names in sides.items() if names] + spread
     tested = sum(x is not None for x in p)
     if tested:
         sentences.append(say("Tested against one half with Holm's correction over {n} kinds.", n=tested))
     return sentences
+
+
+def _tell_spread(one: Explained, language: Language) -> str | None:
+    """How far the runs of a kind that stays open are apart, and whether those explain that align."""
+    found = one.contrast("weight")
+    aer = [float(run.get("aer/nothing", math.nan)) for run in one.runs]
+    if found is None or len(aer) < 3 or not np.isfinite(aer).all():
+        return None
+    shares = found[0].mean(1) / found[1].mean(1)
+    r = correlate_ranks(shares, -np.array(aer))
+    if not math.isfinite(r):
+        return None
+    return language.say(
+        "{name}: its {n} runs explain from {low} to {high}; rank correlation of that with how well they align, {r}.",
+        name=language.say(one.name), n=len(aer), r=language.number(r, 2),
+        low=language.number(float(shares.min()), 2), high=language.number(float(shares.max()), 2),
+    )  # fmt: skip
 
 
 def _controls(variants: Sequence[Explained], language: Language) -> list[str]:
@@ -204,14 +224,18 @@ def _heads(variants: Sequence[Explained], language: Language) -> list[str]:
 
 
 def correlate_alignment(run: Mapping[str, Any]) -> float:
-    """Spearman's correlation of 1 - AER and exact match lost over the heads on the source; NaN for fewer than 3."""
+    """Of 1 - AER and exact match lost over the heads on the source."""
+    cross = np.isfinite(run["heads/aer"])
+    return correlate_ranks(run["heads/lost"][cross].mean(1), -run["heads/aer"][cross])
+
+
+def correlate_ranks(a: Arrays, b: Arrays) -> float:
+    """Spearman's correlation; NaN for fewer than 3 or where either is all the same."""
     from scipy.stats import rankdata
 
-    cross = np.isfinite(run["heads/aer"])
-    lost, aligned = run["heads/lost"][cross].mean(1), -run["heads/aer"][cross]
-    if len(lost) < 3 or np.ptp(lost) == 0 or np.ptp(aligned) == 0:
+    if len(a) < 3 or np.ptp(a) == 0 or np.ptp(b) == 0:
         return math.nan
-    return float(np.corrcoef(rankdata(lost), rankdata(aligned))[0, 1])
+    return float(np.corrcoef(rankdata(a), rankdata(b))[0, 1])
 
 
 def _shares(
