@@ -10,7 +10,9 @@ import pytest
 from scipy.stats import spearmanr
 
 from probeta.report.answer import Answer
-from probeta.report.explained import EXPLANATIONS, Explained, correlate_alignment, explain_attention
+from probeta.report.explained import correlate_alignment, explain_attention
+from probeta.report.explained_runs import Explained
+from probeta.report.explained_tables import EXPLANATIONS
 from probeta.report.language import Language
 from probeta.report.summary import Summary
 

@@ -16,7 +16,7 @@ from babel.messages.extract import extract
 from babel.messages.pofile import read_po
 
 from probeta.errors import ConfigError
-from probeta.report import explained, variance
+from probeta.report import explained_tables, variance
 from probeta.report.answer import Verdict
 from probeta.report.by_size import SCORES, SIZES
 from probeta.report.figure_words import WORDS
@@ -74,16 +74,16 @@ def in_tables() -> Iterator[tuple[str, Message]]:
     yield from (("answer.py", verdict.value) for verdict in Verdict)
     yield from (("runs.py", state) for state in STATES)
     yield from (("variance.py", text) for text in (*variance.NAMES.values(), *variance.ABSENT.values()))
-    losses = {key: heading for key, (heading, _) in explained.LOSSES.items()}
+    losses = {key: heading for key, (heading, _) in explained_tables.LOSSES.items()}
     tables = (
-        explained.EXPLANATIONS,
-        explained.LINKS,
-        explained.INTERVENTIONS,
-        explained.CHANGES,
-        explained.HEADS,
+        explained_tables.EXPLANATIONS,
+        explained_tables.LINKS,
+        explained_tables.INTERVENTIONS,
+        explained_tables.CHANGES,
+        explained_tables.HEADS,
         losses,
     )
-    yield from (("explained.py", text) for table in tables for text in table.values())
+    yield from (("explained_tables.py", text) for table in tables for text in table.values())
     yield from (("by_size.py", name) for name in (*SCORES.values(), *SIZES.values()))
     yield from (("jobs.py", action.value) for action in Action if action is not Action.RUN)
     yield "metrics.py", "not a number"

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
-from probeta.report.explained import INTERVENTIONS
+from probeta.report.explained_tables import INTERVENTIONS
 from probeta.report.language import Language
 from probeta.runs.artifacts import Artifacts, rests_on_end
 from probeta.runs.reading import Damaged
