@@ -41,12 +41,11 @@ class Sequences:
     def lengths(self) -> NDArray[np.int64]:
         return np.diff(self.offsets)
 
-    def padded(self, rows: IntArray, length: int | None = None) -> Tensor:
-        """`(B, length)` int64 ids of `rows`, right-padded; `length` is the longest row's by default."""
+    def padded(self, rows: IntArray) -> Tensor:
+        """`(B, T)` int64 ids of `rows`, right-padded to the longest."""
         starts = self.offsets[rows]
         lengths = self.offsets[rows + 1] - starts
-        longest = int(lengths.max()) if length is None else length
-        steps = np.arange(longest)
+        steps = np.arange(int(lengths.max()))
         inside = steps < lengths[:, None]
         where = np.where(inside, starts[:, None] + steps, 0)
         return torch.from_numpy(np.where(inside, self.ids[where], PAD_ID).astype(np.int64))

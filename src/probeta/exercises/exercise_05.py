@@ -11,7 +11,6 @@ from probeta.report.charts import band, lines
 from probeta.report.claims import Expectation
 from probeta.runs.row import RunRow
 
-TARGET = 0.95
 RELU, TANH, SIGMOID = "ReLU", "tanh", "sigmoid"
 
 NAMES = {
@@ -28,7 +27,7 @@ NAMES = {
 
 def derive(run: RunRow) -> dict[str, float]:
     curves = run.curves()
-    found = epochs_to_target(run, "val/acc", TARGET)
+    found = epochs_to_target(run)
     if total := curves.get("grad_norm/total"):
         found["mean_grad_norm"] = statistics.fmean(total.values())
     first, last = curves.get("grad_norm/hidden.0.linear", {}), curves.get("grad_norm/output", {})

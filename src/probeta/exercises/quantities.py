@@ -11,6 +11,9 @@ from probeta.stats.values import Values
 
 Curve = Mapping[int, float]
 
+TARGET = 0.95
+"""Validation accuracy that nets are timed to."""
+
 
 def generalization_gap(run: RunRow) -> dict[str, float]:
     """`generalization_gap`: training accuracy minus validation accuracy, of the weights that were kept."""
@@ -33,14 +36,14 @@ def curve_of(run: RunRow, metric: str) -> dict[int, float]:
     return run.curves({metric}).get(metric, {})
 
 
-def epochs_to_target(run: RunRow, metric: str, target: float) -> dict[str, float]:
-    """`epochs_to_target`: epochs until `metric` reaches `target`; the run's length where it never does, which is
-    then too small a number (`reached_target` 0 says so).
+def epochs_to_target(run: RunRow) -> dict[str, float]:
+    """`epochs_to_target`: epochs until the validation accuracy reaches `TARGET`; the run's length where it never does,
+    which is then too small a number (`reached_target` 0 says so).
     """
-    curve = curve_of(run, metric)
+    curve = curve_of(run, "val/acc")
     if not curve:
         return {}
-    reached = epochs_to(curve, target)
+    reached = epochs_to(curve, TARGET)
     return {"epochs_to_target": float(reached or max(curve) + 1), "reached_target": float(reached is not None)}
 
 

@@ -30,7 +30,7 @@ class Recorded:
 
 
 class GradientRecorder:
-    """Records `‖∂L/∂output‖₂` of every module that owns parameters or is named in `also`.
+    """Records `‖∂L/∂output‖₂` of every module that owns parameters.
 
     >>> with GradientRecorder(model) as recorder:
     ...     loss = objective(batch)
@@ -38,12 +38,12 @@ class GradientRecorder:
     >>> recorder.step_norms(loss)       # {"encoder.cells.0": [0.02, 0.05, …], …}
     """
 
-    def __init__(self, model: nn.Module, also: Callable[[nn.Module], bool] | None = None) -> None:
+    def __init__(self, model: nn.Module) -> None:
         self.model = model
         self.watched = {
             name: module
             for name, module in model.named_modules()
-            if name and (next(module.parameters(recurse=False), None) is not None or (also and also(module)))
+            if name and next(module.parameters(recurse=False), None) is not None
         }
         self.recorded: dict[str, Recorded] = {}
         self._handles: list[RemovableHandle] = []

@@ -291,12 +291,12 @@ def settle(
     return [told[pair] for pair in pairs]
 
 
-def schedule_looks(most: int, first: int = FIRST_LOOK) -> list[int]:
+def schedule_looks(most: int) -> list[int]:
     """Numbers of seeds after which a study looks: each a half more than the last (3, 5, 8, 12, 18 …), then `most`.
 
     They are the same on every launcher, so that its decisions are too.
     """
-    found = [min(first, most)]
+    found = [min(FIRST_LOOK, most)]
     while found[-1] < most:
         found.append(min(most, math.ceil(found[-1] * 1.5)))
     return found
