@@ -49,9 +49,11 @@ def choose_notebook(lesson: Path, executed: Path) -> NotebookNode:
     """The lesson with what `make lessons` saw, where that was the same code; without outputs otherwise."""
     plain = jupytext.read(lesson)
     if executed.is_file():
-        shown = read(executed, as_version=4)
-        if [cell.source for cell in shown.cells] == [cell.source for cell in plain.cells]:
-            return shown
+        # The first cell says where probeta is installed from, as seen from the notebook.
+        code, seen = ([c for c in n.cells if c.cell_type == "code"][1:] for n in (plain, read(executed, as_version=4)))
+        if [cell.source for cell in code] == [cell.source for cell in seen]:
+            for cell, shown in zip(code, seen, strict=True):
+                cell.outputs = shown.outputs
     return plain
 
 

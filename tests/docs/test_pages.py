@@ -45,3 +45,21 @@ def test_every_room_is_in_the_tree(page: str) -> None:
     named = {name.removesuffix("/") for line in lines for name in line.strip().split("   ")[0].split()}
     assert len(rooms) > 15
     assert rooms - named == set()
+
+
+def test_a_lesson_is_shown_with_what_its_code_gave(tmp_path: Path) -> None:
+    jupytext, nbformat = pytest.importorskip("jupytext"), pytest.importorskip("nbformat")
+    from docs.pages import choose_notebook
+
+    lesson, executed = tmp_path / "a.py", tmp_path / "a.ipynb"
+    lesson.write_text("# %%\nfolder = '../..'\n\n# %% [markdown]\n# New words\n\n# %%\n1 + 1\n")
+    notebook = jupytext.read(lesson)
+    notebook.cells[0].source = "folder = '../../..'"
+    notebook.cells[1].source = "Old words"
+    notebook.cells[2].outputs = [nbformat.v4.new_output("execute_result", {"text/plain": "2"})]
+    jupytext.write(notebook, executed)
+    shown = choose_notebook(lesson, executed)
+    assert [cell.source for cell in shown.cells] == ["folder = '../..'", "New words", "1 + 1"]
+    assert [output.data for output in shown.cells[2].outputs] == [{"text/plain": "2"}]
+    lesson.write_text(lesson.read_text().replace("1 + 1", "1 + 2"))
+    assert choose_notebook(lesson, executed).cells[2].outputs == []
