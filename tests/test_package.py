@@ -35,8 +35,9 @@ def test_what_the_source_imports_is_a_dependency_by_name() -> None:
     imported -= {*sys.stdlib_module_names, "probeta", "hydra_plugins"}
     provided_by = packages_distributions()
     needed = {name: {d.lower().replace("_", "-") for d in provided_by.get(name, [name])} for name in imported}
-    named = requirement_names([*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["ray"]])
-    assert {"torch", "numpy", "yaml", "ray"} <= imported
+    optional = chain.from_iterable(PROJECT["optional-dependencies"][extra] for extra in ("ray", "mlflow"))
+    named = requirement_names([*PROJECT["dependencies"], *optional])
+    assert {"torch", "numpy", "yaml", "ray", "mlflow"} <= imported
     assert {name for name, distributions in needed.items() if not distributions & named} == set()
 
 

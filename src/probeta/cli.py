@@ -15,7 +15,7 @@ COMMANDS = {
     "translate": ("translate with a finished run: probeta translate run=DIR text='i like books'", "commands.translate"),
     "align": ("word links by attention: probeta align run=DIR source=FILE target=FILE gold=FILE", "commands.align"),
     "report": ("tables, figures and a page from finished runs: probeta report DIR", "commands.report"),
-    "export": ("means and intervals of a sweep for TensorBoard: probeta export DIR to=tensorboard", "commands.export"),
+    "export": ("means and verdicts of a sweep for TensorBoard, MLflow, wandb: probeta export DIR", "commands.export"),
     "exercise": ("an exercise's runs, answer and page: probeta exercise 9, or all", "commands.exercise"),
     "list": ("every experiment, study and probe with a line each: probeta list", "commands.list"),
     "keys": ("every key with its value, type and meaning: probeta keys model=mlp, or optimizer.lr", "commands.keys"),

@@ -16,6 +16,7 @@ from probeta.errors import ConfigError
 from probeta.runs.table import read_sweep
 from probeta.sweeps.export import EVENTS
 from probeta.sweeps.report import write_report
+from tests.loggers.viewers import history, make_store, mlflow_runs, read_csv, wandb_run
 from tests.report.synthetic import write_grid, write_run
 
 
@@ -108,9 +109,67 @@ def test_a_study_that_stopped_by_its_decisions_tells_them(tmp_path: Path) -> Non
     assert text.strip() in write_report(tmp_path).text
 
 
+def test_mlflow_has_the_runs_below_the_means_of_their_variants(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    pytest.importorskip("mlflow")
+    store = make_store(tmp_path / "store", tmp_path_factory.getbasetemp())
+    sweep = tmp_path / "outputs" / "lr"
+    write_grid(sweep, {"optimizer.lr": [0.1, 0.2]}, [1, 2, 3], epochs=4)
+    for _ in range(2):
+        assert main([str(sweep), "to=mlflow", f"tracking_uri={store}", "metric=test/acc"]) == 0
+    client, runs = mlflow_runs(store, "lr")
+    assert len(runs) == 2 + 6
+    mean = runs["lr=0.1"]
+    assert "seed" not in mean.data.params
+    below = [r for r in runs.values() if r.data.tags.get("mlflow.parentRunId") == mean.info.run_id]
+    assert sorted(r.data.params["seed"] for r in below) == ["1", "2", "3"]
+    means = read(export_to_tensorboard(sweep) / "01 lr=0.1")
+    for end in ("mean", "low", "high"):
+        expected = {event.step: event.value for event in means.Scalars(f"val/loss/{end}")}
+        assert history(client, mean, f"val/loss/{end}") == pytest.approx(expected, rel=1e-5)
+    one = next(path for path in sweep.glob("*lr=0.1*seed=2*"))
+    assert history(client, runs[one.name], "val/loss") == read_csv(one)["val/loss"]
+    write_report(sweep, metrics=["test/acc"])
+    told = {row["variant"]: row for row in csv.DictReader((sweep / "groups.csv").open())}["lr=0.1"]
+    for end, column in (("mean", "mean"), ("low", "ci_low"), ("high", "ci_high")):
+        assert mean.data.metrics[f"test/acc/{end}"] == pytest.approx(float(told[f"test/acc {column}"]))
+    note = client.get_experiment_by_name("lr").tags["mlflow.note.content"]
+    assert "lr=0.2 and lr=0.1: no difference shown (test/acc" in note
+
+
+def test_wandb_has_runs_means_and_verdicts_offline(tmp_path: Path) -> None:
+    pytest.importorskip("wandb")
+    sweep = tmp_path / "lr"
+    write_grid(sweep, {"optimizer.lr": [0.1, 0.2]}, [1, 2], epochs=2)
+    (sweep / "aggregates" / "wandb" / "offline-run-earlier").mkdir(parents=True)
+    assert main([str(sweep), "to=wandb", "metric=test/acc"]) == 0
+    found = [wandb_run(file) for file in sweep.glob("aggregates/wandb/offline-run-*/*.wandb")]
+    assert sorted(run["kind"] for run in found) == ["run"] * 4 + ["variant"] * 2 + ["verdicts"]
+    assert {run["group"] for run in found} == {"lr"}
+    [mean] = [run for run in found if run["name"] == "lr=0.1"]
+    means = read(export_to_tensorboard(sweep) / "01 lr=0.1")
+    expected = {event.step: event.value for event in means.Scalars("val/loss/high")}
+    assert {row["epoch"]: row["val/loss/high"] for row in mean["history"]} == pytest.approx(expected, rel=1e-5)
+    [verdicts] = [run for run in found if run["kind"] == "verdicts"]
+    assert "lr=0.2 is better than lr=0.1 (test/acc" in verdicts["notes"]
+
+
+def export_to_tensorboard(sweep: Path) -> Path:
+    main([str(sweep), "metric=test/acc"])
+    return sweep / "aggregates"
+
+
 @pytest.mark.parametrize(
     ("words", "named"),
-    [(["to=aim"], "to"), ([], "DIR"), (["a", "b"], "DIR"), (["metrics=test/acc", "x"], "metrics")],
+    [
+        (["to=aim"], "tensorboard or mlflow or wandb"),
+        (["a", "project=x"], "project is not used by to=tensorboard"),
+        (["a", "to=wandb", "offline=maybe"], "true or false"),
+        ([], "DIR"),
+        (["a", "b"], "DIR"),
+        (["metrics=test/acc", "x"], "metrics"),
+    ],
 )
 def test_mistakes_are_named(words: list[str], named: str) -> None:
     with pytest.raises(ConfigError, match=named):

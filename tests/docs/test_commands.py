@@ -22,6 +22,7 @@ from docs.schema import read_places
 from probeta.api.isolation import restore_process
 from probeta.cli import COMMANDS
 from probeta.commands import align, translate
+from probeta.commands.export import VIEWERS
 from probeta.errors import RunDirectoryError, UserError
 
 ROOT = Path(__file__).parents[2]
@@ -35,6 +36,7 @@ RETURNED |= dict.fromkeys(("sweep", "study", "exercise", "Sweep"), probeta.Sweep
 """Call → what it returns."""
 
 SETTINGS = {"run", "x", "to", "metric", "lang", "figures", *translate.ACCEPTED, *align.ACCEPTED}
+SETTINGS |= {key for keys in VIEWERS.values() for key in keys}
 """Arguments of commands that read a finished run or a sweep."""
 
 READING = ("evaluate", "predict", "translate", "align", "report", "export")

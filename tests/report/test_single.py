@@ -12,8 +12,9 @@ import pytest
 from omegaconf import DictConfig
 
 from probeta.report.language import Language
-from probeta.report.single import command, run_tables
+from probeta.report.single import run_tables
 from probeta.runs.artifacts import join_tokens, rests_on_end
+from probeta.runs.command import command
 from probeta.runs.identity import config_sha256
 from probeta.runs.table import read_sweep
 from probeta.sweeps.report import write_report

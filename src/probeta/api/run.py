@@ -19,7 +19,7 @@ from probeta.commands.outcome import outcome_tables
 from probeta.errors import ConfigError
 from probeta.models.given import hand_over
 from probeta.report.language import Language
-from probeta.report.single import command
+from probeta.runs.command import command
 from probeta.runs.directory import RunDirectory
 from probeta.runs.record import read_result
 from probeta.runs.row import read_curves

@@ -30,7 +30,7 @@ from probeta.data.spec import DataSpec, PointsSpec, SequenceSpec, TextSpec
 from probeta.errors import ConfigError, UserError
 from probeta.models.module import Module
 from probeta.runs.artifacts import FIGURES
-from probeta.runs.identity import SWITCHES, Seeds, check_seeds
+from probeta.runs.identity import SWITCHES, Seeds, check_seeds, flatten_settings
 
 PARTS = (
     "attention", "callbacks", "checkpoints", "compile", "data", "decoding", "figures", "model", "optimizer", "probe",
@@ -50,7 +50,7 @@ RECIPE = (
 SUPPLIED = {"model": ("spec",), "optimizer": ("params",), "scheduler": ("optimizer", "total_steps", "total_epochs")}
 """Arguments that are added here or by the model, so no configuration may state them."""
 
-RUN_SUPPLIES = ("directory", "resume_step", "resume_epochs")
+RUN_SUPPLIES = ("directory", "settings", "resume_step", "resume_epochs")
 """What a logger of ours is told by the run."""
 
 EXAMPLES: dict[type, DataSpec] = {
@@ -194,7 +194,23 @@ def check(config: DictConfig) -> set[str]:
     check_monitors(tree, [name for name in model.logged() if not (unvalidated and name.startswith("val/"))])
     check_optimizer(tree, model)
     callbacks = [make(tree, f"callbacks.{name}") for name in tree.get("callbacks") or {}]
+    check_loggers(tree)
     return model.reported(data).union(*(c.reported() for c in callbacks if hasattr(c, "reported")))
+
+
+def check_loggers(tree: Mapping[str, Any]) -> None:
+    """What a logger writes with is installed, and the server that it names answers."""
+    for name, node in (tree.get("logger") or {}).items():
+        target: Any = resolve(node["_target_"], f"logger.{name}", get_trusted(tree))
+        if hasattr(target, "check"):
+            given = {key: value for key, value in node.items() if key not in RESERVED}
+            _check_logger(target, json.dumps(given, sort_keys=True))
+
+
+@lru_cache(maxsize=16)
+def _check_logger(target: Any, given: str) -> None:
+    """Once for all jobs of a sweep."""
+    target.check(**json.loads(given))
 
 
 def find_absent_seeds(config: DictConfig) -> tuple[str, ...]:
@@ -327,5 +343,6 @@ def build(tree: Mapping[str, Any], **logger_arguments: Any) -> Experiment:
 def make_logger(tree: Mapping[str, Any], name: str, arguments: Mapping[str, Any]) -> Logger:
     """One logger; ours are told the run's directory, Lightning's own are built as they are configured."""
     accepted = parameters(resolve(tree["logger"][name]["_target_"], f"logger.{name}", get_trusted(tree)))
+    arguments = {**arguments, "settings": flatten_settings(tree)}
     logger: Logger = make(tree, f"logger.{name}", **{k: v for k, v in arguments.items() if k in accepted})
     return logger

@@ -141,7 +141,8 @@ def adopt(tree: Mapping[str, Any], trust: Sequence[str]) -> dict[str, Any]:
     for path, node in targets(tree):
         target = str(node["_target_"])
         found = resolve(target, path, trust)
-        if is_within(found.__module__, ELSEWHERE) and not is_within(found.__module__, trust):
+        connects = is_within(found.__module__, ELSEWHERE) or getattr(found, "connects", lambda node: False)(node)
+        if connects and not is_within(found.__module__, trust):
             package = ".".join(target.split(".")[:2])
             raise ConfigError(
                 f"{path}._target_={target} is not built from a directory's configuration: it may write or connect to "

@@ -50,6 +50,7 @@ def check(config: DictConfig) -> None:
         raise ConfigError("seeds is no key of a probe, which draws its nets from seed and counts on")
     if tree.get("model") is None:
         build.check_keys(tree)
+        build.check_loggers(tree)
     else:
         build.check(config)
     if (run := make_probe(tree).run) is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping
 from itertools import islice
 from typing import Any
@@ -10,17 +9,14 @@ from typing import Any
 from probeta.report.answer import Cell, Table, text_cell
 from probeta.report.language import Language
 from probeta.runs.artifacts import join_tokens
+from probeta.runs.command import choices, command, find_origin
 from probeta.runs.identity import label_settings
-from probeta.runs.reading import Damaged, read_json
 from probeta.runs.row import RunRow
 from probeta.runs.table import SweepRuns
 
 SPLITS = ("train", "val", "test")
 SCORES = ("loss", "loss_free", "acc", "bleu", "bleu_sentence", "chrf", "exact_match", "aer", "ece", "nll")
 """Metrics of a split, in the order of the table's columns."""
-
-CHOICES = ("experiment", "data", "model", "optimizer", "scheduler", "attention", "probe")
-"""Groups of the configuration that say what ran."""
 
 SENTENCES = 4
 """Of each split, whose translations are shown."""
@@ -39,34 +35,6 @@ def define_run(run: RunRow) -> dict[str, Any]:
     return {"title": label_settings(run.settings) or what or run.name, "command": command(run)}
 
 
-def command(run: RunRow) -> str:
-    """The command that makes this run anew: a study's job is made by the study's own, the one of its folder; one that
-    trained another further, from that one."""
-    if (origin := find_origin(run)) is not None:
-        return shlex.join(
-            ["probeta", "train", f"extend={origin['run']}", *(f"{k}={v}" for k, v in origin["changes"].items())]
-        )
-    if any(line.startswith("study=") for line in run.overrides):
-        try:
-            return str((read_json(run.path.parent / "sweep.json", dict) or {}).get("command") or "")
-        except Damaged:
-            return ""
-    sources = run.hydra.get("config_sources") or []
-    folders = [str(source["path"]) for source in sources if source.get("provider") == "command-line"]
-    known = [argument for folder in folders for argument in ("--config-dir", folder)]
-    kind = "probe" if "probe" in choices(run) else "train"
-    return shlex.join(["probeta", kind, *known, *run.overrides])
-
-
-def find_origin(run: RunRow) -> dict[str, Any] | None:
-    """`run`, `epochs`, `changes` of the run that this one trained further; `None` where there is none."""
-    origin: Any = run.result.get("extended_from")
-    match origin:
-        case {"run": str(), "epochs": int(), "changes": dict()}:
-            return dict(origin)
-    return None
-
-
 def explain_differences(origin: Mapping[str, Any], language: Language) -> list[str]:
     """Why a run that trained another further is not the one that its configuration makes at once; of most nothing."""
     say, n, told = language.say, origin["epochs"], []
@@ -77,12 +45,6 @@ def explain_differences(origin: Mapping[str, Any], language: Language) -> list[s
     if origin.get("measured_last"):
         told.append(say("epoch {n} was translated because it was the last", n=n))
     return told
-
-
-def choices(run: RunRow) -> dict[str, str]:
-    """Group → option, of what ran."""
-    chosen = run.hydra.get("choices") or {}
-    return {name: str(chosen[name]) for name in CHOICES if chosen.get(name) not in (None, "none")}
 
 
 def describe_run(run: RunRow, language: Language) -> list[tuple[str, str]]:

@@ -30,7 +30,10 @@ DRAWING = ("probeta.callbacks.boundary.DecisionBoundary", "probeta.callbacks.tra
 
 AVERAGE = "probeta.callbacks.average.WeightAverage"
 
-LOGGERS = ("probeta.loggers.csv.MetricsCSV", "probeta.loggers.tensorboard.TensorBoard")
+LOGGERS = tuple(
+    f"probeta.loggers.{name}" for name in ("csv.MetricsCSV", "mlflow.MLflow", "tensorboard.TensorBoard", "wandb.Wandb")
+)
+"""These take the rows of a run that is over."""
 
 TRAINER: dict[str, tuple[Any, ...]] = {
     "devices": (1, "auto"),

@@ -22,6 +22,7 @@ from probeta.vectorized.member import Member
 
 log = logging.getLogger(__name__)
 
+METRICS = "probeta.loggers.csv.MetricsCSV"
 TENSORBOARD = "probeta.loggers.tensorboard.TensorBoard"
 
 
@@ -59,13 +60,24 @@ def write_run(member: Member, run: RunDirectory, size: int, inputs: Mapping[str,
 
 
 def write_rows(member: Member, run: RunDirectory) -> None:
-    """`metrics.csv` and the like: of every logger but TensorBoard, whose files `tensorboard_events` writes."""
+    """`metrics.csv`; TensorBoard's files are written by `tensorboard_events`."""
     for name, node in (member.tree.get("logger") or {}).items():
-        if node["_target_"] != TENSORBOARD:
+        if node["_target_"] == METRICS:
             logger = make_logger(member.tree, name, {"directory": run.path})
             for step, row in member.rows:
                 logger.log_metrics(row, step=step)
             logger.finalize("success")
+
+
+def send_run(member: Member, run: RunDirectory, metrics: Mapping[str, float]) -> None:
+    """Rows and result to the viewers that have a program of their own; without `metrics` the run has failed."""
+    for name, node in (member.tree.get("logger") or {}).items():
+        if node["_target_"] not in (METRICS, TENSORBOARD):
+            viewer: Any = make_logger(member.tree, name, {"directory": run.path})
+            viewer.log_rows(member.rows)
+            if metrics:
+                viewer.log_final({}, metrics)
+            viewer.close(failed=not metrics)
 
 
 def logs_to_tensorboard(tree: Mapping[str, Any]) -> bool:

@@ -34,7 +34,7 @@ from probeta.vectorized.member import Member
 from probeta.vectorized.processes import processes, run_in_processes, share_out
 from probeta.vectorized.program import Program
 from probeta.vectorized.progress import ProgressTeller, Tell
-from probeta.vectorized.run_directory import logs_to_tensorboard, write_notes, write_rows, write_run
+from probeta.vectorized.run_directory import logs_to_tensorboard, send_run, write_notes, write_rows, write_run
 
 log = logging.getLogger(__name__)
 
@@ -227,6 +227,7 @@ def finish_run(job: Job, member: Member, members: MemberBuilder, size: int) -> l
     except Exception as error:
         record["error"] = describe(error)
         log.error("%s failed: %s", job.path.name, error)
+    send_run(member, run, metrics)
     if not logs_to_tensorboard(member.tree):
         return []
     return [(run.path, make_events(member.rows, flatten_settings(member.tree), metrics))]
