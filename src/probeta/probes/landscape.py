@@ -88,7 +88,7 @@ class LandscapeProbe(Probe):
             rows += grid_rows("random", own, grid, grid, plane)
             for name, value in measure_roughness(grid, plane).items():
                 rough.setdefault(name, []).append(value)
-        where = "the run's weights" if subject.trained else f"the initial weights of {len(nets)} nets"
+        where = "the run's weights" if subject.trained else f"initial weights (nets: {len(nets)})"
         report = [f"The loss around {where}, in a plane of random directions", ""]
         for name, values in rough.items():
             interval = mean_interval(values, bounds=(0.0, 1.0))
