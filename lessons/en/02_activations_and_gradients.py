@@ -79,6 +79,21 @@ he = probeta.probe("depth", "probe.init=he", "probe.seeds=16", lang=lang)
 he.figure("gradient_by_depth")
 
 # %% [markdown]
+# ## The second derivative
+#
+# A gradient holds for small steps. How small, the Hessian $H_{ij}=\partial^2 L/\partial\theta_i\,\partial\theta_j$
+# says: along a direction $d$ the loss is a parabola of curvature $d^\top H d$. Nobody writes $H$ down; $Hv$ is the
+# gradient of $g^\top v$, one more pass backwards (Pearlmutter, 1994), and that is enough for its eigenvalues:
+
+# %%
+curved = probeta.probe("curvature", "model.activation=tanh", "probe.seeds=4", lang=lang)
+curved.figure("spectrum")
+
+# %% [markdown]
+# Nearly all directions are flat. A few are steep, and along some the loss bends down: initial weights are no
+# minimum's neighbourhood. The steepest one, the *sharpness*, bounds the learning rate: more than $2/\lambda_{\max}$
+# climbs. Lesson 5 shows what training makes of it.
+#
 # ## Does it matter for learning?
 #
 # The same network of six layers, with three activations and five seeds each:

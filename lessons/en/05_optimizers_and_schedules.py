@@ -68,6 +68,21 @@ for variant in optimizers.variants[1:]:
 # %% [markdown]
 # A band that reaches low first is fast; one that ends low is good. They need not be the same one.
 #
+# ## The edge of stability
+#
+# On a parabola of curvature $\lambda$ gradient descent with rate $\eta$ converges while $\lambda < 2/\eta$. A net
+# is no parabola, and yet that number rules it: here is the greatest eigenvalue of the Hessian over $2/\eta$, while
+# a net learns from the full batch.
+
+# %%
+only = "study.only=['rate 0.2','rate 0.5']"
+edge = probeta.study("edge_of_stability", only, "trainer.max_epochs=600", seeds=range(4), lang=lang)
+edge.figure("curvature/relative")
+
+# %% [markdown]
+# The net gets sharper until it stands at 1, the edge, whatever the rate, and then stays there (Cohen et al., 2021):
+# the rate chooses how sharp a minimum can be. A small rate is not the same path walked slowly.
+#
 # ## A rate that changes
 #
 # Far from the minimum a large step saves time, near it a small one avoids jumping over. Half a cosine goes from one to

@@ -82,6 +82,22 @@ he = probeta.probe("depth", "probe.init=he", "probe.seeds=16", lang=lang)
 he.figure("gradient_by_depth")
 
 # %% [markdown]
+# ## La segunda derivada
+#
+# Un gradiente vale para pasos pequeños. Cuánto de pequeños lo dice el hessiano
+# $H_{ij}=\partial^2 L/\partial\theta_i\,\partial\theta_j$: a lo largo de una dirección $d$, la pérdida es una
+# parábola de curvatura $d^\top H d$. Nadie escribe $H$ entero; $Hv$ es el gradiente de $g^\top v$, una pasada más
+# hacia atrás (Pearlmutter, 1994), y con eso basta para hallar sus valores propios:
+
+# %%
+curved = probeta.probe("curvature", "model.activation=tanh", "probe.seeds=4", lang=lang)
+curved.figure("spectrum")
+
+# %% [markdown]
+# Casi todas las direcciones son planas. Unas pocas son empinadas, y a lo largo de algunas la pérdida se curva hacia
+# abajo: los pesos iniciales no están cerca de ningún mínimo. La más empinada, la *curvatura máxima*, limita la tasa de
+# aprendizaje: con más de $2/\lambda_{\max}$ se sube. La lección 5 muestra qué hace con ella el entrenamiento.
+#
 # ## ¿Importa para aprender?
 #
 # La misma red de seis capas, con tres activaciones y cinco semillas cada una:

@@ -69,6 +69,21 @@ for variant in optimizers.variants[1:]:
 # %% [markdown]
 # La banda que antes llega abajo es la rápida; la que acaba más abajo es la buena. No tienen por qué ser la misma.
 #
+# ## El borde de la estabilidad
+#
+# Sobre una parábola de curvatura $\lambda$, el descenso por gradiente con tasa $\eta$ converge mientras
+# $\lambda < 2/\eta$. Una red no es una parábola y, aun así, ese número la gobierna: este es el mayor valor propio del
+# hessiano dividido entre $2/\eta$, mientras una red aprende con el lote completo.
+
+# %%
+only = "study.only=['rate 0.2','rate 0.5']"
+edge = probeta.study("edge_of_stability", only, "trainer.max_epochs=600", seeds=range(4), lang=lang)
+edge.figure("curvature/relative")
+
+# %% [markdown]
+# La red se vuelve más curva hasta llegar a 1, el borde, sea cual sea la tasa, y ahí se queda (Cohen et al., 2021): la
+# tasa decide cuánta curvatura puede tener un mínimo. Una tasa pequeña no es el mismo camino recorrido despacio.
+#
 # ## Una tasa que cambia
 #
 # Lejos del mínimo, un paso grande ahorra tiempo; cerca, uno pequeño evita saltárselo. Medio coseno lleva de uno a

@@ -94,6 +94,34 @@ def test_nets_together_are_nets_alone(net: str, configure: Callable[..., Any]) -
         assert torch.allclose(found.values, values[k].values, rtol=0, atol=1e-8 * float(values[k].values.abs().max()))
 
 
+@pytest.mark.parametrize("own", [False, True])
+@pytest.mark.parametrize("net", ["mlp", "batch_norm", "transformer"])
+def test_groups_that_fit_a_cache_are_all_nets_at_once(
+    net: str, own: bool, configure: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    subject = make(net, configure)
+    loss = StackedLoss.of([n.model for n in subject.nets(1, 3)], torch.float64)
+    batch = subject.examples(8, torch.device("cpu"))
+    if own:
+        batch = type(batch)(*(torch.stack([t, t.flip(0), t]) for t in batch))
+    v = torch.randn_like(loss.flat)
+
+    def look() -> list[Tensor]:
+        point = loss.at(batch, own=own)
+        return [
+            point.loss.detach(),
+            point.flat.detach(),
+            point.gradient.detach(),
+            point.hessian(v),
+            point.gauss_newton(v),
+        ]
+
+    together = look()
+    monkeypatch.setattr("probeta.curvature.loss.TOGETHER", 2 * 8)
+    for a, b in zip(look(), together, strict=True):
+        assert largest_error(a, b) <= 1e-11
+
+
 @pytest.mark.parametrize("net", SIZES)
 def test_single_precision_finds_the_same_extremes(net: str, configure: Callable[..., Any]) -> None:
     """To a few thousand roundings, of the magnitude of the largest."""

@@ -47,7 +47,7 @@ class Curvature(pl.Callback):
         self,
         every_n_epochs: int = 20,
         quantities: Sequence[str] = ("largest", "step"),
-        examples: int | None = 1024,
+        examples: int | None = 256,
         tolerance: float = 0.01,
         steps: int = 60,
         draws: int = 8,

@@ -17,7 +17,7 @@ from torch import Tensor
 Product = Callable[[Tensor], Tensor]
 """`(K, P)` → `(K, P)`: v → H v of K symmetric matrices."""
 
-CHECKS = 4
+CHECKS = 2
 """Steps from one look at the residuals to the next: small matrices' eigenvectors cost as much as a small net's step."""
 
 SHORT = 2048

@@ -17,12 +17,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
-from torch.utils._pytree import tree_map
+from torch.utils._pytree import tree_leaves, tree_map
 
 from probeta.data.batches import Batches
 from probeta.errors import ConfigError
 from probeta.models.module import Measured, Module
 from probeta.nn.cpu import set_enabled
+
+TOGETHER = 3000
+"""Examples of all nets that are worked on at once: more of them no longer stay in a CPU's cache."""
 
 
 class Point:
@@ -70,6 +73,29 @@ class Point:
             of, at, v, retain_graph=True, create_graph=create_graph, allow_unused=True, materialize_grads=True
         )
         return found
+
+
+class JoinedPoints(Point):
+    """The losses of groups of nets as those of all: products are made group by group."""
+
+    def __init__(self, points: Sequence[Point]) -> None:
+        self.points = points
+        self.flat, self.objective, self.weight, self.loss = (
+            torch.cat([getattr(point, name) for point in points]) for name in ("flat", "objective", "weight", "loss")
+        )
+
+    @cached_property
+    def gradient(self) -> Tensor:
+        return torch.cat([point.gradient for point in self.points])
+
+    def hessian(self, v: Tensor) -> Tensor:
+        return torch.cat([point.hessian(part) for point, part in self._split(v)])
+
+    def gauss_newton(self, v: Tensor) -> Tensor:
+        return torch.cat([point.gauss_newton(part) for point, part in self._split(v)])
+
+    def _split(self, v: Tensor) -> Iterator[tuple[Point, Tensor]]:
+        return zip(self.points, v.split([len(point.flat) for point in self.points]), strict=True)
 
 
 class _Parts(nn.Module):
@@ -157,7 +183,15 @@ class StackedLoss:
             statistics: whether batch norm takes those of `batch`, as training does, or its running ones.
             graph: whether derivatives are wanted too, and not the losses alone.
         """
-        flat = (self.flat if flat is None else flat).detach().requires_grad_(graph)
+        flat = (self.flat if flat is None else flat).detach()
+        group = max(1, TOGETHER // tree_leaves(batch)[0].shape[int(own)])
+        if members is None and len(flat) > group:
+            parts = []
+            for rows in torch.arange(len(flat), device=flat.device).split(group):
+                mine = tree_map(lambda x, rows=rows: x[rows], batch) if own else batch
+                parts.append(self.at(mine, flat[rows], own=own, members=rows, statistics=statistics, graph=graph))
+            return JoinedPoints(parts)
+        flat = flat.requires_grad_(graph)
         batch = tree_map(lambda x: self._cast(x) if torch.is_tensor(x) else x, batch)
         # Batch norm writes into its buffers: into copies.
         held = {n: b.clone() if members is None else b.index_select(0, members) for n, b in self.held.items()}

@@ -131,7 +131,8 @@ class Ensemble:
             whole = torch.linalg.vector_norm(torch.stack(parts), dim=0)
             scale = (self.clip / (whole + 1e-6)).clamp(max=1.0)
             torch._foreach_mul_(grads, [scale.view(-1, *[1] * (g.dim() - 1)) for g in grads])
-        self.curvature.observe(epoch)
+        if i + 1 == len(self.batches):
+            self.curvature.observe(epoch)
         self.optimizer.update(list(self.stack.parameters.values()), grads)
         return loss, sums, norms
 
