@@ -34,7 +34,7 @@ Message = str | tuple[str, str]
 
 def in_code() -> Iterator[tuple[str, Message]]:
     """Every literal that `say` and `count` are called with."""
-    for folder in ("commands", "report", "exercises", "sweeps"):
+    for folder in ("commands", "report", "exercises", "sweeps", "vectorized"):
         for file in sorted((SOURCE / folder).rglob("*.py")):
             for node in ast.walk(ast.parse(file.read_text())):
                 if isinstance(node, ast.Call):

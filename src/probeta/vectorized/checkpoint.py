@@ -17,6 +17,7 @@ from torch import Tensor
 
 from probeta.errors import ConfigError, TrainingDiverged
 from probeta.models.weights import load_archive, save_archive
+from probeta.report.language import Language
 from probeta.runs.identity import digest
 from probeta.runs.reading import Damaged
 from probeta.runs.record import COMPLETED, FAILED, read_sound_result
@@ -206,7 +207,7 @@ def join(values: Sequence[Tensor], like: Tensor) -> Tensor:
 # --- files ------------------------------------------------------------------------------------------------
 
 
-def take_up(jobs: Sequence[Job], rerun: bool) -> list[tuple[Path, set[str]]]:
+def take_up(jobs: Sequence[Job], rerun: bool, language: Language | None = None) -> list[tuple[Path, set[str]]]:
     """Give each job the furthest state that a chunk kept of it; returns the files, each with the names of its jobs.
 
     With `rerun` they are removed instead.
@@ -239,7 +240,8 @@ def take_up(jobs: Sequence[Job], rerun: bool) -> list[tuple[Path, set[str]]]:
     if changed:
         print(f"{len(changed)} runs begin anew: their checkpoint is of another configuration", flush=True)
     if count := sum(job.kept is not None for job in jobs):
-        print(f"{count} of {len(jobs)} runs go on from the checkpoint of an ensemble", flush=True)
+        say = (language or Language()).say
+        print(say("{n} of {all} runs go on from the checkpoint of an ensemble", n=count, all=len(jobs)), flush=True)
     return files
 
 

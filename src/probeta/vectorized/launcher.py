@@ -16,6 +16,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from probeta.composition.job import drop_hydra
 from probeta.config.build import resolve_config
+from probeta.report.language import Language
 from probeta.runs.identity import config_sha256
 from probeta.sweeps.jobs import SweepJob
 from probeta.sweeps.launchers import NOT_STARTED, ComposedLauncher, GuardedTask, launch_apart, launcher_for
@@ -157,12 +158,21 @@ class EnsembleLauncher:
             return list(jobs)
         configure_log(self.config.hydra.hydra_logging, self.config.hydra.verbose)
         groups, alone = split_jobs(jobs)
+        language = Language(str(OmegaConf.select(self.config, "lang") or "en"))
         for reason, count in Counter(reason for _, reason in alone).items():
-            words = f"{count} job{'s go' if count > 1 else ' goes'} to the {self.fallback} launcher: {reason}"
-            print(words, flush=True)
+            print(
+                language.count(
+                    "{n} job goes to the {launcher} launcher: {reason}",
+                    "{n} jobs go to the {launcher} launcher: {reason}",
+                    count,
+                    launcher=self.fallback,
+                    reason=reason,
+                ),
+                flush=True,
+            )
         if groups:
             rerun = bool(OmegaConf.select(self.config, "rerun"))
-            train_jobs(groups, finished, tell, self.stopped, self.chunk, rerun)
+            train_jobs(groups, finished, tell, self.stopped, self.chunk, rerun, language)
         return [job for job, _ in alone]
 
     def make_fallback(self) -> Any:

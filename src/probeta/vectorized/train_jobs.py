@@ -18,6 +18,7 @@ from probeta.config.build import build_data, build_model, check_last_batch, doub
 from probeta.config.trust import get_trusted, sources_sha256
 from probeta.errors import UserError
 from probeta.loggers.tensorboard_events import make_events, write_events
+from probeta.report.language import Language
 from probeta.runs.artifacts import FIGURES
 from probeta.runs.directory import PATIENCE, RunDirectory
 from probeta.runs.identity import Seeds, flatten_settings
@@ -66,6 +67,7 @@ def train_jobs(
     stopped: Callable[[], bool],
     size: int | None = None,
     rerun: bool = False,
+    language: Language | None = None,
 ) -> None:
     """Train the jobs of each group, `size` at a time (`None`: measured), and write their results; `tell` hears now and
     then how far they are.
@@ -73,7 +75,7 @@ def train_jobs(
     What the checkpoint of an ensemble holds goes on from there, unless `rerun`.
     """
     quiet()
-    files = take_up([job for group in groups for job in group], rerun)
+    files = take_up([job for group in groups for job in group], rerun, language)
     groups = [piece for group in groups for piece in split_by(group, lambda job: job.steps)]
     shares = share_out(groups, processes())
     if len(shares) == 1:
