@@ -47,6 +47,9 @@ def test_points_come_as_json_from_a_file_or_from_standard_input(
     assert read_points({}) == [[4.0, 5.0]]
     with pytest.raises(ConfigError, match="points as JSON"):
         read_points({"x": "[0.5"})
+    for text in ("[]", "[[NaN, 1]]", "[[1, 1e999]]", "5"):
+        with pytest.raises(ConfigError, match="points as JSON"):
+            read_points({"x": text})
     path.write_text("1,2\n1,two\n")
     with pytest.raises(DataError, match="line 2: '1,two'"):
         read_points({"input": str(path)})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from io import BufferedReader
@@ -22,22 +23,32 @@ def read_points(values: dict[str, str]) -> list[list[float]]:
     """The points asked about; `DataError` names the line that cannot be parsed."""
     if "x" in values:
         try:
-            points = json.loads(values["x"])
-            return [[float(n) for n in point] for point in points]
+            given = [to_point(point) for point in json.loads(values["x"])]
         except (ValueError, TypeError):
-            raise ConfigError.value("x", values["x"], "points as JSON, x='[[0.1,0.2],[1,0]]'") from None
+            given = []
+        if not given:
+            raise ConfigError.value("x", values["x"], "points as JSON, x='[[0.1,0.2],[1,0]]'")
+        return given
     name = values.get("input", "standard input")
     lines: Iterable[str] = Path(values["input"]).read_text().splitlines() if "input" in values else sys.stdin
     points = []
     for number, line in enumerate(lines, 1):
         if line.strip():
             try:
-                points.append([float(n) for n in line.replace(";", ",").split(",")])
+                points.append(to_point(line.replace(";", ",").split(",")))
             except ValueError:
                 raise DataError(f"{name}, line {number}: {line.strip()!r} is not numbers separated by commas") from None
     if not points:
         raise DataError(f"{name} holds no points")
     return points
+
+
+def to_point(numbers: Iterable[str | float]) -> list[float]:
+    """Finite numbers; `ValueError` where one is none, or not finite: of such a point a net says nothing."""
+    point = [float(n) for n in numbers]
+    if not all(map(math.isfinite, point)):
+        raise ValueError(point)
+    return point
 
 
 def read_lexicon(path: Path) -> dict[str, str]:
