@@ -73,6 +73,8 @@ def test_no_line_of_runs_and_probes_stays_in_english(tmp_path, monkeypatch: pyte
         probeta.probe("bug_hunt", "model.depth=1", lang="es"),
         probeta.probe("state_machine", "probe.restarts=2", "probe.updates=20", lang="es"),
         probeta.probe("layers", lang="es"),
+        probeta.probe("curvature", "data=moons", "model=mlp", "model.width=4", "probe.seeds=2", lang="es"),
+        probeta.probe("landscape", "data=moons", "model=mlp", "model.width=4", "probe.points=5", lang="es"),
     ]
     small = "probe.sentences=2", "probe.path_steps=2"
     runs.append(probeta.probe("attention", f"run={runs[1].path}", *small, lang="es"))

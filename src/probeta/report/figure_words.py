@@ -58,6 +58,15 @@ WORDS = (
     "What a word loses under interventions on attention", "loss of log p, nats",
     "top words cut", "random words cut", "all cut", "all averaged", "uniform", "shuffled", "another's", "gold",
     "temperature {t}", "encoder {n} cut", "decoder {n} cut", "cross {n} cut",
+    # curvature, landscapes
+    "Spectral density of the {matrix}", "Spectral density of the {matrix} (mean over {n} nets)", "Hessian",
+    "Gauss–Newton matrix", "smallest eigenvalues", "largest eigenvalues", "eigenvalue", "density",
+    "Loss in a random plane (seed {n})", "Loss along random directions", "Loss along random directions ({n} nets)",
+    "distance from the weights, times the length of the weights' filters",
+    "first direction, times the length of the weights' filters", "second direction, likewise",
+    "first principal direction", "first principal direction ({share} of the variance)", "second",
+    "second ({share} of the variance)", "loss", "weights kept", "path", "beginning", "Loss in a random plane",
+    "Loss in the plane of the path",
 )  # fmt: skip
 """What figures say, a line each; `{…}` stands for a name or a number."""
 
