@@ -22,6 +22,15 @@ def test_a_run_that_is_not_there_is_refused_before_anything_is_written(tmp_path:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("name", ["attention", "curvature"])
+def test_a_run_brings_its_own_data_and_model(tmp_path: Path, name: str) -> None:
+    config = tmp_path / "run" / ".hydra" / "config.yaml"
+    config.parent.mkdir(parents=True)
+    config.touch()
+    with pytest.raises(ConfigError, match="leave data and model out"):
+        probeta.probe(name, f"run={tmp_path / 'run'}", "data=moons", "model=mlp", f"output_dir={tmp_path / 'outputs'}")
+
+
 @pytest.mark.slow
 def test_it_looks_into_a_finished_run(tmp_path: Path) -> None:
     common = (f"output_dir={tmp_path}", "figures=none", "logger=none")

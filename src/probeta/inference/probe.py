@@ -55,6 +55,8 @@ def check(config: DictConfig) -> None:
         build.check(config)
     if (run := make_probe(tree).run) is not None:
         RunDirectory.existing(run)
+        if given := [name for name in ("data", "model") if tree.get(name) is not None]:
+            raise ConfigError(f"run= brings its own data and model: leave {' and '.join(given)} out")
 
 
 def make_probe(tree: Mapping[str, Any]) -> Probe:
