@@ -41,7 +41,7 @@ def summary_tex(summary: Summary, language: Language) -> str:
         rows.append(" & ".join([escape(say(group.variant)) + mark, *cells, str(group.n(names))]) + r" \\")
     caption = [escape(sentence) for sentence in interval_subject(summary, names, language)]
     if differing:
-        told = say("differs from the first in {metric} (paired t-test, Holm's correction over {k} comparisons)",
+        told = say("differs from the first in {metric} (paired t-test, Holm's correction over all comparisons: {k})",
                    metric=language.metric(names[0]), k=len(summary.family))  # fmt: skip
         caption.append(f"{WORSE} {escape(told)}.")
     if failed := [f"{say(group.variant)} {group.failed}" for group in groups if group.failed]:
