@@ -41,7 +41,7 @@ from probeta.models.decoding import Decoding
         (["data=moons", "seeds.order=4294967296"], ["seeds.order=4294967296", "from 0 to 4294967295"]),
         (["data=moons", "seeds.noise=true"], ["seeds.noise=True", "a whole number"]),
         (["data=moons", "+seeds.dropout=1"], ["seeds.dropout", "seeds.noise"]),
-        (["data=moons", "seeds=3"], ["seeds=3", "seeds.init=1"]),
+        (["data=moons", "seeds=3"], ["seeds=3", "seeds.init", "seed=range("]),
         (["data=moons", "checkpoints=some"], ["checkpoints=some", "all or best or none"]),
         (["data=moons", "recipe.monitor=val/accuracy"], ["recipe.monitor", "val/accuracy", "val/acc"]),
         (["data=moons", "recipe.monitor=val/acc", "recipe.mode=min"], ["mode=min", "val/acc", "max"]),

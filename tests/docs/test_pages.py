@@ -28,7 +28,7 @@ def named(page: str) -> set[str]:
 )
 def test_every_metric_that_a_run_reports_is_told(choice: str, configure: Callable[..., DictConfig]) -> None:
     reported = {re.sub("^(train|val|test)/", "", name) for name in check(configure(choice))}
-    kinds = {re.sub(r"/0$", "/<class>", re.sub(r"_(length|reordering)_.*", r"_\1_<n>", name)) for name in reported}
+    kinds = {re.sub(r"/\d+$", "/<class>", re.sub(r"_(length|reordering)_.*", r"_\1_<n>", name)) for name in reported}
     assert kinds - named("metrics.md") == set()
 
 
