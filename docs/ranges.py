@@ -50,7 +50,8 @@ def find_accepted(option: str, keys: list[Key]) -> dict[str, str]:
         beside = BESIDE.get(option, BESIDE.get(group, []))
         config = compose("probe" if group == "probe" else "train", [line for line in (*beside, option) if line])
     check = CHECKS.get(group, check_train)
-    said = {key.path: next(refusals(config, key, check), "") for key in keys if not key.path.endswith(".monitor")}
+    judged = [key for key in keys if not key.path.endswith((".monitor", ".tracking_uri"))]  # an address is asked
+    said = {key.path: next(refusals(config, key, check), "") for key in judged}
     return {path: text for path, text in said.items() if text}
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import make_url
 
 from probeta.config.build import check, resolve_config
 from probeta.config.trust import adopt
@@ -115,6 +116,7 @@ def test_an_address_is_a_server_s_or_a_folder_s_database(tmp_path: Path, monkeyp
     assert locate("http://here:5000") == "http://here:5000"
     assert locate("databricks") == "databricks"
     assert locate(str(tmp_path)) == f"sqlite:///{tmp_path}/mlflow.db"
+    assert make_url(locate(str(tmp_path / "a?b #c%20"))).database == f"{tmp_path}/a?b #c%20/mlflow.db"
     assert locate(None, tmp_path / "train" / "run") == f"sqlite:///{tmp_path}/mlflow.db"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://there")
     assert locate(None, tmp_path) == "http://there"

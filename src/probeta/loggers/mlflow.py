@@ -96,7 +96,10 @@ def locate(uri: str | None, directory: Path | None = None) -> str:
     uri = uri or os.environ.get(ADDRESS) or str((directory or Path().absolute()).parents[1])
     if uri == "databricks" or re.match(r"[A-Za-z][\w+.-]+:", uri):
         return uri
-    return f"{SQLITE}{Path(uri).expanduser().absolute() / 'mlflow.db'}"
+    from sqlalchemy import URL  # as MLflow reads it, whatever characters the path holds
+
+    file = Path(uri).expanduser().absolute() / "mlflow.db"
+    return URL.create("sqlite", database=str(file)).render_as_string(hide_password=False)
 
 
 def connect(uri: str) -> MlflowClient:
@@ -112,7 +115,9 @@ def connect(uri: str) -> MlflowClient:
             client: MlflowClient = mlflow.MlflowClient(uri)
             client.search_experiments(max_results=1)
             return client
-        file = Path(uri.removeprefix(SQLITE))
+        from sqlalchemy import make_url
+
+        file = Path(make_url(uri).database or "")
         file.parent.mkdir(parents=True, exist_ok=True)
         # Whoever comes first makes the database's tables: two at once would be in each other's way.
         with FileLock(f"{file}.lock"):

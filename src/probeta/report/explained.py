@@ -29,8 +29,8 @@ def explain_attention(summary: Summary, language: Language) -> Answer | None:
         say(
             "Explained is a share of what can be explained: by how much the word's probability falls more than in a "
             "random order when the source words that an explanation names first are deleted, over the same of leaving "
-            "out each word and looking (0: chance, 1: all), both as means over runs and sentences; the first table has the "
-            "mean of the runs' own shares. Intervals are over new seeds and new sentences."
+            "out each word and looking (0: chance, 1: all), both as means over runs and sentences; the first table "
+            "has the mean of the runs' own shares. Intervals are over new seeds and new sentences."
         )
     )  # fmt: skip
     return Answer(sentences, tables=make_tables(variants, language), charts=draw_pruning(variants, language))
