@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -50,9 +49,7 @@ def extend_run(argv: Sequence[str]) -> dict[str, Any]:
 
 def main(argv: list[str]) -> int:
     plain = [a.lstrip("+") for a in argv]
-    resumed = [a.removeprefix("resume=") for a in plain if a.startswith("resume=") and a != "resume=null"]
-    if resumed:
-        trust = [a.removeprefix("trust=") for a in plain if a.startswith("trust=")]
+    if (resumed := find_value(plain, "resume")) not in (None, "null"):
         others = [a for a in plain if not a.startswith(("resume=", "trust="))]
         if others:
             raise ConfigError(
@@ -61,7 +58,7 @@ def main(argv: list[str]) -> int:
             )
         from probeta.config.trust import trust_argument
 
-        result = resume(os.path.expanduser(resumed[-1]), trust_argument(trust[-1] if trust else None))
+        result = resume(str(resumed), trust_argument(find_value(plain, "trust")))
     elif find_value(plain, "extend") not in (None, "null"):
         register_plugins()
         result = extend_run(argv)

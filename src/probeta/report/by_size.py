@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from probeta.report.answer import Chart
-from probeta.report.charts import lines, series
+from probeta.report.charts import lines, means
 from probeta.report.language import Language
 from probeta.report.summary import MANY, Summary, ranked
 
@@ -47,4 +47,4 @@ def _series(places: Mapping[float, str], measured: Mapping[str, Any]) -> dict[st
     found = [measured[places[at]] for at in x]
     if len(x) < 2:
         return None
-    return series(x, [(m.mean, *(m.ends or (m.mean, m.mean))) for m in found], max(m.n for m in found))
+    return means(x, found)

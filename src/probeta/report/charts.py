@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from probeta.report.answer import Chart
+from probeta.report.summary import MetricSummary
 
 POINTS = 200
 """Points of a curve: a wider screen shows no more."""
@@ -45,6 +46,12 @@ def series(x: Sequence[float], spans: Sequence[tuple[float, float, float]], runs
     """A line with a band: at each `x` its mean, low and high, over at most so many `runs`."""
     sides = {name: [short(span[i]) for span in spans] for i, name in enumerate(("mean", "low", "high"))}
     return {"x": list(x), **sides, "runs": runs}
+
+
+def means(x: Sequence[float], found: Sequence[MetricSummary]) -> dict[str, Any]:
+    """A series of means over seeds, each of which there is, with the ends of their intervals."""
+    spans = [(m.mean or 0.0, *(m.ends or (m.mean or 0.0, m.mean or 0.0))) for m in found]
+    return series(x, spans, max(m.n for m in found))
 
 
 def lines(

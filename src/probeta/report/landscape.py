@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from probeta.report.answer import Answer, Chart, Claim, Verdict
-from probeta.report.charts import lines, short
+from probeta.report.charts import lines, means, short
 from probeta.report.claims import Expectation, judge, span
 from probeta.report.language import Language
 from probeta.report.summary import Group, Summary, values_of
@@ -102,26 +102,13 @@ def by_depth(metric: str, name: str, groups: Sequence[Group], language: Language
             series.setdefault(bool(settings.get(RESIDUAL, False)), []).append((depth, group))
     if not series or min(len({depth for depth, _ in own}) for own in series.values()) < 2:
         return None
-    drawn = {
-        (
-            language.say("with residual connections") if residual else language.say("without residual connections")
-        ): draw_means(own, metric)
-        for residual, own in sorted(series.items())
-    }
+    names = language.say("without residual connections"), language.say("with residual connections")
+    drawn = {}
+    for residual, own in sorted(series.items()):
+        places = sorted(own, key=lambda one: one[0])
+        drawn[names[residual]] = means([depth for depth, _ in places], [g.measured[metric] for _, g in places])
     hint = language.say("Mean and 95 % interval over seeds.")
     return lines(name, language.say("hidden layers"), name, drawn, markers=True, hint=hint)
-
-
-def draw_means(own: Sequence[tuple[float, Group]], metric: str) -> dict[str, Any]:
-    places = [(depth, group.measured[metric]) for depth, group in sorted(own, key=lambda one: one[0])]
-    ends = [(m.interval and m.interval.ends) or (m.mean, m.mean) for _, m in places]
-    return {
-        "x": [depth for depth, _ in places],
-        "mean": [short(m.mean or 0.0) for _, m in places],
-        "low": [short(low or 0.0) for low, _ in ends],
-        "high": [short(high or 0.0) for _, high in ends],
-        "runs": max(m.n for _, m in places),
-    }
 
 
 def planes(groups: Sequence[Group], language: Language) -> list[Chart]:

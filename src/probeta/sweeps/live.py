@@ -16,7 +16,7 @@ from rich.console import Console, ConsoleDimensions
 from rich.table import Table
 
 from probeta.runs.terminal import plain_console
-from probeta.sweeps.progress import GroupProgress, Progress, describe_duration
+from probeta.sweeps.progress import GroupProgress, Progress, describe_duration, sum_left
 
 if TYPE_CHECKING:
     from probeta.report.language import Language
@@ -187,7 +187,7 @@ def draw_table(progress: Progress, language: Language, height: int = 20) -> Tabl
     if len(shown) < len(rows):
         table.add_row(say("… and {n} more", n=len(rows) - len(shown)))
     if len(rows) > 1:
-        whole = GroupProgress("", left=progress.left())
+        whole = GroupProgress("", left=sum_left(rows))
         for row in rows:
             for name in ("jobs", "done", "failed", "running"):
                 setattr(whole, name, getattr(whole, name) + getattr(row, name))

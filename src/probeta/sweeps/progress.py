@@ -158,8 +158,7 @@ class Progress:
 
     def left(self) -> float | None:
         """Seconds until all that was launched has ended, at the pace so far; `None` where nothing tells."""
-        known = [row.left for row in self.groups() if row.left is not None]
-        return sum(known) if known else None
+        return sum_left(self.groups())
 
     def _costs(self) -> dict[str, float]:
         """Variant → what a job of it costs: the mean of those that ended, or of all that did."""
@@ -175,6 +174,12 @@ class Progress:
         wanted = [m for metric in self.metrics for m in (metric, f"val/{'/'.join(split_name(metric)[1:])}")]
         name = next((name for name in (*wanted, *SHOWN) if name in row.values), None)
         return None if name is None else (name, sum(row.values[name]) / len(row.values[name]))
+
+
+def sum_left(rows: Iterable[GroupProgress]) -> float | None:
+    """Seconds that all `rows` take; `None` where none of them tells."""
+    known = [row.left for row in rows if row.left is not None]
+    return sum(known) if known else None
 
 
 def spread(seconds: Mapping[str, Sequence[float]]) -> dict[str, float]:

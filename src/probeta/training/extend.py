@@ -126,10 +126,8 @@ def refuse_earlier(directory: str, tree: Mapping[str, Any], result: Mapping[str,
 
 def measured_last(tree: Mapping[str, Any], done: int) -> bool:
     """Whether the validation after epoch `done` translated for no other reason than that it was the last one."""
-    n, every = (
-        (tree.get("decoding") or {}).get("every_n_epochs", 1),
-        tree["trainer"].get("check_val_every_n_epoch") or 1,
-    )
+    n = (tree.get("decoding") or {}).get("every_n_epochs", 1)
+    every = tree["trainer"].get("check_val_every_n_epoch") or 1
     last = done - done % every
     return bool(last // n == (last - every) // n)
 

@@ -3,9 +3,8 @@
 Most of torch's CPU kernels are such; these exceptions were measured. `sigmoid` and `gelu` compute the end of an
 array, which does not fill a vector register, by another formula. A batched product chooses its path by the address
 of each matrix, so a member's changes with its place unless matrices begin at multiples of 64 bytes, as a single run's
-do. Sums are taken
-in the order of the memory: where members do not lie one behind the other (which is how vmap leaves them after
-batch norm), it depends on how many there are. `batch_norm` has its own.
+do. Sums are taken in the order of the memory: where members do not lie one behind the other (which is how vmap leaves
+them after batch norm), it depends on how many there are. `batch_norm` has its own.
 """
 
 from __future__ import annotations
